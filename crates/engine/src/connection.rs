@@ -1,0 +1,136 @@
+//! Drivers, what they connect to, and what comes of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{JobControl, Result, Sql, Stores};
+
+/// A text that must not be shown: its `Debug` says nothing of it.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps the text.
+    pub const fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one place that sends it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What to connect to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The URL as the person gave it, without user information.
+    pub url: String,
+    /// User name, if one is given.
+    pub user: Option<String>,
+    /// Password, if one is given.
+    pub password: Option<Secret>,
+    /// Session properties (`-D k=v`).
+    pub properties: BTreeMap<String, String>,
+    /// The cluster's REST address, if it is overridden (`--rest`).
+    pub rest: Option<String>,
+    /// The directory where the shell keeps what outlives it (the user's data directory).
+    pub data_dir: PathBuf,
+}
+
+impl Target {
+    /// A target with nothing but a URL and the data directory.
+    pub fn new(url: impl Into<String>, data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            url: url.into(),
+            user: None,
+            password: None,
+            properties: BTreeMap::new(),
+            rest: None,
+            data_dir: data_dir.into(),
+        }
+    }
+
+    /// The URL's scheme: what stands before the first `:`.
+    pub fn scheme(&self) -> &str {
+        self.url.split(':').next().unwrap_or_default()
+    }
+}
+
+/// A driver.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// The URL schemes it answers to, the preferred one first.
+    fn schemes(&self) -> &'static [&'static str];
+
+    /// One line for `!help connect`: the URL's form and what it reaches.
+    fn summary(&self) -> &'static str;
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Connect`] if the server can't be reached, [`crate::ErrorKind::Rejected`] if the URL is
+    /// malformed.
+    async fn connect(&self, target: &Target) -> Result<Connection>;
+}
+
+/// What an engine can do. The shell asks before it offers a verb; what is not declared is refused by name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A statement takes a job id of the caller's choosing.
+    pub chosen_job_id: bool,
+    /// Savepoints of a running job.
+    pub savepoint: bool,
+    /// Stop with savepoint.
+    pub stop: bool,
+    /// Cancelling a job by its id.
+    pub cancel: bool,
+    /// Triggering a checkpoint.
+    pub checkpoint: bool,
+    /// Draining: ending every open window before the job stops.
+    pub drain: bool,
+    /// The engine's own (native) savepoint format beside the canonical one.
+    pub native_format: bool,
+    /// Restoring a statement from a savepoint.
+    pub restore: bool,
+    /// Jobs run inside this process and end with it, so that the shell must stop them before it leaves.
+    pub jobs_end_with_shell: bool,
+}
+
+/// A connection: what the shell holds of an engine.
+#[derive(Clone)]
+pub struct Connection {
+    /// The URL, fit to be shown and stored: no secret in it.
+    pub url: String,
+    /// What is shown in the prompt, such as `local` or `flink gw:8083`.
+    pub label: String,
+    /// One line of greeting: product and version.
+    pub greeting: String,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Takes statements.
+    pub sql: Option<Arc<dyn Sql>>,
+    /// Takes job verbs.
+    pub jobs: Option<Arc<dyn JobControl>>,
+    /// Finds savepoints and checkpoints.
+    pub stores: Option<Arc<dyn Stores>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("url", &self.url)
+            .field("capabilities", &self.capabilities)
+            .finish()
+    }
+}

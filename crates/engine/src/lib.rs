@@ -1,0 +1,42 @@
+//! The seam between the shell and an engine.
+//!
+//! An [`Engine`] is a driver: it turns a [`Target`] (a URL and what goes with it) into a [`Connection`].
+//! A connection has up to three sides, and a driver fills in those that its server really has:
+//!
+//! * [`Sql`]: a session that takes statements. Submitting is apart from fetching.
+//! * [`JobControl`]: the job verbs, addressed by [`JobId`] alone. It needs no SQL session.
+//! * [`Stores`]: where savepoints and checkpoints lie, and what is known of the jobs that made them.
+//!
+//! Rows come as a pull stream with one owner ([`Rows`]), a job's status as a latest value ([`Watched`] in a
+//! [`tokio::sync::watch`] channel), its log as a bounded ring ([`LogRing`]).
+//!
+//! Two rules hold for every driver. Each side effect runs in a task of the driver's own, so that a caller who drops
+//! the future never loses the server's reply. And nothing that is not idempotent is sent twice.
+
+mod connection;
+mod dialect;
+mod error;
+mod id;
+mod job;
+mod log;
+mod rows;
+mod savepoint;
+mod sql;
+
+pub use connection::{Capabilities, Connection, Engine, Secret, Target};
+pub use dialect::{Dialect, DoubleQuote};
+pub use error::{EngineError, ErrorKind, Position, Result};
+pub use id::{InvalidJobId, JobId, OperationId};
+pub use job::{
+    CheckpointRequest, EndedBy, Format, JobControl, JobDetail, JobState, JobStatus, JobSummary, SavepointRequest,
+    StopRequest, Vertex, Watched,
+};
+pub use log::{LogLine, LogRing};
+pub use rows::{Batch, RowKind, Rows};
+pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
+pub use sql::{Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
+
+/// Re-exported so that a driver outside this repository names the same Arrow types.
+pub use arrow;
+/// Re-exported so that a driver outside this repository can implement the traits.
+pub use async_trait::async_trait;

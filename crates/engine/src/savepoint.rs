@@ -1,0 +1,133 @@
+//! Saved states: savepoints, checkpoints, and what is known of the jobs that made them.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{EndedBy, EngineError, JobId, JobState, Result};
+
+/// Who asked for a saved state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SavepointKind {
+    /// The engine's own, numbered.
+    Checkpoint,
+    /// Asked for by a person.
+    Savepoint,
+}
+
+/// Whether a saved state can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All is there.
+    Usable,
+    /// It was never finished.
+    Incomplete,
+    /// Files it needs are missing or damaged.
+    Missing,
+    /// A running job needs it.
+    InUse,
+    /// A job has claimed it and may delete it.
+    Claimed,
+    /// It was there once.
+    Gone,
+}
+
+/// A savepoint or checkpoint. Its JSON form is the one that users' scripts read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Savepoint {
+    /// Where it is.
+    pub path: String,
+    /// Savepoint or checkpoint.
+    pub kind: SavepointKind,
+    /// The job that made it.
+    pub job_id: Option<JobId>,
+    /// Its number within that job.
+    pub checkpoint_id: Option<u64>,
+    /// When it was completed.
+    pub taken: Option<Timestamp>,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// The version of its format.
+    pub format_version: Option<u32>,
+    /// The label that a person gave it.
+    pub label: Option<String>,
+    /// Whether it can be used.
+    pub verdict: Verdict,
+    /// Why not, a sentence each.
+    pub reasons: Vec<String>,
+    /// Where it is known from, such as `directory`, `ledger`, `cluster`.
+    pub sources: Vec<String>,
+}
+
+/// Where a job's state came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The job whose state it was.
+    pub job_id: Option<JobId>,
+    /// The number of the checkpoint or savepoint.
+    pub checkpoint_id: Option<u64>,
+    /// Its path.
+    pub path: String,
+}
+
+/// What it takes to run a job again: an engine's own record of it, where the engine keeps one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The job.
+    pub job_id: JobId,
+    /// Its name.
+    pub name: String,
+    /// Its statement, secrets as references.
+    pub sql: String,
+    /// The session-scoped statements it needs, in order, secrets as references.
+    pub prelude: Vec<String>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended, if it did and somebody wrote it down.
+    pub ended: Option<Timestamp>,
+    /// How it ended.
+    pub ended_by: Option<EndedBy>,
+    /// The last state that was written down.
+    pub state: JobState,
+    /// What it was restored from.
+    pub restored_from: Option<Lineage>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// The places where saved states lie.
+#[async_trait]
+pub trait Stores: Send + Sync {
+    /// The savepoints and checkpoints of one job, or of all, newest first, each checked. `dirs` are searched besides the
+    /// engine's own places.
+    ///
+    /// # Errors
+    /// The places could not be read at all; what can't be read in part is in the verdicts.
+    async fn find(&self, job: Option<&JobId>, dirs: &[String]) -> Result<Vec<Savepoint>>;
+
+    /// One savepoint or checkpoint, checked: every file is there and as it was written.
+    ///
+    /// # Errors
+    /// There is nothing of the kind at that path.
+    async fn inspect(&self, path: &str) -> Result<Savepoint>;
+
+    /// What the engine itself has written down about its jobs, newest first. Engines without such a record have none.
+    ///
+    /// # Errors
+    /// The record could not be read.
+    async fn recipes(&self) -> Result<Vec<Recipe>> {
+        Ok(Vec::new())
+    }
+
+    /// Deletes a savepoint. A checkpoint is the engine's own: it is refused.
+    ///
+    /// # Errors
+    /// It is not a savepoint, or is in use, or could not be deleted.
+    async fn delete(&self, path: &str) -> Result<()> {
+        Err(EngineError::unsupported(format!(
+            "this engine can't delete the savepoint {path}"
+        )))
+    }
+}

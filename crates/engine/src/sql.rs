@@ -1,0 +1,177 @@
+//! The side of a connection that takes statements.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{Dialect, JobId, LogRing, OperationId, Result, Rows};
+
+/// A state to start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restore {
+    /// The savepoint's or checkpoint's path.
+    pub path: String,
+    /// The job that made it, if known.
+    pub job_id: Option<JobId>,
+    /// Leave behind the state of operators that the statement no longer has.
+    pub allow_non_restored: bool,
+    /// Go back behind what the same sink has already published.
+    pub fork: bool,
+}
+
+/// A statement on its way to the engine.
+#[derive(Debug, Clone, Default)]
+pub struct Submit {
+    /// The statement, without its `;`.
+    pub text: String,
+    /// The id that the job it may start shall have. Only where [`crate::Capabilities::chosen_job_id`] is declared.
+    pub job_id: Option<JobId>,
+    /// Settings for this statement alone; they win over the session's.
+    pub settings: BTreeMap<String, String>,
+    /// The session-scoped statements that came before, secrets as references. An engine that keeps its own record of a
+    /// job (see [`crate::Recipe`]) writes them down.
+    pub prelude: Arc<[String]>,
+    /// The statement as it may be written down: secrets as references. Empty means the same as `text`.
+    pub recorded: String,
+    /// The state to start from.
+    pub restore: Option<Restore>,
+}
+
+impl Submit {
+    /// A plain statement.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// The job that a statement started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedJob {
+    /// Its id.
+    pub job_id: JobId,
+    /// The cluster it runs on, where there are several.
+    pub cluster_id: Option<String>,
+    /// Its name: `pipeline.name`, or the sink's, or the statement's first words.
+    pub name: String,
+    /// All its inputs end, so that it ends by itself.
+    pub bounded: bool,
+}
+
+/// What the engine made of a statement that it accepted.
+pub struct Operation {
+    /// The server's handle of it.
+    pub id: OperationId,
+    /// The job it started, if any.
+    pub job: Option<StartedJob>,
+    /// Its rows, if it has any: a pull stream with one owner.
+    pub rows: Option<Box<dyn Rows>>,
+    /// A word of the engine's about it (such as a warning that a SET key is unknown), one line each.
+    pub notes: Vec<String>,
+    /// What the server logs about it.
+    pub log: LogRing,
+    /// Ends it.
+    pub handle: Arc<dyn OperationHandle>,
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("id", &self.id)
+            .field("job", &self.job)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Ends an operation.
+#[async_trait]
+pub trait OperationHandle: Send + Sync {
+    /// Asks the engine to cancel and returns when the engine says that the operation, and the job behind it, has ended.
+    /// After an `Ok` the row stream ends.
+    ///
+    /// # Errors
+    /// The engine could not be asked, or did not end it.
+    async fn cancel(&self) -> Result<()>;
+}
+
+/// The sort of a catalog object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A table.
+    Table,
+    /// A view.
+    View,
+}
+
+/// A table or view.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// Catalog.
+    pub catalog: String,
+    /// Database.
+    pub database: String,
+    /// Name.
+    pub name: String,
+    /// Table or view.
+    pub kind: ObjectKind,
+}
+
+/// A column of a table, as far as the completer needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Name.
+    pub name: String,
+    /// The engine's own word for its type.
+    pub data_type: String,
+}
+
+/// A session that takes statements.
+#[async_trait]
+pub trait Sql: Send + Sync {
+    /// How its statements are to be read.
+    fn dialect(&self) -> Dialect;
+
+    /// Hands the statement over. Returns when the engine has accepted it (a job is submitted, the rows can be fetched)
+    /// or not. A statement with neither rows nor a job has been carried out.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Lost`] if the reply was lost: it may or may not have been accepted. Any other kind says that
+    /// it was not.
+    async fn submit(&self, statement: Submit) -> Result<Operation>;
+
+    /// A new session of the same server with nothing in it: no temporary objects, no settings but the connection's.
+    ///
+    /// # Errors
+    /// The session could not be opened.
+    async fn fresh(&self) -> Result<Arc<dyn Sql>>;
+
+    /// The value of a setting as the session has it now; `None` if it is not set.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    async fn setting(&self, key: &str) -> Result<Option<String>>;
+
+    /// The tables and views of the current database.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    async fn objects(&self) -> Result<Vec<Object>>;
+
+    /// The columns of a table or view.
+    ///
+    /// # Errors
+    /// There is no such table, or the server could not be asked.
+    async fn columns(&self, table: &str) -> Result<Vec<Column>>;
+
+    /// Ends the session. Jobs that run on a cluster go on.
+    ///
+    /// # Errors
+    /// The server could not be told.
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}
