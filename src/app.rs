@@ -1,0 +1,185 @@
+//! The process: from the command line to the exit code.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Read};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use skep_engine::{Secret, Target};
+
+use crate::cli::{self, Options, Source};
+use crate::command::Flow;
+use crate::engines::Engines;
+use crate::error::Error;
+use crate::interrupt::Interrupts;
+use crate::job::Table;
+use crate::ledger::Ledger;
+use crate::session::{Session, Settings};
+use crate::ui::Ui;
+use crate::{dispatch, script, shell, shutdown};
+
+/// The environment variable that names the data directory.
+pub const DATA_DIR: &str = "SKEP_DATA_DIR";
+
+/// Where one connects if nothing else is said.
+const DEFAULT_URL: &str = "local:";
+
+/// Runs skep with these drivers on the process's own command line.
+pub fn main(engines: Engines) -> ExitCode {
+    let options = match cli::parse(std::env::args_os()) {
+        Ok(options) => options,
+        Err(error) => {
+            // To stdout for --help and --version, else to stderr; a closed pipe is not worth a word.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(run(engines, options));
+            // A thread that waits for standard input can't be joined.
+            runtime.shutdown_background();
+            ExitCode::from(code)
+        }
+        Err(cause) => {
+            Ui::detect(false).error(&Error::internal(format!("can't start: {cause}")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs skep with these words, as if they were its command line. For tests and programs that embed it.
+pub async fn run_words(engines: Engines, words: impl IntoIterator<Item = OsString>) -> u8 {
+    match cli::parse(words) {
+        Ok(options) => run(engines, options).await,
+        Err(_) => 2,
+    }
+}
+
+async fn run(engines: Engines, options: Options) -> u8 {
+    let scripted = !options.sources.is_empty() || options.command.is_some() || !io::stdin().is_terminal();
+    let ui = Ui::detect(options.silent);
+    let mut session = match start(engines, &options, ui.clone(), !scripted) {
+        Ok(session) => session,
+        Err(error) => {
+            ui.error(&error);
+            return error.exit_code();
+        }
+    };
+    if let Err(error) = work(&mut session, options, scripted).await {
+        session.ui.error(&error);
+        session.note_failure(&error);
+    }
+    if let Err(error) = shutdown::leave(&mut session).await {
+        session.ui.error(&error);
+        session.note_failure(&error);
+    }
+    session.exit_code
+}
+
+fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Result<Session, Error> {
+    let data_dir = data_dir(&ui);
+    let mut target = Target::new(DEFAULT_URL, data_dir.clone());
+    target.user.clone_from(&options.user);
+    target.password = password(options, &ui)?.map(Secret::new);
+    target.properties = options.properties.iter().cloned().collect();
+    target.rest.clone_from(&options.rest);
+    let ledger = Ledger::open(&data_dir).unwrap_or_else(|cause| {
+        ui.warn(&format!("{cause}; what runs now will not be remembered"));
+        Ledger::none()
+    });
+    let mut settings = Settings { interactive, json: options.json, yes: options.yes, force: options.force, ..Settings::default() };
+    if let Some(format) = options.format {
+        settings.format = format;
+    }
+    if let Some(show_header) = options.show_header {
+        settings.show_header = show_header;
+    }
+    let secrets = options.secrets.iter().map(read_secret).collect::<Result<_, _>>()?;
+    Ok(Session {
+        ui,
+        engines,
+        open: None,
+        jobs: Table::new(),
+        ledger,
+        interrupts: Interrupts::install(interactive)?,
+        settings,
+        exit_code: 0,
+        target,
+        secrets,
+    })
+}
+
+/// The user's data directory, or one that ends with the process where there is no home.
+fn data_dir(ui: &Ui) -> PathBuf {
+    if let Some(dir) = std::env::var_os(DATA_DIR).filter(|dir| !dir.is_empty()) {
+        return PathBuf::from(dir);
+    }
+    match dirs::data_dir() {
+        Some(dir) => dir.join("skep"),
+        None => {
+            let dir = std::env::temp_dir().join(format!("skep-{}", std::process::id()));
+            ui.warn(&format!(
+                "there is no home directory: jobs and savepoints are kept in {} · {DATA_DIR} names another place",
+                dir.display()
+            ));
+            dir
+        }
+    }
+}
+
+fn password(options: &Options, ui: &Ui) -> Result<Option<String>, Error> {
+    if let Some(file) = &options.password_file {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|cause| Error::unreadable(&name, &cause))?;
+        return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    match &options.password {
+        Some(Some(password)) => Ok(Some(password.clone())),
+        Some(None) => Ok(Some(ui.password("password: ")?)),
+        None => Ok(None),
+    }
+}
+
+/// `NAME=VALUE`, or `NAME=@FILE`.
+fn read_secret((name, value): &(String, String)) -> Result<(String, String), Error> {
+    let Some(path) = value.strip_prefix('@') else { return Ok((name.clone(), value.clone())) };
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(1 << 20).read_to_string(&mut text))
+        .map_err(|cause| Error::unreadable(path, &cause))?;
+    Ok((name.clone(), text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+async fn work(session: &mut Session, options: Options, scripted: bool) -> Result<(), Error> {
+    session.connect(options.url.as_deref().unwrap_or(DEFAULT_URL)).await?;
+    if let Some(init) = &options.init
+        && script::run_file(session, init).await? == Flow::Quit
+    {
+        return Ok(());
+    }
+    if let Some((command, args)) = options.command {
+        dispatch::run(session, command, args).await?;
+        // A command that started a job inside this process stays with it.
+        return shutdown::stay(session).await;
+    }
+    for source in &options.sources {
+        let flow = match source {
+            Source::File(path) if path.as_os_str() == "-" => script::run_stdin(session).await?,
+            Source::File(path) => script::run_file(session, path).await?,
+            Source::Text(text) => script::run_text(session, "", text).await?,
+        };
+        if flow == Flow::Quit {
+            return Ok(());
+        }
+    }
+    if options.sources.is_empty() {
+        if scripted {
+            script::run_stdin(session).await?;
+        } else {
+            shell::run(session).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `!async`.
+
+use async_trait::async_trait;
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use crate::error::Error;
+use crate::session::Session;
+use crate::statement::{self, Request};
+
+/// `!async SQL`.
+#[derive(Debug)]
+pub struct Async;
+
+static SPEC: Spec = Spec {
+    name: "async",
+    aliases: &["bg"],
+    category: Category::Statements,
+    summary: "runs a statement in the background",
+    help: "The prompt comes back at once and the statement is a job of this session. Its rows are kept on disk until !fg\n\
+           shows them. An & before or right after the ; does the same.",
+    positionals: &[Positional { name: "SQL", kind: Kind::Sql, arity: Arity::One }],
+    flags: &[],
+    example: "!async SELECT 1;",
+    one_shot: false,
+};
+
+#[async_trait]
+impl Command for Async {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let text = args.sql().unwrap_or_default().to_owned();
+        statement::execute(session, Request { text, background: true, restore: None }).await?;
+        Ok(Flow::Continue)
+    }
+}

@@ -1,0 +1,53 @@
+//! `!connect`.
+
+use async_trait::async_trait;
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use crate::error::Error;
+use crate::session::Session;
+
+/// `!connect URL`.
+#[derive(Debug)]
+pub struct Connect;
+
+static SPEC: Spec = Spec {
+    name: "connect",
+    aliases: &["open"],
+    category: Category::Connections,
+    summary: "connects to an engine, or says to which one",
+    help: "Opens a connection and makes it the current one. Jobs of the connection before go on and stay in !jobs.\n\
+           Without a URL it says what is connected and which URLs there are.",
+    positionals: &[Positional { name: "URL", kind: Kind::Url, arity: Arity::Optional }],
+    flags: &[],
+    example: "!connect local:",
+    one_shot: false,
+};
+
+#[async_trait]
+impl Command for Connect {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        match args.word(0) {
+            Some(url) => {
+                session.connect(url).await?;
+                if let Ok(open) = session.open() {
+                    session.ui.say(&open.connection.greeting);
+                }
+            }
+            None => {
+                match &session.open {
+                    Some(open) => session.ui.line(&format!("{} · {}", open.connection.url, open.connection.greeting))?,
+                    None => session.ui.line("not connected")?,
+                }
+                for summary in session.engines.summaries() {
+                    session.ui.line(&format!("    {summary}"))?;
+                }
+            }
+        }
+        Ok(Flow::Continue)
+    }
+}

@@ -1,0 +1,50 @@
+//! `!drop-savepoint`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use skep_engine::Verdict;
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use crate::error::Error;
+use crate::session::{self, Session};
+
+/// `!drop-savepoint PATH`.
+#[derive(Debug)]
+pub struct DropSavepoint;
+
+static SPEC: Spec = Spec {
+    name: "drop-savepoint",
+    aliases: &[],
+    category: Category::Savepoints,
+    summary: "deletes a savepoint",
+    help: "Only a savepoint: checkpoints are the engine's own. It can't be taken back, so it asks.",
+    positionals: &[Positional { name: "PATH", kind: Kind::Location, arity: Arity::One }],
+    flags: &[],
+    example: "!drop-savepoint savepoints/savepoint-5f2c9a-8d1e0b",
+    one_shot: true,
+};
+
+#[async_trait]
+impl Command for DropSavepoint {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let path = args.word(0).unwrap_or_default();
+        let connection = Arc::clone(&session.open()?.connection);
+        let stores = session::stores(&connection)?;
+        let mut savepoint = stores.inspect(path).await?;
+        if !args.has("yes") && !session.settings.yes {
+            session.ui.confirm(&format!("delete {}?", savepoint.path))?;
+        }
+        stores.delete(&savepoint.path).await?;
+        session.ui.say(&format!("deleted {}", savepoint.path));
+        savepoint.verdict = Verdict::Gone;
+        savepoint.reasons = vec!["it was dropped".to_owned()];
+        session.ledger.saved(&connection.url, savepoint);
+        Ok(Flow::Continue)
+    }
+}

@@ -1,0 +1,87 @@
+//! `!fg`.
+
+use async_trait::async_trait;
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::target;
+use crate::error::Error;
+use crate::foreground::{self, End};
+use crate::interrupt::Signal;
+use crate::job::wait::{self, Until};
+use crate::session::Session;
+use crate::ui::quantity;
+
+/// `!fg [REF]`.
+#[derive(Debug)]
+pub struct Fg;
+
+static SPEC: Spec = Spec {
+    name: "fg",
+    aliases: &[],
+    category: Category::Statements,
+    summary: "shows the rows of a background query, or waits for a job",
+    help: "Shows each row that has come since it went into the background once, then the new ones as they come. Ctrl-C\n\
+           and Ctrl-Z stop the showing, never the job. A job without rows is waited for.",
+    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    flags: &[],
+    example: "!fg %%",
+    one_shot: false,
+};
+
+#[async_trait]
+impl Command for Fg {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
+        let (Some(entry), Some(handle)) = (&target.entry, target.job.handle) else {
+            return Err(Error::failed(format!("{} was not started by this session: it has no rows here", target.job.title())));
+        };
+        session.jobs.update(handle, |entry| entry.attended = true);
+        let shown = match &entry.spool {
+            Some(spool) => show(session, handle, &mut spool.rows()).await,
+            None => wait_for(session, handle).await,
+        };
+        session.jobs.update(handle, |entry| entry.attended = false);
+        shown.map(|()| Flow::Continue)
+    }
+}
+
+async fn show(session: &mut Session, handle: u32, rows: &mut dyn skep_engine::Rows) -> Result<(), Error> {
+    let (count, end) = foreground::show(session, rows).await?;
+    let count = quantity::rows(count);
+    match end {
+        End::Complete => session.ui.say(&format!("[{handle}] {count}, and no more to come")),
+        End::Failed(error) => return Err(Error::from(error)),
+        End::Interrupted(signal) => leave(session, handle, &format!("{count} · "), signal)?,
+    }
+    Ok(())
+}
+
+async fn wait_for(session: &mut Session, handle: u32) -> Result<(), Error> {
+    let table = session.jobs.clone();
+    match wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await {
+        wait::Outcome::Reached(ended) => {
+            for (job, result) in ended {
+                if result.is_err() {
+                    return Err(Error::job_ended(&job));
+                }
+                session.ui.say(&format!("{} has ended", job.title()));
+            }
+        }
+        wait::Outcome::TimedOut(_) => {}
+        wait::Outcome::Interrupted(signal) => leave(session, handle, "", signal)?,
+    }
+    Ok(())
+}
+
+fn leave(session: &Session, handle: u32, before: &str, signal: Signal) -> Result<(), Error> {
+    session.ui.say(&format!("{before}[{handle}] goes on in the background"));
+    match signal {
+        Signal::Suspend => Ok(()),
+        signal => Err(Error::interrupted(signal)),
+    }
+}

@@ -1,0 +1,124 @@
+//! `!jobs`.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::args::Args;
+use super::spec::{Category, Command, Flag, Flow, Spec};
+use super::target;
+use crate::error::Error;
+use crate::job::record::{Action, Job, Known};
+use crate::session::Session;
+use crate::ui::listing::{Align, Listing};
+use crate::ui::quantity;
+
+/// `!jobs [-a]`.
+#[derive(Debug)]
+pub struct Jobs;
+
+static SPEC: Spec = Spec {
+    name: "jobs",
+    aliases: &[],
+    category: Category::Jobs,
+    summary: "lists this session's jobs",
+    help: "With --all also the jobs that the ledger and the engine know of this connection, marked by where they are\n\
+           known from.",
+    positionals: &[],
+    flags: &[Flag { name: "all", short: Some('a'), value: None, help: "also those of other sessions" }],
+    example: "!jobs --all",
+    one_shot: true,
+};
+
+#[async_trait]
+impl Command for Jobs {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let own = session.jobs.entries();
+        let everything = args.has("all");
+        let jobs = if everything {
+            target::all(session).await?
+        } else {
+            own.into_iter().map(|entry| entry.job).collect()
+        };
+        let now = Timestamp::now();
+        if args.has("json") || session.settings.json {
+            for job in jobs {
+                session.ui.json(&job.timed(now))?;
+            }
+            return Ok(Flow::Continue);
+        }
+        if jobs.is_empty() {
+            session.ui.say(if everything { "no jobs" } else { "no jobs in this session · !jobs -a lists earlier ones" });
+            return Ok(Flow::Continue);
+        }
+        session.ui.listing(&listing(jobs, everything, now))?;
+        Ok(Flow::Continue)
+    }
+}
+
+fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
+    let mut columns = vec![("", Align::Right), ("state", Align::Left)];
+    if everything {
+        columns.extend([("known", Align::Left), ("origin", Align::Left)]);
+    }
+    columns.extend([
+        ("name", Align::Left),
+        ("job id", Align::Left),
+        ("started", Align::Left),
+        ("for", Align::Right),
+        ("rows in", Align::Right),
+        ("rows out", Align::Right),
+        ("last checkpoint", Align::Left),
+        ("savepoint", Align::Left),
+    ]);
+    let mut listing = Listing::new(&columns);
+    for job in jobs {
+        let job = job.timed(now);
+        let dash = || "–".to_owned();
+        let mut row = vec![job.handle.map_or_else(dash, |handle| format!("%{handle}")), state(&job)];
+        if everything {
+            row.extend([word(&job.known), word(&job.origin)]);
+        }
+        let checkpoint = job.checkpoint_id.map(|id| match job.checkpoint_taken {
+            Some(taken) if job.known == Known::Live => format!("{id} · {} ago", quantity::span_ms(now.as_millisecond() - taken.as_millisecond())),
+            Some(taken) => format!("{id} · {}", quantity::clock(taken, now)),
+            None => id.to_string(),
+        });
+        row.extend([
+            job.name.clone(),
+            job.job_id.map_or_else(dash, |id| id.short()),
+            job.started.map_or_else(dash, |started| quantity::clock(started, now)),
+            job.duration_ms.map_or_else(dash, quantity::span_ms),
+            job.rows_in.map_or_else(dash, quantity::count),
+            job.rows_out.map_or_else(dash, quantity::count),
+            checkpoint.unwrap_or_else(dash),
+            job.savepoint.clone().unwrap_or_else(dash),
+        ]);
+        listing.row(row);
+    }
+    listing
+}
+
+/// The engine's word, with what the shell is doing to the job.
+fn state(job: &Job) -> String {
+    let state = match (job.state, job.known) {
+        (_, Known::Lost) => "lost".to_owned(),
+        (Some(state), _) => state.to_string(),
+        (None, _) => "–".to_owned(),
+    };
+    match job.action {
+        Action::None => state,
+        action => format!("{state}, {}", word(&action)),
+    }
+}
+
+/// The word that the JSON form has for it.
+fn word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

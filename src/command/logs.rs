@@ -1,0 +1,57 @@
+//! `!logs`.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::target;
+use crate::error::Error;
+use crate::session::Session;
+use crate::ui::quantity;
+
+/// `!logs REF`.
+#[derive(Debug)]
+pub struct Logs;
+
+static SPEC: Spec = Spec {
+    name: "logs",
+    aliases: &[],
+    category: Category::Jobs,
+    summary: "shows what a job has logged",
+    help: "The newest lines that are still kept, oldest first; also what a print table was given.",
+    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    flags: &[],
+    example: "!logs %%",
+    one_shot: true,
+};
+
+#[async_trait]
+impl Command for Logs {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
+        let lines = match (target.job.job_id, &target.connection.jobs, &target.entry) {
+            (Some(job_id), Some(jobs), _) => jobs.log(&job_id).await?,
+            (_, _, Some(entry)) => {
+                let (lines, dropped) = entry.log.lines();
+                if dropped > 0 {
+                    session.ui.say(&format!("{} older lines are not kept any more", quantity::count(dropped)));
+                }
+                lines
+            }
+            _ => return Err(Error::failed(format!("no log of {} is kept", target.job.title()))),
+        };
+        for line in lines {
+            if args.has("json") || session.settings.json {
+                session.ui.json(&json!({ "at": line.at, "text": line.text }))?;
+            } else {
+                session.ui.line(&format!("{} {}", quantity::date_time(line.at), line.text))?;
+            }
+        }
+        Ok(Flow::Continue)
+    }
+}

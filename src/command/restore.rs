@@ -1,0 +1,256 @@
+//! `!restore`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Zoned;
+use skep_engine::{Connection, JobId, JobState, Lineage, Savepoint, Sql, Submit};
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::target::{self, Target};
+use crate::error::Error;
+use crate::job::Known;
+use crate::savepoint::{self, Chosen, Descendant, Progress, Which, gather};
+use crate::session::{self, Session};
+use crate::statement::{self, Request, Start};
+
+/// `!restore REF [WHICH] [AS SQL]`.
+#[derive(Debug)]
+pub struct Restore;
+
+static SPEC: Spec = Spec {
+    name: "restore",
+    aliases: &[],
+    category: Category::Savepoints,
+    summary: "starts a job again from a saved state",
+    help: "Brings back a job that this or an earlier shell ran, with the tables and settings it had, from its newest\n\
+           usable state or from WHICH: a path, a checkpoint's number, latest, a label, @time. AS SQL runs another\n\
+           statement from that state; with a PATH instead of REF it runs in this session as it is.\n\
+           In a session that has nothing of its own yet the job's tables are made there, so that they can be queried;\n\
+           otherwise they are made in a session of their own.",
+    positionals: &[
+        Positional { name: "REF|PATH", kind: Kind::Reference, arity: Arity::One },
+        Positional { name: "WHICH", kind: Kind::Which, arity: Arity::Optional },
+        Positional { name: "AS SQL", kind: Kind::Sql, arity: Arity::Optional },
+    ],
+    flags: &[
+        Flag { name: "fork", short: None, value: None, help: "go back although another job has gone on from there" },
+        Flag {
+            name: "allow-non-restored-state",
+            short: None,
+            value: None,
+            help: "leave behind the state of operators that the statement does not have",
+        },
+    ],
+    example: "!restore delays latest",
+    one_shot: true,
+};
+
+#[async_trait]
+impl Command for Restore {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let word = args.word(0).unwrap_or_default();
+        if !session.open()?.connection.capabilities.restore {
+            return Err(Error::unsupported(&session.open()?.connection.label, "restoring"));
+        }
+        match args.sql() {
+            Some(sql) if args.word(1).is_none() && matches!(Which::parse(word, &Zoned::now()), Ok(Which::Path(_))) => {
+                from_path(session, word, sql.to_owned(), &args).await?;
+            }
+            _ => from_job(session, word, &args).await?,
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+/// A statement of this session from a state given by its path.
+async fn from_path(session: &mut Session, path: &str, sql: String, args: &Args) -> Result<(), Error> {
+    let connection = Arc::clone(&session.open()?.connection);
+    let savepoint = session::stores(&connection)?.inspect(path).await?;
+    let known = savepoint::Known { job: savepoint.job_id, ancestors: &[], savepoints: std::slice::from_ref(&savepoint), descendants: &[] };
+    let chosen = savepoint::choose(&Which::Path(savepoint.path.clone()), &known, args.has("fork"))?;
+    run(session, &chosen, sql, None, args).await
+}
+
+/// A job that this or an earlier shell ran.
+async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), Error> {
+    let target = target::resolve(session, word).await?;
+    let job_id = target.job_id()?;
+    refuse_running(&target).await?;
+    let which = match args.word(1) {
+        Some(text) => Which::parse(text, &Zoned::now())?,
+        None => Which::Latest,
+    };
+    let chosen = choose(session, &target.connection, job_id, &which, args.has("fork")).await?;
+    let (sql, prelude) = recipe(session, &target, job_id).await?;
+    let sql = args.sql().map_or(sql, str::to_owned);
+    let own = replay(session, &target.connection, &prelude).await?;
+    session.ui.say(&format!(
+        "{} from {} ({}), prelude of {}",
+        target.job.name,
+        name(&chosen.savepoint),
+        chosen.why,
+        match prelude.len() {
+            1 => "1 statement".to_owned(),
+            n => format!("{n} statements"),
+        }
+    ));
+    run(session, &chosen, sql, own.map(|own| (own, prelude)), args).await
+}
+
+async fn refuse_running(target: &Target) -> Result<(), Error> {
+    let running = match (&target.connection.jobs, target.job.job_id) {
+        (Some(jobs), Some(job_id)) => jobs.status(&job_id).await.is_ok_and(|status| !status.state.is_terminal()),
+        _ => target.job.known == Known::Live,
+    };
+    if running && target.job.known != Known::Lost {
+        return Err(Error::failed(format!("{} still runs", target.job.title())).hint("!stop it with a savepoint first"));
+    }
+    Ok(())
+}
+
+/// Gathers what is known of the job and its ancestors, and chooses.
+async fn choose(
+    session: &Session,
+    connection: &Connection,
+    job_id: JobId,
+    which: &Which,
+    fork: bool,
+) -> Result<Chosen, Error> {
+    let family = session.ledger.family(job_id).await.unwrap_or_default();
+    let dirs = match which {
+        Which::Path(path) => vec![path.clone()],
+        _ => Vec::new(),
+    };
+    let mut lists = vec![gather(connection, &session.ledger, Some(job_id), &dirs).await?];
+    for ancestor in family.ancestors.iter().filter_map(|lineage| lineage.job_id) {
+        lists.push(gather(connection, &session.ledger, Some(ancestor), &[]).await?);
+    }
+    lists.push(origins(connection, &family.ancestors).await);
+    if let (Which::Path(path), Some(stores)) = (which, &connection.stores)
+        && let Ok(savepoint) = stores.inspect(path).await
+    {
+        lists.push(vec![savepoint]);
+    }
+    let mut descendants = Vec::new();
+    for record in &family.descendants {
+        let progress = progress(connection, record).await;
+        descendants.push(Descendant { job_id: record.job_id(), name: record.intent.name.clone(), progress });
+    }
+    let known = savepoint::Known {
+        job: Some(job_id),
+        ancestors: &family.ancestors,
+        savepoints: &savepoint::merge(lists),
+        descendants: &descendants,
+    };
+    Ok(savepoint::choose(which, &known, fork)?)
+}
+
+/// The states that the ancestors were restored from, which may lie anywhere.
+async fn origins(connection: &Connection, ancestors: &[Lineage]) -> Vec<Savepoint> {
+    let mut found = Vec::new();
+    if let Some(stores) = &connection.stores {
+        for ancestor in ancestors {
+            if let Ok(savepoint) = stores.inspect(&ancestor.path).await {
+                found.push(savepoint);
+            }
+        }
+    }
+    found
+}
+
+/// How far a job has come that was restored from this one.
+async fn progress(connection: &Connection, record: &crate::ledger::JobRecord) -> Progress {
+    let Some(jobs) = &connection.jobs else { return Progress::Unknown };
+    let status = jobs.status(&record.job_id()).await;
+    match status {
+        Ok(status) if !status.state.is_terminal() => Progress::Running,
+        Ok(status) if status.state == JobState::Finished => Progress::Advanced,
+        Ok(_) | Err(skep_engine::EngineError { kind: skep_engine::ErrorKind::NotFound, .. }) => {
+            let own = match &connection.stores {
+                Some(stores) => stores.find(Some(&record.job_id()), &[]).await.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            if own.is_empty() { Progress::None } else { Progress::Advanced }
+        }
+        Err(_) => Progress::Unknown,
+    }
+}
+
+/// The job's statement and what it needs: from the engine's own record, or from the ledger.
+async fn recipe(session: &Session, target: &Target, job_id: JobId) -> Result<(String, Vec<String>), Error> {
+    if let Some(stores) = &target.connection.stores {
+        let recipes = stores.recipes().await?;
+        if let Some(recipe) = recipes.into_iter().find(|recipe| recipe.job_id == job_id) {
+            return Ok((recipe.sql, recipe.prelude));
+        }
+    }
+    match session.ledger.job(job_id).await {
+        Ok(Some(record)) => Ok((record.intent.sql, record.intent.prelude)),
+        _ => Err(Error::failed(format!("the SQL of {} is not known: it was not started by skep", target.job.title()))
+            .hint(format!("!restore {} AS INSERT … gives it", job_id.short()))),
+    }
+}
+
+/// Makes the tables and settings that the job had: in the current session if it has none of its own yet, else in a new
+/// one, which is returned.
+async fn replay(session: &mut Session, connection: &Connection, prelude: &[String]) -> Result<Option<Arc<dyn Sql>>, Error> {
+    let open = session.open()?;
+    let here = open.prelude.is_empty() && open.connection.url == connection.url;
+    if !here && open.prelude == prelude {
+        return Ok(None);
+    }
+    let sql = if here {
+        open.sql()?
+    } else {
+        let none = || Error::failed(format!("{} takes no SQL, so that nothing can be restored there", connection.label));
+        connection.sql.clone().ok_or_else(none)?.fresh().await?
+    };
+    // Every secret is looked for before anything is submitted.
+    let statements: Vec<String> =
+        prelude.iter().map(|statement| statement::expand(session, statement)).collect::<Result<_, _>>()?;
+    for (statement, recorded) in statements.into_iter().zip(prelude) {
+        sql.submit(Submit { text: statement, recorded: recorded.clone(), ..Submit::default() })
+            .await
+            .map_err(|error| Error::from(error).in_statement(recorded).within("the job's tables and settings"))?;
+        if here && let Some(open) = &mut session.open {
+            open.prelude.push(recorded.clone());
+        }
+    }
+    Ok((!here).then_some(sql))
+}
+
+async fn run(
+    session: &mut Session,
+    chosen: &Chosen,
+    sql: String,
+    own: Option<(Arc<dyn Sql>, Vec<String>)>,
+    args: &Args,
+) -> Result<(), Error> {
+    let restore = skep_engine::Restore {
+        path: chosen.savepoint.path.clone(),
+        job_id: chosen.savepoint.job_id,
+        allow_non_restored: args.has("allow-non-restored-state"),
+        fork: args.has("fork"),
+    };
+    let start = Start { restore, checkpoint_id: chosen.savepoint.checkpoint_id, session: own };
+    statement::execute(session, Request { text: sql, background: false, restore: Some(start) }).await?;
+    Ok(())
+}
+
+/// `savepoint 6` or `checkpoint 8812`.
+fn name(savepoint: &Savepoint) -> String {
+    let kind = match savepoint.kind {
+        skep_engine::SavepointKind::Checkpoint => "checkpoint",
+        skep_engine::SavepointKind::Savepoint => "savepoint",
+    };
+    match savepoint.checkpoint_id {
+        Some(id) => format!("{kind} {id}"),
+        None => format!("{kind} {}", savepoint.path),
+    }
+}

@@ -1,0 +1,158 @@
+//! `!savepoint`.
+
+use std::time::Instant;
+
+use async_trait::async_trait;
+use skep_engine::{Format, SavepointRequest};
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::target::{self, Target};
+use crate::error::Error;
+use crate::job::record::Action;
+use crate::session::Session;
+use crate::statement::new_job_id;
+use crate::ui::quantity;
+
+/// `!savepoint REF…`.
+#[derive(Debug)]
+pub struct Savepoint;
+
+/// Flags that say where a savepoint goes and how it is written.
+pub const DIR: Flag = Flag {
+    name: "dir",
+    short: None,
+    value: Some(("URI", Kind::Location)),
+    help: "the directory it is made in, instead of the configured one",
+};
+pub const FORMAT: Flag = Flag {
+    name: "format",
+    short: None,
+    value: Some(("FORMAT", Kind::Choice(&["canonical", "native"]))),
+    help: "canonical (the default) or native",
+};
+pub const LABEL: Flag = Flag {
+    name: "label",
+    short: None,
+    value: Some(("LABEL", Kind::Word)),
+    help: "a name of your own for it, by which !restore finds it",
+};
+
+static SPEC: Spec = Spec {
+    name: "savepoint",
+    aliases: &[],
+    category: Category::Savepoints,
+    summary: "takes a savepoint of running jobs and prints its path",
+    help: "The job runs on. Several jobs are saved side by side. The path is the result (on stdout); what is said about\n\
+           it is not.",
+    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Some }],
+    flags: &[DIR, FORMAT, LABEL],
+    example: "!savepoint %1 --label before-fix",
+    one_shot: true,
+};
+
+#[async_trait]
+impl Command for Savepoint {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let targets = target::resolve_all(session, args.words()).await?;
+        let label = args.value("label");
+        if label.is_some() && targets.len() > 1 {
+            return Err(Error::usage("one label can't name several savepoints").hint("save one job at a time"));
+        }
+        for target in &targets {
+            if !target.connection.capabilities.savepoint {
+                return Err(Error::unsupported(&target.connection.label, "savepoints"));
+            }
+        }
+        each(session, targets, Action::Savepointing, "savepoint of", label, args.has("json"), |target| {
+            let request = request(&args);
+            async move {
+                let (job_id, control) = (target.job_id()?, target.control()?);
+                Ok(control.savepoint(&job_id, request).await?)
+            }
+        })
+        .await?;
+        Ok(Flow::Continue)
+    }
+}
+
+/// What the flags ask for. The trigger is new: one request, one id.
+pub fn request(args: &Args) -> SavepointRequest {
+    let format = if args.value("format") == Some("native") { Format::Native } else { Format::Canonical };
+    SavepointRequest { trigger: new_job_id(), dir: args.value("dir").map(str::to_owned), format }
+}
+
+/// Saves several jobs side by side: prints each path, remembers each savepoint. The first failure is the command's, but
+/// every job is tried.
+pub async fn each<F>(
+    session: &mut Session,
+    targets: Vec<Target>,
+    action: Action,
+    what: &str,
+    label: Option<&str>,
+    json: bool,
+    save: impl Fn(Target) -> F,
+) -> Result<(), Error>
+where
+    F: Future<Output = Result<skep_engine::Savepoint, Error>> + Send + 'static,
+{
+    let tasks: Vec<_> = targets
+        .iter()
+        .map(|target| {
+            let acting = session.jobs.acting(target.job.handle, action);
+            let began = Instant::now();
+            let saving = save(target.clone());
+            tokio::spawn(async move {
+                let saved = saving.await;
+                drop(acting);
+                (saved, began.elapsed())
+            })
+        })
+        .collect();
+    let mut failure = None;
+    for (target, mut task) in targets.iter().zip(tasks) {
+        let (saved, took) = tokio::select! {
+            saved = &mut task => saved.map_err(|panic| Error::internal(panic.to_string()))?,
+            signal = session.interrupts.next() => {
+                session.ui.say("no longer waiting; what the engine was asked for goes on · !savepoints shows what came of it");
+                return Err(Error::interrupted(signal));
+            }
+        };
+        match saved {
+            Ok(mut savepoint) => {
+                savepoint.label = label.map(str::to_owned);
+                session.ledger.saved(&target.connection.url, savepoint.clone());
+                if let Some(handle) = target.job.handle {
+                    session.jobs.update(handle, |entry| entry.job.savepoint = Some(savepoint.path.clone()));
+                }
+                let id = target.job.job_id.map(|id| id.short()).unwrap_or_default();
+                let mut line = format!("{} · {what} {id}", target.job.title());
+                if let Some(number) = savepoint.checkpoint_id {
+                    line.push_str(&format!(" · checkpoint {number}"));
+                }
+                if let Some(size) = savepoint.size {
+                    line.push_str(&format!(" · {}", quantity::bytes(size)));
+                }
+                session.ui.say(&format!("{line} · {}", quantity::duration(took)));
+                if json || session.settings.json {
+                    session.ui.json(&savepoint)?;
+                } else {
+                    session.ui.line(&savepoint.path)?;
+                }
+            }
+            Err(error) => {
+                let error = error.within(&target.job.title());
+                if failure.is_none() {
+                    failure = Some(error);
+                } else {
+                    session.ui.error(&error);
+                }
+            }
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}

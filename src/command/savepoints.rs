@@ -1,0 +1,103 @@
+//! `!savepoints`.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use skep_engine::{Savepoint, SavepointKind, Verdict};
+
+use super::args::Args;
+use super::savepoint::DIR;
+use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::target;
+use crate::error::Error;
+use crate::savepoint::gather;
+use crate::session::Session;
+use crate::ui::listing::{Align, Listing};
+use crate::ui::quantity;
+
+/// `!savepoints [REF]`.
+#[derive(Debug)]
+pub struct Savepoints;
+
+static SPEC: Spec = Spec {
+    name: "savepoints",
+    aliases: &[],
+    category: Category::Savepoints,
+    summary: "lists savepoints and checkpoints, each with a verdict",
+    help: "Of one job, or of all that this connection knows, newest first: from the engine, from the ledger, and from the\n\
+           directories, those of --dir too. The verdict says whether it can be restored from, and why not.",
+    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    flags: &[DIR],
+    example: "!savepoints",
+    one_shot: true,
+};
+
+#[async_trait]
+impl Command for Savepoints {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let (job_id, connection) = match args.word(0) {
+            Some(word) => {
+                let target = target::resolve(session, word).await?;
+                (Some(target.job_id()?), target.connection)
+            }
+            None => (None, session.open()?.connection.clone()),
+        };
+        let found = gather(&connection, &session.ledger, job_id, &args.values("dir")).await?;
+        if args.has("json") || session.settings.json {
+            for savepoint in &found {
+                session.ui.json(savepoint)?;
+            }
+        } else if found.is_empty() {
+            session.ui.say("no savepoints and no checkpoints · !savepoint REF takes one");
+        } else {
+            session.ui.listing(&listing(&found, Timestamp::now()))?;
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+/// Savepoints and checkpoints as a table.
+pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
+    let mut listing = Listing::new(&[
+        ("label", Align::Left),
+        ("kind", Align::Left),
+        ("id", Align::Right),
+        ("job id", Align::Left),
+        ("taken", Align::Left),
+        ("size", Align::Right),
+        ("verdict", Align::Left),
+        ("found in", Align::Left),
+        ("path", Align::Left),
+    ]);
+    for savepoint in found {
+        let dash = || "–".to_owned();
+        let kind = match savepoint.kind {
+            SavepointKind::Checkpoint => "checkpoint",
+            SavepointKind::Savepoint => "savepoint",
+        };
+        let verdict = match savepoint.verdict {
+            Verdict::Usable => "usable",
+            Verdict::Incomplete => "incomplete",
+            Verdict::Missing => "missing",
+            Verdict::InUse => "in use",
+            Verdict::Claimed => "claimed",
+            Verdict::Gone => "gone",
+        };
+        let reasons = if savepoint.reasons.is_empty() { String::new() } else { format!(": {}", savepoint.reasons.join("; ")) };
+        listing.row([
+            savepoint.label.clone().unwrap_or_default(),
+            kind.to_owned(),
+            savepoint.checkpoint_id.map_or_else(dash, |id| id.to_string()),
+            savepoint.job_id.map_or_else(dash, |id| id.short()),
+            savepoint.taken.map_or_else(dash, |taken| quantity::clock(taken, now)),
+            savepoint.size.map_or_else(dash, quantity::bytes),
+            format!("{verdict}{reasons}"),
+            savepoint.sources.join(", "),
+            savepoint.path.clone(),
+        ]);
+    }
+    listing
+}

@@ -1,0 +1,137 @@
+//! `!set`.
+
+use async_trait::async_trait;
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use crate::error::Error;
+use crate::session::{Session, Settings};
+use crate::ui::listing::{Align, Listing};
+use crate::ui::quantity;
+
+/// `!set [NAME [VALUE]]`.
+#[derive(Debug)]
+pub struct Set;
+
+static SPEC: Spec = Spec {
+    name: "set",
+    aliases: &[],
+    category: Category::Shell,
+    summary: "shows or changes how the shell behaves",
+    help: "Without a name it lists all settings, without a value it shows one. The engine's own settings are changed by\n\
+           the SQL statement SET 'key' = 'value'.\n\
+           !set restore PATH makes the next statement that starts a job start from that state; !set restore off takes it\n\
+           back.",
+    positionals: &[
+        Positional { name: "NAME", kind: Kind::Setting, arity: Arity::Optional },
+        Positional { name: "VALUE", kind: Kind::Word, arity: Arity::Optional },
+    ],
+    flags: &[],
+    example: "!set format csv",
+    one_shot: false,
+};
+
+/// A setting: its names, what it is about, and how it is read and written.
+struct Setting {
+    name: &'static str,
+    aliases: &'static [&'static str],
+    help: &'static str,
+    read: fn(&Settings) -> String,
+    write: fn(&mut Settings, &str) -> Result<(), Error>,
+}
+
+static SETTINGS: &[Setting] = &[
+    Setting {
+        name: "format",
+        aliases: &["outputformat", "output"],
+        help: "the format of results",
+        read: |settings| settings.format.to_string(),
+        write: |settings, value| {
+            settings.format = value.parse().map_err(|cause| Error::usage(format!("{cause}")))?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "header",
+        aliases: &["showheader"],
+        help: "whether results have a header",
+        read: |settings| settings.show_header.to_string(),
+        write: |settings, value| read_bool(value).map(|on| settings.show_header = on),
+    },
+    Setting {
+        name: "json",
+        aliases: &[],
+        help: "whether commands answer in JSON",
+        read: |settings| settings.json.to_string(),
+        write: |settings, value| read_bool(value).map(|on| settings.json = on),
+    },
+    Setting {
+        name: "force",
+        aliases: &[],
+        help: "whether a script goes on after a failure",
+        read: |settings| settings.force.to_string(),
+        write: |settings, value| read_bool(value).map(|on| settings.force = on),
+    },
+    Setting {
+        name: "restore",
+        aliases: &[],
+        help: "the state that the next statement which starts a job starts from, or off",
+        read: |settings| settings.restore.clone().unwrap_or_else(|| "off".to_owned()),
+        write: |settings, value| {
+            settings.restore = (value != "off").then(|| value.to_owned());
+            Ok(())
+        },
+    },
+    Setting {
+        name: "spool-limit",
+        aliases: &[],
+        help: "how many bytes of a background query's rows are kept before the engine is held back",
+        read: |settings| quantity::bytes(settings.spool_limit),
+        write: |settings, value| {
+            settings.spool_limit = quantity::parse_bytes(value)
+                .ok_or_else(|| Error::usage(format!("{value:?} is not a size")).hint("such as 500MB or 2GB"))?;
+            Ok(())
+        },
+    },
+];
+
+/// The names of all settings, for the completer.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.name)
+}
+
+#[async_trait]
+impl Command for Set {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let Some(name) = args.word(0) else {
+            let mut listing = Listing::new(&[("setting", Align::Left), ("value", Align::Left), ("", Align::Left)]);
+            for setting in SETTINGS {
+                listing.row([setting.name.to_owned(), (setting.read)(&session.settings), setting.help.to_owned()]);
+            }
+            session.ui.listing(&listing)?;
+            return Ok(Flow::Continue);
+        };
+        let lower = name.to_ascii_lowercase();
+        let setting = SETTINGS
+            .iter()
+            .find(|setting| setting.name == lower || setting.aliases.contains(&lower.as_str()))
+            .ok_or_else(|| Error::failed(format!("no setting {name}")).hint("!set lists all · SET 'key' = 'value'; is the engine's own"))?;
+        match args.word(1) {
+            Some(value) => (setting.write)(&mut session.settings, value)?,
+            None => session.ui.line(&(setting.read)(&session.settings))?,
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+fn read_bool(value: &str) -> Result<bool, Error> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "1" => Ok(true),
+        "false" | "off" | "no" | "0" => Ok(false),
+        _ => Err(Error::usage(format!("{value:?} is neither true nor false"))),
+    }
+}

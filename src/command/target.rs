@@ -1,0 +1,196 @@
+//! Which job a command means.
+
+use std::sync::Arc;
+
+use skep_engine::{Connection, JobControl, JobId, JobSummary};
+
+use crate::error::Error;
+use crate::job::reference::{self, Candidate, Reference};
+use crate::job::{Entry, Job, Known, Origin};
+use crate::ledger::{JobFilter, JobRecord};
+use crate::session::{self, Session};
+
+/// A job that a command is about.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// What is known of it.
+    pub job: Job,
+    /// Where it is.
+    pub connection: Arc<Connection>,
+    /// Its entry in the session's table, if it has one.
+    pub entry: Option<Entry>,
+}
+
+impl Target {
+    fn of_entry(entry: Entry) -> Self {
+        Self { job: entry.job.clone(), connection: Arc::clone(&entry.connection), entry: Some(entry) }
+    }
+
+    /// Its engine's id.
+    ///
+    /// # Errors
+    /// The statement has started no job.
+    pub fn job_id(&self) -> Result<JobId, Error> {
+        let none = || Error::failed(format!("{} is a statement without a job: it has no state", self.job.title()));
+        self.job.job_id.ok_or_else(none)
+    }
+
+    /// The job verbs of its connection.
+    ///
+    /// # Errors
+    /// The connection has none.
+    pub fn control(&self) -> Result<Arc<dyn JobControl>, Error> {
+        session::job_control(&self.connection)
+    }
+}
+
+/// The job that a word means: of this session first, then of the ledger and of the engine.
+///
+/// # Errors
+/// There is none, or there are several.
+pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
+    let reference = Reference::parse(word)?;
+    let entries = session.jobs.entries();
+    let (last, previous) = session.jobs.recent();
+    let candidates: Vec<_> = entries.iter().map(|entry| candidate(&entry.job)).collect();
+    match reference::resolve(&reference, &candidates, last, previous) {
+        Ok(index) => {
+            let entry = entries[index].clone();
+            if let Some(handle) = entry.job.handle {
+                session.jobs.mention(handle);
+            }
+            return Ok(Target::of_entry(entry));
+        }
+        Err(error) if reference.is_handle() || error.is_ambiguous() => return Err(error.into()),
+        Err(_) => {}
+    }
+    let connection = Arc::clone(&session.open()?.connection);
+    if let Reference::Id(job_id) = &reference
+        && let Some(jobs) = &connection.jobs
+        && let Ok(status) = jobs.status(job_id).await
+    {
+        // A whole id that the engine knows needs no list.
+        let mut job = known_job(session, &connection, *job_id).await;
+        job.apply(&status);
+        return Ok(Target { job, connection, entry: None });
+    }
+    let known = newest_of_each_line(all(session).await?);
+    let candidates: Vec<_> = known.iter().map(candidate).collect();
+    let index = reference::resolve(&reference, &candidates, None, None)?;
+    Ok(Target { job: known[index].clone(), connection, entry: None })
+}
+
+/// The jobs that the words mean; without a word, all that run in this session.
+///
+/// # Errors
+/// A word means none or several.
+pub async fn resolve_all(session: &Session, words: &[String]) -> Result<Vec<Target>, Error> {
+    let mut targets: Vec<Target> = Vec::new();
+    for word in words {
+        let target = resolve(session, word).await?;
+        if !targets.iter().any(|other| other.job.job_id == target.job.job_id && other.job.handle == target.job.handle) {
+            targets.push(target);
+        }
+    }
+    Ok(targets)
+}
+
+/// All jobs that the current connection's engine, the ledger and this session know, newest first.
+///
+/// # Errors
+/// There is no connection.
+pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
+    let connection = Arc::clone(&session.open()?.connection);
+    let listed: Option<Vec<JobSummary>> = match &connection.jobs {
+        Some(jobs) => match jobs.list().await {
+            Ok(listed) => Some(listed),
+            Err(error) => {
+                session.ui.warn(&format!("{} could not be asked for its jobs: {error}", connection.label));
+                None
+            }
+        },
+        None => None,
+    };
+    let filter = JobFilter { url: Some(connection.url.clone()), ..JobFilter::default() };
+    let recorded = session.ledger.jobs(filter).await.unwrap_or_else(|cause| {
+        session.ui.warn(&format!("the ledger could not be read: {cause}"));
+        Vec::new()
+    });
+    let mut jobs: Vec<Job> = session.jobs.entries().into_iter().map(|entry| entry.job).rev().collect();
+    let known = |jobs: &[Job], id: JobId| jobs.iter().any(|job| job.job_id == Some(id));
+    let mut others = Vec::new();
+    for record in recorded.iter().filter(|record| !known(&jobs, record.job_id())) {
+        let mut job = from_record(record, &connection);
+        match &listed {
+            Some(listed) => match listed.iter().find(|summary| summary.job_id == record.job_id()) {
+                Some(summary) => job.apply(&summary.status),
+                None if job.known == Known::Live || job.known == Known::Unknown => job.known = Known::Lost,
+                None => {}
+            },
+            None if job.known == Known::Live => job.known = Known::Unknown,
+            None => {}
+        }
+        others.push(job);
+    }
+    for summary in listed.iter().flatten().filter(|summary| !known(&jobs, summary.job_id)) {
+        if !known(&others, summary.job_id) {
+            let mut job = Job::new(summary.name.clone(), connection.label.clone(), connection.url.clone(), Origin::Cluster);
+            job.job_id = Some(summary.job_id);
+            job.apply(&summary.status);
+            others.push(job);
+        }
+    }
+    others.sort_by_key(|job| std::cmp::Reverse(job.started));
+    jobs.extend(others);
+    Ok(jobs)
+}
+
+/// What the ledger knows of a job, or nothing but its id.
+async fn known_job(session: &Session, connection: &Connection, job_id: JobId) -> Job {
+    match session.ledger.job(job_id).await {
+        Ok(Some(record)) => from_record(&record, connection),
+        _ => {
+            let mut job =
+                Job::new(job_id.short(), connection.label.clone(), connection.url.clone(), Origin::Cluster);
+            job.job_id = Some(job_id);
+            job
+        }
+    }
+}
+
+fn from_record(record: &JobRecord, connection: &Connection) -> Job {
+    let intent = &record.intent;
+    let mut job = Job::new(intent.name.clone(), connection.label.clone(), intent.url.clone(), Origin::Ledger);
+    job.job_id = Some(intent.job_id);
+    job.cluster_id.clone_from(&record.cluster_id);
+    job.sql = Some(intent.sql.clone());
+    job.started = Some(record.created);
+    job.restored_from = intent.restored_from.as_ref().map(|lineage| lineage.path.clone());
+    if let Some(last) = &record.last {
+        job.state = Some(last.state);
+        job.as_of = Some(last.as_of);
+        job.started = last.started.or(job.started);
+        job.ended = last.ended;
+        job.ended_by = last.ended_by;
+        job.error.clone_from(&last.error);
+        job.known = if last.state.is_terminal() { Known::Ended } else { Known::Live };
+    }
+    job
+}
+
+/// Of jobs that have one name and come one from another, only the newest: the others live on in it.
+fn newest_of_each_line(jobs: Vec<Job>) -> Vec<Job> {
+    let continued = |job: &Job| {
+        let Some(savepoint) = job.savepoint.as_deref() else { return false };
+        jobs.iter().any(|other| other.name == job.name && other.restored_from.as_deref() == Some(savepoint))
+    };
+    let older_run = |job: &Job| {
+        let newer = |other: &&Job| other.name == job.name && other.job_id != job.job_id && other.started > job.started;
+        !job.is_active() && jobs.iter().find(newer).is_some()
+    };
+    jobs.iter().filter(|job| !continued(job) && !older_run(job)).cloned().collect()
+}
+
+fn candidate(job: &Job) -> Candidate {
+    Candidate { handle: job.handle, job_id: job.job_id, operation: None, name: job.name.clone() }
+}

@@ -1,0 +1,120 @@
+//! `!wait`.
+
+use async_trait::async_trait;
+
+use super::args::Args;
+use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::target::{self, Target};
+use crate::error::Error;
+use crate::job::table::Entry;
+use crate::job::wait::{self, Until};
+use crate::job::watcher;
+use crate::session::Session;
+
+/// `!wait [REF…]`.
+#[derive(Debug)]
+pub struct Wait;
+
+static SPEC: Spec = Spec {
+    name: "wait",
+    aliases: &[],
+    category: Category::Jobs,
+    summary: "waits for jobs",
+    help: "Without REF, for all that run in this session. Ctrl-C stops the waiting, never the jobs.\n\
+           The exit code tells how it went: 3 if a job failed, was cancelled or is lost, 4 if the time was up first.",
+    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Any }],
+    flags: &[
+        Flag { name: "any", short: None, value: None, help: "one of them is enough" },
+        Flag {
+            name: "until",
+            short: None,
+            value: Some(("POINT", Kind::Choice(Until::WORDS))),
+            help: "running, first-checkpoint or finished (the default)",
+        },
+        Flag { name: "timeout", short: None, value: Some(("TIME", Kind::Duration)), help: "at most so long, such as 5m" },
+    ],
+    example: "!wait %% --until running --timeout 1m",
+    one_shot: true,
+};
+
+#[async_trait]
+impl Command for Wait {
+    fn spec(&self) -> &'static Spec {
+        &SPEC
+    }
+
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let until = args.value("until").map_or(Until::Finished, Until::from_word);
+        let timeout = args.duration("timeout")?;
+        let mut handles = Vec::new();
+        if args.words().is_empty() {
+            let active = session.jobs.entries().into_iter().filter(|entry| entry.job.is_active());
+            handles.extend(active.filter_map(|entry| entry.job.handle));
+        } else {
+            for target in target::resolve_all(session, args.words()).await? {
+                handles.push(take_up(session, target)?);
+            }
+        }
+        for handle in &handles {
+            session.jobs.update(*handle, |entry| entry.attended = true);
+        }
+        let table = session.jobs.clone();
+        let outcome = wait::wait(&table, &handles, until, args.has("any"), timeout, &mut session.interrupts).await;
+        for handle in &handles {
+            session.jobs.update(*handle, |entry| entry.attended = false);
+        }
+        report(session, outcome, until, args.has("json"))
+    }
+}
+
+fn report(session: &Session, outcome: wait::Outcome, until: Until, json: bool) -> Result<Flow, Error> {
+    match outcome {
+        wait::Outcome::Reached(jobs) => {
+            let mut failure = None;
+            for (job, result) in jobs {
+                if json || session.settings.json {
+                    session.ui.json(&job.clone().timed(jiff::Timestamp::now()))?;
+                }
+                match result {
+                    Ok(()) => {
+                        let state = job.state.map(|state| format!(" is {state}")).unwrap_or_default();
+                        let checkpoint = job.checkpoint_id.filter(|_| until == Until::FirstCheckpoint);
+                        let checkpoint = checkpoint.map(|id| format!(" · checkpoint {id}")).unwrap_or_default();
+                        session.ui.say(&format!("{}{state}{checkpoint}", job.title()));
+                    }
+                    Err(_) => failure = failure.or(Some(Error::job_ended(&job))),
+                }
+            }
+            failure.map_or(Ok(Flow::Continue), Err)
+        }
+        wait::Outcome::TimedOut(jobs) => {
+            let names: Vec<_> = jobs.iter().map(super::super::job::Job::title).collect();
+            Err(Error::timeout(format!("the time is up, still running: {}", names.join(", "))))
+        }
+        wait::Outcome::Interrupted(signal) => {
+            session.ui.say("no longer waiting; the jobs go on");
+            Err(Error::interrupted(signal))
+        }
+    }
+}
+
+/// The handle of the job; one that is not in the table yet is put there, and followed.
+fn take_up(session: &Session, target: Target) -> Result<u32, Error> {
+    if let Some(handle) = target.entry.as_ref().and_then(|entry| entry.job.handle) {
+        return Ok(handle);
+    }
+    let (job_id, control) = (target.job_id()?, target.control()?);
+    let entry = Entry {
+        job: target.job,
+        connection: target.connection,
+        operation: None,
+        log: skep_engine::LogRing::default(),
+        spool: None,
+        attended: true,
+    };
+    let handle = session.jobs.add(entry);
+    let watched = control.watch(job_id);
+    let (table, ledger, ui) = (session.jobs.clone(), session.ledger.clone(), session.ui.clone());
+    tokio::spawn(watcher::follow(table, handle, job_id, watched, ledger, ui));
+    Ok(handle)
+}

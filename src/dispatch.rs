@@ -1,0 +1,72 @@
+//! One piece of input, to where it belongs: a bang-command, a job statement, or SQL for the engine.
+
+use crate::command::{self, Args, Command, Flow};
+use crate::error::Error;
+use crate::session::Session;
+use crate::statement::{self, Request};
+use crate::syntax::classifier::{self, Kind};
+use crate::syntax::job_statement::JobStatement;
+use crate::syntax::splitter::{Piece, PieceKind};
+
+/// Carries out one piece.
+///
+/// # Errors
+/// It failed, was refused, or was interrupted.
+pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
+    // What was meant for the piece before is over.
+    session.interrupts.forget();
+    match &piece.kind {
+        PieceKind::Trivia => Ok(Flow::Continue),
+        PieceKind::Bang { name, tail } => {
+            let command = command::find(name)?;
+            let args = Args::parse(command.spec(), tail)?;
+            run(session, command, args).await
+        }
+        PieceKind::Sql { background } => sql(session, piece.sql(), *background).await,
+    }
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// See [`Command::run`].
+pub async fn run(session: &mut Session, command: &'static dyn Command, args: Args) -> Result<Flow, Error> {
+    command.run(session, args).await
+}
+
+async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow, Error> {
+    let dialect = match session.open().and_then(crate::session::Open::sql) {
+        Ok(sql) => sql.dialect(),
+        // Job statements work without a session.
+        Err(_) => skep_engine::Dialect::FLINK,
+    };
+    match classifier::classify(text, &dialect) {
+        Kind::Empty => Ok(Flow::Continue),
+        Kind::Job(statement) => {
+            let (name, args) = command_of(statement);
+            run(session, command::find(name)?, args).await
+        }
+        _ => {
+            statement::execute(session, Request { text: text.to_owned(), background, restore: None }).await?;
+            Ok(Flow::Continue)
+        }
+    }
+}
+
+/// The command that a job statement stands for.
+fn command_of(statement: JobStatement) -> (&'static str, Args) {
+    match statement {
+        JobStatement::ShowJobs => ("jobs", Args::default().with_flag("all", "")),
+        JobStatement::DescribeJob { job } => ("job", Args::of_words([&job])),
+        JobStatement::StopJob { job, savepoint: false, drain: false } => ("cancel", Args::of_words([&job])),
+        JobStatement::StopJob { job, drain, .. } => {
+            let args = Args::of_words([&job]);
+            // The statement itself says that it is meant.
+            ("stop", if drain { args.with_flag("drain", "").with_flag("yes", "") } else { args })
+        }
+        JobStatement::CreateSavepoint { job } => ("savepoint", Args::of_words([&job])),
+        JobStatement::ShowSavepoints { job: Some(job) } => ("savepoints", Args::of_words([&job])),
+        JobStatement::ShowSavepoints { job: None } => ("savepoints", Args::default()),
+        JobStatement::DropSavepoint { path } => ("drop-savepoint", Args::of_words([&path]).with_flag("yes", "")),
+    }
+}

@@ -1,0 +1,226 @@
+//! Signals, and who is told of them.
+//!
+//! SIGINT is the `ctrlc` crate's. SIGTERM, SIGHUP and SIGTSTP come by tokio's signals, because `ctrlc` runs one handler
+//! for all it owns and does not say which signal came, and the exit code (129, 130, 143) depends on that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::watch;
+
+use crate::error::Error;
+
+/// What the person, or the system, wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTSTP: Ctrl-Z.
+    Suspend,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
+}
+
+impl Signal {
+    /// The exit code of a process that this signal ended.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Hangup => 129,
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+            Self::Suspend => 148,
+        }
+    }
+
+    /// Whether the process is to end, whatever it is doing.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Terminate | Self::Hangup)
+    }
+}
+
+/// How many of each have come since the start. A count loses nothing: a Ctrl-C that comes while nobody waits is still
+/// there afterwards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    interrupt: u64,
+    suspend: u64,
+    terminate: u64,
+    hangup: u64,
+}
+
+/// The sending side: what the handlers, the editor and tests call.
+#[derive(Debug, Clone)]
+pub struct Raiser {
+    counts: Arc<watch::Sender<Counts>>,
+    answered: Arc<AtomicU64>,
+}
+
+impl Raiser {
+    /// Tells of a signal.
+    pub fn raise(&self, signal: Signal) {
+        self.counts.send_modify(|counts| match signal {
+            Signal::Interrupt => counts.interrupt += 1,
+            Signal::Suspend => counts.suspend += 1,
+            Signal::Terminate => counts.terminate += 1,
+            Signal::Hangup => counts.hangup += 1,
+        });
+    }
+
+    /// How many Ctrl-C nobody has taken note of yet.
+    fn unanswered(&self) -> u64 {
+        self.counts.borrow().interrupt.saturating_sub(self.answered.load(Ordering::Relaxed))
+    }
+}
+
+/// The receiving side: each copy sees every signal that comes after it was made.
+#[derive(Debug, Clone)]
+pub struct Interrupts {
+    receiver: watch::Receiver<Counts>,
+    seen: Counts,
+    raiser: Raiser,
+}
+
+/// So many Ctrl-C that nobody takes note of end the process: something is stuck.
+const PATIENCE: u64 = 3;
+
+impl Interrupts {
+    /// A receiver that only hears what [`Raiser::raise`] is told.
+    pub fn new() -> Self {
+        let (sender, receiver) = watch::channel(Counts::default());
+        let raiser = Raiser { counts: Arc::new(sender), answered: Arc::default() };
+        Self { receiver, seen: Counts::default(), raiser }
+    }
+
+    /// Installs the handlers. SIGTSTP is caught only in an interactive shell: elsewhere it stops the process as any
+    /// other. Must be called within the runtime, once a process.
+    ///
+    /// # Errors
+    /// The handlers could not be installed.
+    pub fn install(interactive: bool) -> Result<Self, Error> {
+        let interrupts = Self::new();
+        let raiser = interrupts.raiser();
+        ctrlc::set_handler(move || {
+            raiser.raise(Signal::Interrupt);
+            if raiser.unanswered() > PATIENCE {
+                std::process::exit(i32::from(Signal::Interrupt.exit_code()));
+            }
+        })
+        .map_err(|cause| Error::internal(format!("can't catch Ctrl-C: {cause}")))?;
+        interrupts.forward(tokio::signal::unix::SignalKind::terminate(), Signal::Terminate)?;
+        interrupts.forward(tokio::signal::unix::SignalKind::hangup(), Signal::Hangup)?;
+        if interactive {
+            // SIGTSTP: 20 on Linux and 18 on macOS.
+            let number = if cfg!(target_os = "macos") { 18 } else { 20 };
+            interrupts.forward(tokio::signal::unix::SignalKind::from_raw(number), Signal::Suspend)?;
+        }
+        Ok(interrupts)
+    }
+
+    fn forward(&self, kind: tokio::signal::unix::SignalKind, signal: Signal) -> Result<(), Error> {
+        let mut stream = tokio::signal::unix::signal(kind)
+            .map_err(|cause| Error::internal(format!("can't catch a signal ({signal:?}): {cause}")))?;
+        let raiser = self.raiser();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                raiser.raise(signal);
+            }
+        });
+        Ok(())
+    }
+
+    /// The sending side.
+    pub fn raiser(&self) -> Raiser {
+        self.raiser.clone()
+    }
+
+    /// The next signal. SIGTERM and SIGHUP come before the others, and come again at every call: the end stays asked for.
+    pub async fn next(&mut self) -> Signal {
+        loop {
+            let counts = *self.receiver.borrow_and_update();
+            if let Some(signal) = self.take(counts) {
+                return signal;
+            }
+            // The sender lives as long as `self.raiser`, so this can only be a change.
+            let _ = self.receiver.changed().await;
+        }
+    }
+
+    /// The signal that asks for the end of the process, if one has come.
+    pub fn ending(&self) -> Option<Signal> {
+        let counts = *self.receiver.borrow();
+        if counts.terminate > 0 {
+            Some(Signal::Terminate)
+        } else if counts.hangup > 0 {
+            Some(Signal::Hangup)
+        } else {
+            None
+        }
+    }
+
+    /// Forgets the Ctrl-C and Ctrl-Z that have come: they were meant for something that is over.
+    pub fn forget(&mut self) {
+        self.seen = *self.receiver.borrow_and_update();
+        self.note_answered();
+    }
+
+    fn note_answered(&self) {
+        self.raiser.answered.store(self.seen.interrupt, Ordering::Relaxed);
+    }
+
+    fn take(&mut self, counts: Counts) -> Option<Signal> {
+        if let Some(signal) = self.ending() {
+            return Some(signal);
+        }
+        if counts.interrupt > self.seen.interrupt {
+            self.seen.interrupt += 1;
+            self.note_answered();
+            return Some(Signal::Interrupt);
+        }
+        if counts.suspend > self.seen.suspend {
+            self.seen.suspend += 1;
+            return Some(Signal::Suspend);
+        }
+        None
+    }
+}
+
+impl Default for Interrupts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_ctrl_c_that_comes_while_nobody_waits_is_not_lost() {
+        let mut interrupts = Interrupts::new();
+        interrupts.raiser().raise(Signal::Interrupt);
+        interrupts.raiser().raise(Signal::Interrupt);
+        assert_eq!(interrupts.next().await, Signal::Interrupt);
+        assert_eq!(interrupts.next().await, Signal::Interrupt);
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_does_not_come() {
+        let mut interrupts = Interrupts::new();
+        interrupts.raiser().raise(Signal::Interrupt);
+        interrupts.forget();
+        interrupts.raiser().raise(Signal::Suspend);
+        assert_eq!(interrupts.next().await, Signal::Suspend);
+    }
+
+    #[tokio::test]
+    async fn the_end_stays_asked_for() {
+        let mut interrupts = Interrupts::new();
+        interrupts.raiser().raise(Signal::Hangup);
+        interrupts.forget();
+        assert_eq!(interrupts.next().await, Signal::Hangup);
+        assert_eq!(interrupts.next().await, Signal::Hangup);
+        assert_eq!(interrupts.ending(), Some(Signal::Hangup));
+    }
+}

@@ -1,0 +1,155 @@
+//! The shell's state: what a command works on.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use skep_engine::{Connection, JobControl, Sql, Stores, Target};
+
+use crate::engines::Engines;
+use crate::error::Error;
+use crate::interrupt::Interrupts;
+use crate::job::Table;
+use crate::ledger::Ledger;
+use crate::render;
+use crate::ui::Ui;
+
+/// How the shell behaves; `!set` and the command line's flags change it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The format of results.
+    pub format: render::Format,
+    /// Whether results have a header.
+    pub show_header: bool,
+    /// Every command answers in JSON.
+    pub json: bool,
+    /// What would be asked is answered by yes.
+    pub yes: bool,
+    /// A script goes on after a failure.
+    pub force: bool,
+    /// Somebody sits at a terminal and types.
+    pub interactive: bool,
+    /// The path of the state that the next statement which starts a job is to start from.
+    pub restore: Option<String>,
+    /// How many bytes of a detached query's rows are kept before the engine is held back.
+    pub spool_limit: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            format: render::Format::Table,
+            show_header: true,
+            json: false,
+            yes: false,
+            force: false,
+            interactive: false,
+            restore: None,
+            spool_limit: crate::job::spool::LIMIT,
+        }
+    }
+}
+
+/// An open connection with what this session has told it.
+#[derive(Debug, Clone)]
+pub struct Open {
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// The session-scoped statements so far, in order, secrets as references.
+    pub prelude: Vec<String>,
+}
+
+impl Open {
+    /// The side that takes statements.
+    ///
+    /// # Errors
+    /// The connection has none.
+    pub fn sql(&self) -> Result<Arc<dyn Sql>, Error> {
+        self.connection.sql.clone().ok_or_else(|| {
+            Error::failed(format!("{} takes no SQL, only job commands", self.connection.label))
+                .hint("!jobs lists what runs there · !connect URL opens another connection")
+        })
+    }
+}
+
+/// The side of a connection that takes job verbs.
+///
+/// # Errors
+/// The connection has none.
+pub fn job_control(connection: &Connection) -> Result<Arc<dyn JobControl>, Error> {
+    let none = || Error::failed(format!("{} has no jobs that could be controlled", connection.label));
+    connection.jobs.clone().ok_or_else(none)
+}
+
+/// The side of a connection that finds savepoints.
+///
+/// # Errors
+/// The connection has none.
+pub fn stores(connection: &Connection) -> Result<Arc<dyn Stores>, Error> {
+    let none = || Error::failed(format!("{} has no savepoints", connection.label));
+    connection.stores.clone().ok_or_else(none)
+}
+
+/// The shell's state.
+#[derive(Debug)]
+pub struct Session {
+    /// All output.
+    pub ui: Ui,
+    /// The drivers.
+    pub engines: Engines,
+    /// The current connection.
+    pub open: Option<Open>,
+    /// This session's jobs.
+    pub jobs: Table,
+    /// What outlives the session.
+    pub ledger: Ledger,
+    /// Ctrl-C and its like.
+    pub interrupts: Interrupts,
+    /// How the shell behaves.
+    pub settings: Settings,
+    /// The first failure's exit code, 0 as long as there is none.
+    pub exit_code: u8,
+    /// What every target is made of: user, properties, data directory.
+    pub target: Target,
+    /// Secrets that `--secret` gave, by reference.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl Session {
+    /// The current connection.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open(&self) -> Result<&Open, Error> {
+        self.open.as_ref().ok_or_else(|| Error::failed("not connected").hint("!connect URL"))
+    }
+
+    /// Connects, and makes that the current connection. Jobs of the one before go on and stay in the table.
+    ///
+    /// # Errors
+    /// See [`Engines::connect`]; the current connection stays as it was.
+    pub async fn connect(&mut self, url: &str) -> Result<(), Error> {
+        let target = Target { url: url.to_owned(), ..self.target.clone() };
+        let connection = Arc::new(self.engines.connect(&target).await?);
+        if let Some(stores) = &connection.stores
+            && let Ok(recipes) = stores.recipes().await
+            && !recipes.is_empty()
+        {
+            self.ledger.import(&connection.url, &connection.label, recipes);
+        }
+        self.open = Some(Open { connection, prelude: Vec::new() });
+        Ok(())
+    }
+
+    /// Where the shell keeps what outlives it.
+    pub fn data_dir(&self) -> &PathBuf {
+        &self.target.data_dir
+    }
+
+    /// Takes note of a failure: the first one decides the exit code.
+    pub fn note_failure(&mut self, error: &Error) {
+        if self.exit_code == 0 {
+            self.exit_code = error.exit_code();
+        }
+    }
+}

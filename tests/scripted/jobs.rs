@@ -1,0 +1,211 @@
+//! The cluster behind the scripted engine: jobs that run until they are ended.
+
+use std::sync::{Arc, Mutex};
+
+use skep_engine::{
+    CheckpointRequest, EndedBy, EngineError, JobControl, JobDetail, JobId, JobState, JobStatus, JobSummary, Restore,
+    Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Verdict, async_trait,
+};
+use tokio::sync::watch;
+
+use crate::engine::{gate, journal};
+
+/// How the engine carries out a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// It does it.
+    Works,
+    /// It says that it has done it, and has not.
+    Lies,
+    /// It answers when the gate opens.
+    Hangs,
+    /// It says that it could not.
+    Fails,
+}
+
+/// A job.
+pub struct Run {
+    /// Its id.
+    pub job_id: JobId,
+    /// Its name.
+    pub name: String,
+    /// It ends by itself.
+    pub bounded: bool,
+    status: watch::Sender<JobStatus>,
+    cancels: Arc<Mutex<Habit>>,
+    restored_from: Option<String>,
+}
+
+impl Run {
+    /// Its status.
+    pub fn status(&self) -> watch::Receiver<JobStatus> {
+        self.status.subscribe()
+    }
+
+    /// Ends it.
+    pub fn end(&self, state: JobState, error: Option<String>) {
+        self.status.send_modify(|status| {
+            if !status.state.is_terminal() {
+                status.state = state;
+                status.as_of = jiff::Timestamp::now();
+                status.ended = Some(status.as_of);
+                status.error = error;
+            }
+        });
+    }
+
+    /// What a cancel of its operation does.
+    pub async fn cancel(&self) -> Result<()> {
+        journal(&format!("cancel operation of {}", self.name));
+        let habit = *self.cancels.lock().expect("not poisoned");
+        match habit {
+            Habit::Works => self.end(JobState::Canceled, None),
+            Habit::Lies => {}
+            Habit::Hangs => {
+                gate().await;
+                self.end(JobState::Canceled, None);
+            }
+            Habit::Fails => return Err(EngineError::failed("the operation can't be cancelled")),
+        }
+        Ok(())
+    }
+}
+
+/// The jobs.
+pub struct Cluster {
+    runs: Mutex<Vec<Arc<Run>>>,
+    cancels: Arc<Mutex<Habit>>,
+    savepoints: Mutex<Habit>,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            runs: Mutex::default(),
+            cancels: Arc::new(Mutex::new(Habit::Works)),
+            savepoints: Mutex::new(Habit::Works),
+        }
+    }
+}
+
+impl Cluster {
+    /// Starts a job.
+    pub fn start(&self, job_id: JobId, name: &str, bounded: bool, restore: Option<&Restore>) -> Arc<Run> {
+        let mut status = JobStatus::new(JobState::Running);
+        status.started = Some(status.as_of);
+        let run = Arc::new(Run {
+            job_id,
+            name: name.to_owned(),
+            bounded,
+            status: watch::channel(status).0,
+            cancels: Arc::clone(&self.cancels),
+            restored_from: restore.map(|restore| restore.path.clone()),
+        });
+        if bounded {
+            let run = Arc::clone(&run);
+            tokio::spawn(async move {
+                gate().await;
+                run.end(JobState::Finished, None);
+            });
+        }
+        self.runs.lock().expect("not poisoned").push(Arc::clone(&run));
+        run
+    }
+
+    /// How cancels of operations behave from now on.
+    pub fn set_cancels(&self, habit: Habit) {
+        *self.cancels.lock().expect("not poisoned") = habit;
+    }
+
+    /// How savepoints behave from now on.
+    pub fn set_savepoints(&self, habit: Habit) {
+        *self.savepoints.lock().expect("not poisoned") = habit;
+    }
+
+    /// The newest job of that name.
+    pub fn run_named(&self, name: &str) -> Result<Arc<Run>> {
+        let runs = self.runs.lock().expect("not poisoned");
+        let run = runs.iter().rev().find(|run| run.name == name).cloned();
+        run.ok_or_else(|| EngineError::not_found(format!("no job {name}")))
+    }
+
+    fn run(&self, job: &JobId) -> Result<Arc<Run>> {
+        let runs = self.runs.lock().expect("not poisoned");
+        let run = runs.iter().find(|run| run.job_id == *job).cloned();
+        run.ok_or_else(|| EngineError::not_found(format!("no job {job}")))
+    }
+
+    fn save(&self, run: &Run, request: &SavepointRequest) -> Result<Savepoint> {
+        if *self.savepoints.lock().expect("not poisoned") == Habit::Fails {
+            return Err(EngineError::failed("the savepoint could not be written: disk full"));
+        }
+        Ok(Savepoint {
+            path: format!("{}/savepoint-{}", request.dir.as_deref().unwrap_or("/savepoints"), run.job_id.short()),
+            kind: SavepointKind::Savepoint,
+            job_id: Some(run.job_id),
+            checkpoint_id: Some(7),
+            taken: Some(jiff::Timestamp::now()),
+            size: Some(1234),
+            format_version: Some(1),
+            label: None,
+            verdict: Verdict::Usable,
+            reasons: Vec::new(),
+            sources: vec!["cluster".to_owned()],
+        })
+    }
+}
+
+fn summary(run: &Run) -> JobSummary {
+    JobSummary { job_id: run.job_id, name: run.name.clone(), status: run.status.borrow().clone() }
+}
+
+#[async_trait]
+impl JobControl for Cluster {
+    async fn list(&self) -> Result<Vec<JobSummary>> {
+        Ok(self.runs.lock().expect("not poisoned").iter().rev().map(|run| summary(run)).collect())
+    }
+
+    async fn status(&self, job: &JobId) -> Result<JobStatus> {
+        Ok(self.run(job)?.status.borrow().clone())
+    }
+
+    async fn detail(&self, job: &JobId) -> Result<JobDetail> {
+        let run = self.run(job)?;
+        Ok(JobDetail {
+            summary: summary(&run),
+            vertices: Vec::new(),
+            facts: Vec::new(),
+            checkpoints: Vec::new(),
+            exceptions: Vec::new(),
+            restored_from: run.restored_from.clone(),
+        })
+    }
+
+    async fn savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<Savepoint> {
+        let run = self.run(job)?;
+        journal(&format!("savepoint {}", run.name));
+        self.save(&run, &request)
+    }
+
+    async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {
+        let run = self.run(job)?;
+        journal(&format!("stop {}", run.name));
+        let savepoint = self.save(&run, &request.savepoint)?;
+        run.status.send_modify(|status| status.ended_by = Some(EndedBy::Stopped));
+        run.end(JobState::Finished, None);
+        Ok(savepoint)
+    }
+
+    async fn cancel(&self, job: &JobId) -> Result<()> {
+        let run = self.run(job)?;
+        journal(&format!("cancel job {}", run.name));
+        run.end(JobState::Canceled, None);
+        Ok(())
+    }
+
+    async fn checkpoint(&self, job: &JobId, _request: CheckpointRequest) -> Result<Savepoint> {
+        let run = self.run(job)?;
+        let request = SavepointRequest { trigger: run.job_id, dir: None, format: skep_engine::Format::Canonical };
+        Ok(Savepoint { kind: SavepointKind::Checkpoint, ..self.save(&run, &request)? })
+    }
+}

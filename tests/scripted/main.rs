@@ -1,0 +1,34 @@
+//! The shell with one more engine, `scripted:`, which misbehaves on command. The tests drive it.
+//!
+//! Its statements say what it shall do:
+//!
+//! | statement | what happens |
+//! |---|---|
+//! | `ROWS n` | n rows come |
+//! | `ENDLESS` | rows come for ever, in a job |
+//! | `ENDLESS QUIETLY` | three rows come, then none, in a job |
+//! | `FAIL 'message'` | the statement is rejected |
+//! | `FAIL AFTER n 'message'` | n rows come, then the query fails |
+//! | `JOB name` | a job without rows starts and runs until it is ended |
+//! | `JOB name BOUNDED` | a job that ends when `GATE` opens |
+//! | `DIE name 'message'` | the running job of that name fails |
+//! | `SLOW` | the submission is answered when `GATE` opens |
+//! | `LOSE name` | a job starts, and the reply to the submission is lost |
+//! | `CANCEL LIES`, `CANCEL HANGS`, `CANCEL WORKS`, `CANCEL FAILS` | how cancels behave from now on |
+//! | `SAVEPOINT FAILS`, `SAVEPOINT WORKS` | how savepoints behave from now on |
+//! | `SET 'key' = 'value'` | a setting |
+//!
+//! `GATE` opens when the file that the environment variable `SCRIPTED_GATE` names exists. What was submitted, cancelled
+//! and saved is written, a line each, to the file that `SCRIPTED_JOURNAL` names.
+
+mod engine;
+mod jobs;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    let mut engines = skep::engines::Engines::builtin();
+    engines.add(Arc::new(engine::Scripted));
+    skep::app::main(engines)
+}
