@@ -1,1 +1,5 @@
 //! x
+
+pub mod failpoint;
+pub mod ledger;
+pub mod savepoint;
