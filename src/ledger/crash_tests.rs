@@ -150,7 +150,7 @@ mod steps {
         ("accepted", |store| store.accept(id(1), &started(1), None).unwrap()),
         ("intent", |store| store.intend(&intent(2)).unwrap()),
         ("settled", |store| {
-            store.settle(id(2), &Outcome::Refused("no".to_owned())).unwrap()
+            store.settle(id(2), &Outcome::Refused("no".to_owned())).unwrap();
         }),
         ("status", |store| {
             let status = JobStatus {
@@ -162,7 +162,7 @@ mod steps {
         ("savepoint", |store| store.save(URL, &savepoint(1, "/sp/1", 1)).unwrap()),
         ("label", |store| assert_eq!(store.label("/sp/1", "v1").unwrap(), None)),
         ("import", |store| {
-            store.import(URL, "local", &[recipe(3), recipe(4)]).unwrap()
+            store.import(URL, "local", &[recipe(3), recipe(4)]).unwrap();
         }),
         ("intent", |store| store.intend(&intent(5)).unwrap()),
     ];

@@ -104,3 +104,127 @@ const fn severity(verdict: Verdict) -> u8 {
         Verdict::Gone => 5,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use skep_engine::SavepointKind;
+
+    use super::*;
+
+    fn found(path: &str, source: &str, verdict: Verdict) -> Savepoint {
+        Savepoint {
+            path: path.to_owned(),
+            kind: SavepointKind::Savepoint,
+            job_id: None,
+            checkpoint_id: None,
+            taken: None,
+            size: None,
+            format_version: None,
+            label: None,
+            verdict,
+            reasons: Vec::new(),
+            sources: vec![source.to_owned()],
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_path_are_one() {
+        for path in ["/a/b", "/a/b/", "file:/a/b", "file:///a/b//"] {
+            assert_eq!(path_key(path), "/a/b", "{path}");
+        }
+        assert_eq!(path_key("/"), "/");
+        assert_eq!(path_key("s3://b/sp/"), "s3://b/sp");
+    }
+
+    #[test]
+    fn sources_are_united_and_gaps_filled() {
+        let ledger = Savepoint {
+            label: Some("v1".to_owned()),
+            checkpoint_id: Some(7),
+            ..found("/sp/1", LEDGER, Verdict::Usable)
+        };
+        let directory = Savepoint {
+            size: Some(12),
+            ..found("file:/sp/1/", "directory", Verdict::Usable)
+        };
+        let expected = Savepoint {
+            path: "file:/sp/1/".to_owned(),
+            size: Some(12),
+            sources: vec![LEDGER.to_owned(), "directory".to_owned()],
+            ..ledger.clone()
+        };
+        assert_eq!(merge([vec![ledger], vec![directory]]), [expected]);
+    }
+
+    #[test]
+    fn who_has_looked_is_believed_rather_than_a_memory() {
+        let lists = |ledger, directory| {
+            let lists = [
+                vec![found("/sp", LEDGER, ledger)],
+                vec![found("/sp", "directory", directory)],
+            ];
+            let there = merge(lists.clone());
+            let back = merge(lists.into_iter().rev());
+            assert_eq!(there[0].verdict, back[0].verdict);
+            there[0].verdict
+        };
+        assert_eq!(lists(Verdict::Usable, Verdict::Missing), Verdict::Missing);
+        assert_eq!(lists(Verdict::InUse, Verdict::Usable), Verdict::Usable);
+    }
+
+    #[test]
+    fn of_those_who_have_looked_the_worst_is_believed_with_its_reasons() {
+        let missing = Savepoint {
+            reasons: vec!["1 file".to_owned()],
+            ..found("/sp", "directory", Verdict::Missing)
+        };
+        let merged = merge([vec![found("/sp", "cluster", Verdict::Usable)], vec![missing]]);
+        assert_eq!(merged[0].verdict, Verdict::Missing);
+        assert_eq!(merged[0].reasons, ["1 file"]);
+    }
+
+    #[test]
+    fn what_only_the_ledger_knows_is_pointed_out() {
+        let merged = merge([
+            vec![
+                found("/a", LEDGER, Verdict::Usable),
+                found("/b", LEDGER, Verdict::Usable),
+            ],
+            vec![found("/b", "directory", Verdict::Usable)],
+        ]);
+        let paths: Vec<_> = remembered(&merged).map(|savepoint| savepoint.path.as_str()).collect();
+        assert_eq!(paths, ["/a"]);
+    }
+
+    prop_compose! {
+        fn any_savepoint()(
+            place in 0..4,
+            source in prop::sample::select(vec![LEDGER, "directory", "cluster"]),
+            second in prop::option::of(0_i64..100),
+            verdict in prop::sample::select(vec![Verdict::Usable, Verdict::Gone, Verdict::InUse]),
+        ) -> Savepoint {
+            Savepoint {
+                taken: second.and_then(|second| Timestamp::from_second(second).ok()),
+                ..found(&format!("/sp/{place}"), source, verdict)
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_path_stands_once_newest_first_and_merging_again_changes_nothing(
+            lists in prop::collection::vec(prop::collection::vec(any_savepoint(), 0..6), 0..4),
+        ) {
+            let mut paths: Vec<_> = lists.iter().flatten().map(|savepoint| savepoint.path.clone()).collect();
+            paths.sort();
+            paths.dedup();
+            let merged = merge(lists);
+            let mut kept: Vec<_> = merged.iter().map(|savepoint| savepoint.path.clone()).collect();
+            kept.sort();
+            prop_assert_eq!(kept, paths);
+            prop_assert!(merged.is_sorted_by_key(|savepoint| Reverse(savepoint.taken)));
+            prop_assert_eq!(merge([merged.clone(), merged.clone()]), merged);
+        }
+    }
+}
