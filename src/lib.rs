@@ -1,5 +1,6 @@
 //! x
 
 pub mod failpoint;
+pub mod job;
 pub mod ledger;
 pub mod savepoint;
