@@ -2,6 +2,7 @@
 
 pub mod cancel;
 pub mod record;
+pub mod reference;
 pub mod spool;
 pub mod table;
 pub mod wait;

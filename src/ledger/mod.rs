@@ -1,0 +1,264 @@
+//! The ledger: what was run, what came of it, what was saved, what was restored from what.
+//!
+//! A SQLite database in the user's data directory, shared by any number of shells at once. Each shell has one thread
+//! that owns its connection; a [`Ledger`] is a handle to that thread. What must be durable before something else may
+//! happen is awaited, above all an [`Intent`]; what is only to be remembered is sent and never waited for. Requests are
+//! carried out in the order in which they are sent, so that a read sees every write before it.
+//!
+//! A commit is on disk when it is reported. A process that dies at any moment leaves what it has committed and nothing
+//! else.
+
+mod columns;
+mod error;
+mod presence;
+mod query;
+mod record;
+mod schema;
+mod store;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+
+use skep_engine::{JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
+use tokio::sync::oneshot;
+
+pub use error::{LedgerError, Result};
+pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part};
+use store::Store;
+
+/// A handle to the ledger. Clones share it. When the last one is dropped, what was sent is written before the drop
+/// returns.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    writer: Option<Arc<Writer>>,
+}
+
+type Request = Box<dyn FnOnce(&mut Store) + Send>;
+
+#[derive(Debug)]
+struct Writer {
+    /// `None` only while it is being dropped.
+    requests: Option<mpsc::Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    problem: Arc<Mutex<Option<LedgerError>>>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic over there has been reported by then.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger in that directory (the file `ledger.db`), and makes both if they are not there. Waits up to a
+    /// few seconds if another process holds it.
+    ///
+    /// # Errors
+    /// It can't be made, opened or read, or a later version has written it. The shell works on with [`Ledger::none`].
+    pub fn open(dir: &Path) -> Result<Self> {
+        let mut store = Store::open(dir)?;
+        let path = dir.join("ledger.db");
+        let (sender, receiver) = mpsc::channel::<Request>();
+        let thread = thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || {
+                for request in receiver {
+                    request(&mut store);
+                }
+            })
+            .map_err(|error| LedgerError::Open {
+                path,
+                cause: error.to_string(),
+            })?;
+        Ok(Self {
+            writer: Some(Arc::new(Writer {
+                requests: Some(sender),
+                thread: Some(thread),
+                problem: Arc::default(),
+            })),
+        })
+    }
+
+    /// A ledger that keeps nothing: every write succeeds and every read finds nothing.
+    pub const fn none() -> Self {
+        Self { writer: None }
+    }
+
+    /// Whether anything is kept.
+    pub const fn is_kept(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// The newest failure of a write that nobody waited for. It is handed out once.
+    pub fn take_problem(&self) -> Option<LedgerError> {
+        let writer = self.writer.as_ref()?;
+        writer.problem.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Writes down what is about to be submitted. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// It is not: the ledger can't be written, or [`LedgerError::Duplicate`].
+    pub async fn intend(&self, intent: Intent) -> Result<()> {
+        self.ask(move |store| store.intend(&intent)).await
+    }
+
+    /// Writes down that the engine has accepted the intent of that id. From now on the job's id and name are those
+    /// that the engine gave it.
+    pub fn accepted(&self, intent: JobId, started: StartedJob, operation: Option<OperationId>) {
+        self.tell(move |store| store.accept(intent, &started, operation.as_ref()));
+    }
+
+    /// Writes down what came of the intent, if that is not known yet.
+    pub fn settled(&self, intent: JobId, outcome: Outcome) {
+        self.tell(move |store| store.settle(intent, &outcome));
+    }
+
+    /// Writes down a job's state, unless a later one is known. Nothing is kept of jobs that the ledger does not know.
+    pub fn status(&self, job: JobId, status: JobStatus) {
+        self.tell(move |store| store.note_status(job, &status));
+    }
+
+    /// Keeps a savepoint that was made on that connection, or what is now known of it. A label that it carries is given
+    /// to it as by [`Ledger::label`].
+    pub fn saved(&self, url: &str, savepoint: Savepoint) {
+        let url = url.to_owned();
+        self.tell(move |store| store.save(&url, &savepoint));
+    }
+
+    /// Gives the savepoint at that path a label, and returns the path of the one that had it until now. Within a job
+    /// and its ancestors and descendants a label names one savepoint: the last to be given it.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoSavepoint`], or the ledger can't be written.
+    pub async fn label(&self, path: &str, label: &str) -> Result<Option<String>> {
+        let (path, label) = (path.to_owned(), label.to_owned());
+        self.ask(move |store| store.label(&path, &label)).await
+    }
+
+    /// Takes over what an engine has written down of its jobs: that record is the truth and the ledger an index of it.
+    /// Doing so again changes nothing.
+    pub fn import(&self, url: &str, engine: &str, recipes: Vec<Recipe>) {
+        let (url, engine) = (url.to_owned(), engine.to_owned());
+        self.tell(move |store| store.import(&url, &engine, &recipes));
+    }
+
+    /// Jobs, newest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn jobs(&self, filter: JobFilter) -> Result<Vec<JobRecord>> {
+        self.ask(move |store| store.jobs(&filter)).await
+    }
+
+    /// The job of that id.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn job(&self, job: JobId) -> Result<Option<JobRecord>> {
+        self.ask(move |store| store.job(&job)).await
+    }
+
+    /// Every job of that connection (or of all) that a word may mean, newest first: by its id, by a prefix of at least
+    /// four digits, by its operation's id or by its name.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn find(&self, word: &str, url: Option<&str>) -> Result<Vec<JobRecord>> {
+        let (word, url) = (word.to_owned(), url.map(str::to_owned));
+        self.ask(move |store| store.find(&word, url.as_deref())).await
+    }
+
+    /// Statements of that connection (or of all) whose outcome is still to be had and whose shell has ended.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn orphans(&self, url: Option<&str>) -> Result<Vec<JobRecord>> {
+        let url = url.map(str::to_owned);
+        self.ask(move |store| store.orphans(url.as_deref())).await
+    }
+
+    /// The savepoints that are known of these jobs, newest first. The verdict is the one that was recorded.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn savepoints(&self, jobs: Vec<JobId>) -> Result<Vec<Savepoint>> {
+        self.ask(move |store| store.savepoints(&jobs)).await
+    }
+
+    /// The savepoints that were recorded on that connection (or on any), newest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn all_savepoints(&self, url: Option<&str>) -> Result<Vec<Savepoint>> {
+        let url = url.map(str::to_owned);
+        self.ask(move |store| store.all_savepoints(url.as_deref())).await
+    }
+
+    /// What a job was restored from, and who was restored from it.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn family(&self, job: JobId) -> Result<Family> {
+        self.ask(move |store| store.family(&job)).await
+    }
+
+    /// Returns when everything sent so far is written, or has failed.
+    pub async fn flush(&self) {
+        // Without a thread there is nothing left to wait for.
+        let _ = self.ask(|_| Ok(())).await;
+    }
+
+    /// Sends a request and waits for its answer.
+    async fn ask<T: Default + Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Some(writer) = &self.writer else {
+            return Ok(T::default());
+        };
+        let (answer, wait) = oneshot::channel();
+        writer.send(Box::new(move |store| {
+            // Nobody listens any more if the caller was cancelled: the work is done all the same.
+            let _ = answer.send(work(store));
+        }))?;
+        wait.await.unwrap_or(Err(LedgerError::Closed))
+    }
+
+    /// Sends a request and goes on.
+    fn tell(&self, work: impl FnOnce(&mut Store) -> Result<()> + Send + 'static) {
+        let Some(writer) = &self.writer else {
+            return;
+        };
+        let problem = Arc::clone(&writer.problem);
+        let sent = writer.send(Box::new(move |store| {
+            if let Err(error) = work(store) {
+                keep(&problem, error);
+            }
+        }));
+        if let Err(error) = sent {
+            keep(&writer.problem, error);
+        }
+    }
+}
+
+fn keep(problem: &Mutex<Option<LedgerError>>, error: LedgerError) {
+    *problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+}
+
+impl Writer {
+    fn send(&self, request: Request) -> Result<()> {
+        let requests = self.requests.as_ref().ok_or(LedgerError::Closed)?;
+        requests.send(request).map_err(|_| LedgerError::Closed)
+    }
+}

@@ -1,0 +1,223 @@
+//! The database as one thread uses it: what is read.
+
+use std::collections::{BTreeSet, HashSet};
+
+use rusqlite::{Connection, OptionalExtension, Params, ToSql, params};
+use skep_engine::{JobId, Lineage, Savepoint};
+
+use super::columns;
+use super::error::{LedgerError, Result};
+use super::presence;
+use super::record::{Family, JobFilter, JobRecord, Part};
+use super::store::Store;
+
+/// A reference by prefix has at least so many digits.
+const SHORTEST_PREFIX: usize = 4;
+
+/// A job's origin: the job that made the state it was restored from. Where the engine did not say which job that was,
+/// the savepoint's own record does.
+const ORIGIN: &str = "coalesce(job.restored_job, (SELECT s.job_id FROM savepoint s WHERE s.key = job.restored_key))";
+
+impl Store {
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        // One transaction, so that several selects see one moment.
+        let failed = |error| LedgerError::of(&self.path, &error);
+        let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+        work(&transaction).map_err(failed)
+    }
+
+    /// Jobs, newest first.
+    pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRecord>> {
+        let part = match filter.part {
+            Part::All => "TRUE",
+            Part::Jobs => "job.outcome IN ('open', 'accepted', 'unknown')",
+            Part::NotEnded => {
+                "job.outcome IN ('open', 'accepted', 'unknown') \
+                 AND coalesce(job.state, '') NOT IN ('FAILED', 'CANCELED', 'FINISHED')"
+            }
+            Part::Unsettled => "job.outcome IN ('open', 'unknown')",
+        };
+        let limit = filter.limit.map_or(-1, i64::from);
+        let condition = format!("(?1 IS NULL OR job.url = ?1) AND {part} ORDER BY job.seq DESC LIMIT ?2");
+        self.read(|connection| select(connection, &condition, params![filter.url, limit]))
+    }
+
+    /// The job of that id.
+    pub fn job(&self, id: &JobId) -> Result<Option<JobRecord>> {
+        self.read(|connection| job(connection, id))
+    }
+
+    /// Every job that the word may mean: by id, prefix of an id, operation id or name; newest first.
+    pub fn find(&self, word: &str, url: Option<&str>) -> Result<Vec<JobRecord>> {
+        let digits = word.to_ascii_lowercase();
+        let is_prefix = digits.len() >= SHORTEST_PREFIX && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let prefix = is_prefix.then(|| format!("{digits}*"));
+        let condition = "(?3 IS NULL OR job.url = ?3) \
+                         AND (job.job_id GLOB ?1 OR job.name = ?2 OR job.operation_id = ?2) ORDER BY job.seq DESC";
+        self.read(|connection| select(connection, condition, params![prefix, word, url]))
+    }
+
+    /// Statements whose outcome is still to be had and whose shell has ended: somebody else must ask the engine.
+    pub fn orphans(&self, url: Option<&str>) -> Result<Vec<JobRecord>> {
+        let condition = "(?1 IS NULL OR job.url = ?1) AND job.outcome IN ('open', 'unknown')";
+        let shells: BTreeSet<i64> = self.read(|connection| {
+            let mut statement = connection.prepare(&format!(
+                "SELECT DISTINCT job.shell FROM job WHERE {condition} AND shell > 0"
+            ))?;
+            statement.query_map([url], |row| row.get(0))?.collect()
+        })?;
+        let dead: Vec<_> = shells
+            .into_iter()
+            .filter(|shell| presence::is_dead(self.dir(), *shell))
+            .map(|shell| shell.to_string())
+            .collect();
+        let condition = format!(
+            "{condition} AND job.shell IN ({}) ORDER BY job.seq DESC",
+            dead.join(", ")
+        );
+        self.read(|connection| select(connection, &condition, [url]))
+    }
+
+    /// The savepoints of these jobs, newest first.
+    pub fn savepoints(&self, jobs: &[JobId]) -> Result<Vec<Savepoint>> {
+        let wanted: HashSet<String> = jobs.iter().map(JobId::to_string).collect();
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM savepoint WHERE job_id = ?1")?;
+            let mut found = Vec::new();
+            for job in &wanted {
+                let rows = statement.query_map([job], |row| Ok((recency(row)?, columns::savepoint(row)?)))?;
+                found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            found.sort_by_key(|(recency, _)| std::cmp::Reverse(*recency));
+            Ok(found.into_iter().map(|(_, savepoint)| savepoint).collect())
+        })
+    }
+
+    /// The savepoints that were recorded on this connection, or on any, newest first.
+    pub fn all_savepoints(&self, url: Option<&str>) -> Result<Vec<Savepoint>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM savepoint WHERE ?1 IS NULL OR url = ?1 ORDER BY coalesce(taken, recorded) DESC, rowid DESC",
+            )?;
+            statement.query_map([url], columns::savepoint)?.collect()
+        })
+    }
+
+    /// Who was restored from whose state, upwards and downwards.
+    pub fn family(&self, id: &JobId) -> Result<Family> {
+        self.read(|connection| {
+            Ok(Family {
+                ancestors: ancestors(connection, *id)?,
+                descendants: descendants(connection, id)?,
+            })
+        })
+    }
+}
+
+fn recency(row: &rusqlite::Row<'_>) -> rusqlite::Result<i64> {
+    match row.get::<_, Option<i64>>("taken")? {
+        Some(taken) => Ok(taken),
+        None => row.get("recorded"),
+    }
+}
+
+/// Jobs with their preludes.
+fn select(connection: &Connection, condition: &str, parameters: impl Params) -> rusqlite::Result<Vec<JobRecord>> {
+    let sql = format!(
+        "SELECT {} FROM job LEFT JOIN shell ON shell.id = job.shell WHERE {condition}",
+        columns::JOB
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(parameters, |row| Ok((row.get::<_, i64>("seq")?, columns::job(row)?)))?;
+    let mut jobs = Vec::new();
+    for row in rows {
+        let (sequence, mut job) = row?;
+        job.intent.prelude = prelude(connection, sequence)?;
+        jobs.push(job);
+    }
+    Ok(jobs)
+}
+
+fn prelude(connection: &Connection, job: i64) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT statement.text FROM prelude JOIN statement ON statement.id = prelude.statement \
+         WHERE prelude.job = ?1 ORDER BY prelude.position",
+    )?;
+    statement.query_map([job], |row| row.get(0))?.collect()
+}
+
+/// The job of that id.
+pub(super) fn job(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<JobRecord>> {
+    Ok(select(connection, "job.job_id = ?1", [id.to_string()])?.pop())
+}
+
+/// The number of the job of that id.
+pub(super) fn sequence(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT seq FROM job WHERE job_id = ?1")?;
+    statement.query_row([id.to_string()], |row| row.get(0)).optional()
+}
+
+fn ancestors(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Lineage>> {
+    let sql = format!(
+        "SELECT {ORIGIN} AS origin, {} FROM job LEFT JOIN shell ON shell.id = job.shell \
+                       WHERE job.job_id = ?1",
+        columns::JOB
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut lineages = Vec::new();
+    let mut seen = HashSet::from([id.to_string()]);
+    let mut next = Some(id.to_string());
+    while let Some(job) = next.take() {
+        let found = statement
+            .query_row([job], |row| {
+                Ok((row.get::<_, Option<String>>("origin")?, columns::job(row)?))
+            })
+            .optional()?;
+        let Some((origin, JobRecord { intent, .. })) = found else {
+            break;
+        };
+        let Some(mut lineage) = intent.restored_from else {
+            break;
+        };
+        if let Some(origin) = origin {
+            lineage.job_id = lineage.job_id.or(origin.parse().ok());
+            // A record that says a job comes from itself must not send us round and round.
+            next = seen.insert(origin.clone()).then_some(origin);
+        }
+        lineages.push(lineage);
+    }
+    Ok(lineages)
+}
+
+fn descendants(connection: &Connection, id: &JobId) -> rusqlite::Result<Vec<JobRecord>> {
+    let condition = format!(
+        "job.job_id <> ?1 AND job.outcome IN ('open', 'accepted', 'unknown') AND job.job_id IN ({}) ORDER BY job.seq",
+        descent("SELECT ?1"),
+    );
+    select(connection, &condition, [id.to_string()])
+}
+
+/// The ids of the jobs that descend from those of the given select, these included.
+fn descent(from: &str) -> String {
+    format!(
+        "WITH RECURSIVE descent (id) AS ({from} UNION SELECT job.job_id FROM job JOIN descent ON {ORIGIN} = descent.id) \
+         SELECT id FROM descent"
+    )
+}
+
+/// The ids of a job, its ancestors and its descendants.
+pub(super) fn family_ids(connection: &Connection, id: &str) -> rusqlite::Result<HashSet<String>> {
+    let mut family = HashSet::from([id.to_owned()]);
+    if let Ok(id) = id.parse() {
+        let origins = ancestors(connection, id)?
+            .into_iter()
+            .filter_map(|lineage| lineage.job_id);
+        family.extend(origins.map(|origin| origin.to_string()));
+    }
+    let mut statement = connection.prepare_cached(&descent("SELECT ?1"))?;
+    let parameters: [&dyn ToSql; 1] = [&id];
+    for descendant in statement.query_map(parameters, |row| row.get(0))? {
+        family.insert(descendant?);
+    }
+    Ok(family)
+}

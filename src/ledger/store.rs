@@ -1,0 +1,439 @@
+//! The database as one thread uses it: what is written.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use skep_engine::{JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
+
+use super::error::{LedgerError, Result};
+use super::presence::Presence;
+use super::record::{Intent, JobRecord, LastKnown, Outcome};
+use super::{columns, query, schema};
+use crate::failpoint;
+use crate::savepoint::path_key;
+
+/// An open ledger.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
+    /// Declared with the first intent: a shell that only reads leaves no trace.
+    presence: Option<Presence>,
+}
+
+/// The two failpoints around a commit.
+struct Step {
+    before: &'static str,
+    after: &'static str,
+}
+
+macro_rules! step {
+    ($name:literal) => {
+        Step {
+            before: concat!("ledger.", $name, ".before"),
+            after: concat!("ledger.", $name, ".after"),
+        }
+    };
+}
+
+impl Store {
+    /// Opens the ledger in that directory.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join("ledger.db");
+        let connection = schema::open(&path)?;
+        Ok(Self {
+            connection,
+            path,
+            presence: None,
+        })
+    }
+
+    /// The ledger's directory.
+    pub(super) fn dir(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Runs `work` in one transaction: all of it is kept, or nothing.
+    fn write<T>(&mut self, step: &Step, work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T> {
+        let Self { connection, path, .. } = self;
+        let failed = |error| LedgerError::of(path, &error);
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        let before = transaction.total_changes();
+        let done = work(&transaction).map_err(|failure| match failure {
+            Failure::Sql(error) => failed(error),
+            Failure::Ledger(error) => error,
+        })?;
+        if transaction.total_changes() > before {
+            failpoint::hit(step.before);
+            transaction.commit().map_err(failed)?;
+            failpoint::hit(step.after);
+        }
+        Ok(done)
+    }
+
+    /// Writes down what is about to be submitted.
+    pub fn intend(&mut self, intent: &Intent) -> Result<()> {
+        let (dir, path) = (self.dir().to_owned(), self.path.clone());
+        let present = self.presence.as_ref().map(|presence| presence.shell);
+        let declared = self.write(&step!("intent"), |transaction| {
+            if query::sequence(transaction, &intent.job_id)?.is_some() {
+                return Err(Failure::Ledger(LedgerError::Duplicate(intent.job_id)));
+            }
+            let declared = match present {
+                Some(_) => None,
+                None => Some(declare(transaction, &dir, path)?),
+            };
+            let shell = declared.as_ref().map(|presence| presence.shell).or(present);
+            insert(transaction, intent, &Outcome::Open, Timestamp::now(), shell)?;
+            Ok(declared)
+        })?;
+        if declared.is_some() {
+            self.presence = declared;
+        }
+        Ok(())
+    }
+
+    /// Writes down that the engine has accepted it, under the id that the engine gave it.
+    pub fn accept(&mut self, intent: JobId, started: &StartedJob, operation: Option<&OperationId>) -> Result<()> {
+        self.write(&step!("accepted"), |transaction| {
+            let changed = transaction.execute(
+                "UPDATE job SET job_id = ?2, name = ?3, cluster_id = ?4, operation_id = coalesce(?5, operation_id), \
+                 outcome = 'accepted', message = NULL WHERE job_id = ?1",
+                params![
+                    intent.to_string(),
+                    started.job_id.to_string(),
+                    started.name,
+                    started.cluster_id,
+                    operation.map(|operation| &operation.0),
+                ],
+            )?;
+            known(changed, intent)
+        })
+    }
+
+    /// Writes down what came of it. That it was accepted is never taken back: another shell has seen it.
+    pub fn settle(&mut self, job: JobId, outcome: &Outcome) -> Result<()> {
+        let (word, message) = columns::outcome(outcome);
+        self.write(&step!("settled"), |transaction| {
+            known(usize::from(query::sequence(transaction, &job)?.is_some()), job)?;
+            transaction.execute(
+                "UPDATE job SET outcome = ?2, message = ?3 \
+                 WHERE job_id = ?1 AND outcome IN ('open', 'unknown') AND (outcome, message) IS NOT (?2, ?3)",
+                params![job.to_string(), word, message],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Writes down a job's state, unless a later one is known. Jobs of other origin are not kept.
+    pub fn note_status(&mut self, job: JobId, status: &JobStatus) -> Result<()> {
+        let seen = columns::at_stored_precision(LastKnown {
+            state: status.state,
+            as_of: status.as_of,
+            started: status.started,
+            ended: status.ended,
+            ended_by: status.ended_by,
+            error: status.error.clone(),
+        });
+        self.write(&step!("status"), |transaction| {
+            let Some(record) = query::job(transaction, &job)? else {
+                return Ok(());
+            };
+            let last = later(record.last.clone(), seen);
+            if record.last.as_ref() == Some(&last) {
+                return Ok(());
+            }
+            update_last(transaction, job, &last)
+        })
+    }
+
+    /// Keeps a savepoint, and its label if it has one.
+    pub fn save(&mut self, url: &str, savepoint: &Savepoint) -> Result<()> {
+        self.write(&step!("savepoint"), |transaction| {
+            let (kind, verdict) = (columns::word(&savepoint.kind)?, columns::word(&savepoint.verdict)?);
+            let reasons = serde_json::to_string(&savepoint.reasons).map_err(columns::unfit)?;
+            transaction.execute(
+                "INSERT INTO savepoint (key, path, url, kind, job_id, checkpoint_id, taken, size, format_version, \
+                 verdict, reasons, recorded) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                 ON CONFLICT (key) DO UPDATE SET url = ?3, kind = ?4, job_id = coalesce(?5, job_id), \
+                 checkpoint_id = coalesce(?6, checkpoint_id), taken = coalesce(?7, taken), size = coalesce(?8, size), \
+                 format_version = coalesce(?9, format_version), verdict = ?10, reasons = ?11",
+                params![
+                    path_key(&savepoint.path),
+                    savepoint.path,
+                    url,
+                    kind,
+                    savepoint.job_id.map(|job| job.to_string()),
+                    savepoint.checkpoint_id.map(u64::cast_signed),
+                    savepoint.taken.map(Timestamp::as_microsecond),
+                    savepoint.size.map(u64::cast_signed),
+                    savepoint.format_version,
+                    verdict,
+                    reasons,
+                    Timestamp::now().as_microsecond(),
+                ],
+            )?;
+            match &savepoint.label {
+                Some(label) => move_label(transaction, &savepoint.path, label).map(drop),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Gives the savepoint a label and returns the path of the one that had it until now.
+    ///
+    /// Within a job's family (its ancestors and descendants) a label names one savepoint, the last to be given it: so
+    /// that `nightly` can be given every night.
+    pub fn label(&mut self, path: &str, label: &str) -> Result<Option<String>> {
+        self.write(&step!("label"), |transaction| move_label(transaction, path, label))
+    }
+
+    /// Takes over what an engine has written down of its jobs. What is there already is brought up to date; nothing is
+    /// removed.
+    pub fn import(&mut self, url: &str, engine: &str, recipes: &[Recipe]) -> Result<()> {
+        self.write(&step!("import"), |transaction| {
+            // Oldest first, so that jobs are numbered in the order in which they started.
+            let mut recipes: Vec<_> = recipes.iter().collect();
+            recipes.sort_by_key(|recipe| recipe.started);
+            for recipe in recipes {
+                import(transaction, url, engine, recipe)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Why a transaction is given up.
+pub(super) enum Failure {
+    Sql(rusqlite::Error),
+    Ledger(LedgerError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Gives this shell its number, and holds its lock before anybody can read the number.
+fn declare(transaction: &Transaction<'_>, dir: &Path, path: PathBuf) -> Result<Presence, Failure> {
+    transaction.execute(
+        "INSERT INTO shell (pid, started) VALUES (?1, ?2)",
+        params![std::process::id(), Timestamp::now().as_microsecond()],
+    )?;
+    Presence::declare(dir, transaction.last_insert_rowid()).map_err(|error| {
+        let cause = error.to_string();
+        Failure::Ledger(LedgerError::Open { path, cause })
+    })
+}
+
+fn known(rows: usize, job: JobId) -> Result<(), Failure> {
+    if rows == 0 {
+        return Err(Failure::Ledger(LedgerError::NoJob(job)));
+    }
+    Ok(())
+}
+
+/// The later of two states. The end of a job is not taken back by a state that was seen before it.
+fn later(known: Option<LastKnown>, seen: LastKnown) -> LastKnown {
+    let Some(known) = known else {
+        return seen;
+    };
+    let keep = match (known.state.is_terminal(), seen.state.is_terminal()) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => known.as_of > seen.as_of,
+    };
+    let (mut newer, older) = if keep { (known, seen) } else { (seen, known) };
+    newer.started = newer.started.or(older.started);
+    if newer.state == older.state {
+        newer.ended = newer.ended.or(older.ended);
+        newer.ended_by = newer.ended_by.or(older.ended_by);
+        newer.error = newer.error.or(older.error);
+    }
+    newer
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    intent: &Intent,
+    outcome: &Outcome,
+    created: Timestamp,
+    shell: Option<i64>,
+) -> Result<(), Failure> {
+    let (word, message) = columns::outcome(outcome);
+    let origin = intent.restored_from.as_ref();
+    transaction.execute(
+        "INSERT INTO job (job_id, url, engine, name, sql, restored_path, restored_key, restored_job, \
+         restored_checkpoint, created, shell, outcome, message) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+        params![
+            intent.job_id.to_string(),
+            intent.url,
+            intent.engine,
+            intent.name,
+            intent.sql,
+            origin.map(|origin| &origin.path),
+            origin.map(|origin| path_key(&origin.path)),
+            origin.and_then(|origin| origin.job_id).map(|job| job.to_string()),
+            origin.and_then(|origin| origin.checkpoint_id).map(u64::cast_signed),
+            created.as_microsecond(),
+            shell,
+            word,
+            message,
+        ],
+    )?;
+    write_prelude(transaction, transaction.last_insert_rowid(), &intent.prelude)?;
+    Ok(())
+}
+
+/// Each text is kept once, whichever jobs need it.
+fn write_prelude(transaction: &Transaction<'_>, job: i64, prelude: &[String]) -> rusqlite::Result<()> {
+    transaction.execute("DELETE FROM prelude WHERE job = ?1", [job])?;
+    for (position, text) in (0_i64..).zip(prelude) {
+        let hash = content_hash(text);
+        let known: Option<i64> = transaction
+            .prepare_cached("SELECT id FROM statement WHERE hash = ?1 AND text = ?2")?
+            .query_row(params![hash, text], |row| row.get(0))
+            .optional()?;
+        let statement = match known {
+            Some(id) => id,
+            None => {
+                transaction.execute(
+                    "INSERT INTO statement (hash, text) VALUES (?1, ?2)",
+                    params![hash, text],
+                )?;
+                transaction.last_insert_rowid()
+            }
+        };
+        transaction.execute(
+            "INSERT INTO prelude (job, position, statement) VALUES (?1, ?2, ?3)",
+            params![job, position, statement],
+        )?;
+    }
+    Ok(())
+}
+
+/// FNV-1a, 64 bits: finds equal texts quickly. Texts are compared as well, so that a collision does no harm.
+fn content_hash(text: &str) -> i64 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.cast_signed()
+}
+
+fn update_last(transaction: &Transaction<'_>, job: JobId, last: &LastKnown) -> Result<(), Failure> {
+    let ended_by = last.ended_by.as_ref().map(columns::word).transpose()?;
+    transaction.execute(
+        "UPDATE job SET state = ?2, as_of = ?3, started = ?4, ended = ?5, ended_by = ?6, error = ?7 WHERE job_id = ?1",
+        params![
+            job.to_string(),
+            last.state.as_str(),
+            last.as_of.as_microsecond(),
+            last.started.map(Timestamp::as_microsecond),
+            last.ended.map(Timestamp::as_microsecond),
+            ended_by,
+            last.error,
+        ],
+    )?;
+    Ok(())
+}
+
+fn move_label(transaction: &Transaction<'_>, path: &str, label: &str) -> Result<Option<String>, Failure> {
+    let key = path_key(path);
+    let job: Option<Option<String>> = transaction
+        .query_row("SELECT job_id FROM savepoint WHERE key = ?1", [&key], |row| row.get(0))
+        .optional()?;
+    let Some(job) = job else {
+        return Err(Failure::Ledger(LedgerError::NoSavepoint(path.to_owned())));
+    };
+    let family = match job {
+        Some(job) => query::family_ids(transaction, &job)?,
+        None => HashSet::new(),
+    };
+    let mut holders = transaction.prepare("SELECT key, path, job_id FROM savepoint WHERE label = ?1")?;
+    let holders: Vec<(String, String, Option<String>)> = holders
+        .query_map([label], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut former = None;
+    for (holder, path, job) in holders {
+        let related = match job {
+            Some(job) => family.contains(&job),
+            None => family.is_empty(),
+        };
+        if holder != key && related {
+            transaction.execute("UPDATE savepoint SET label = NULL WHERE key = ?1", [holder])?;
+            former = Some(path);
+        }
+    }
+    transaction.execute("UPDATE savepoint SET label = ?2 WHERE key = ?1", params![key, label])?;
+    Ok(former)
+}
+
+fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recipe) -> Result<(), Failure> {
+    let intent = Intent {
+        job_id: recipe.job_id,
+        url: url.to_owned(),
+        engine: engine.to_owned(),
+        name: recipe.name.clone(),
+        sql: recipe.sql.clone(),
+        prelude: recipe.prelude.clone(),
+        restored_from: recipe.restored_from.clone(),
+    };
+    let seen = columns::at_stored_precision(LastKnown {
+        state: recipe.state,
+        as_of: recipe.ended.unwrap_or(recipe.started),
+        started: Some(recipe.started),
+        ended: recipe.ended,
+        ended_by: recipe.ended_by,
+        error: recipe.error.clone(),
+    });
+    let known = query::job(transaction, &recipe.job_id)?;
+    let last = later(known.as_ref().and_then(|record| record.last.clone()), seen);
+    let Some(known) = known else {
+        insert(transaction, &intent, &Outcome::Accepted, recipe.started, None)?;
+        return update_last(transaction, recipe.job_id, &last);
+    };
+    let changed = JobRecord {
+        intent,
+        outcome: Outcome::Accepted,
+        last: Some(last),
+        ..known.clone()
+    };
+    if changed == known {
+        return Ok(());
+    }
+    replace(transaction, &changed)
+}
+
+/// Writes what an engine's own record can change of a job.
+fn replace(transaction: &Transaction<'_>, record: &JobRecord) -> Result<(), Failure> {
+    let JobRecord { intent, last, .. } = record;
+    let origin = intent.restored_from.as_ref();
+    transaction.execute(
+        "UPDATE job SET url = ?2, engine = ?3, name = ?4, sql = ?5, restored_path = ?6, restored_key = ?7, \
+         restored_job = ?8, restored_checkpoint = ?9, outcome = 'accepted', message = NULL WHERE job_id = ?1",
+        params![
+            intent.job_id.to_string(),
+            intent.url,
+            intent.engine,
+            intent.name,
+            intent.sql,
+            origin.map(|origin| &origin.path),
+            origin.map(|origin| path_key(&origin.path)),
+            origin.and_then(|origin| origin.job_id).map(|job| job.to_string()),
+            origin.and_then(|origin| origin.checkpoint_id).map(u64::cast_signed),
+        ],
+    )?;
+    if let Some(sequence) = query::sequence(transaction, &intent.job_id)? {
+        write_prelude(transaction, sequence, &intent.prelude)?;
+    }
+    match last {
+        Some(last) => update_last(transaction, intent.job_id, last),
+        None => Ok(()),
+    }
+}

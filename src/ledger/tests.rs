@@ -1,0 +1,524 @@
+//! The ledger as its callers see it: one shell, two shells, and a shell that is killed.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use skep_engine::{
+    EndedBy, JobId, JobState, JobStatus, Lineage, OperationId, Recipe, Savepoint, SavepointKind, StartedJob, Verdict,
+};
+
+use super::*;
+
+pub(super) const URL: &str = "local:/data";
+
+pub(super) fn id(number: u8) -> JobId {
+    JobId::from_bytes([number; 16])
+}
+
+pub(super) fn intent(number: u8) -> Intent {
+    Intent {
+        job_id: id(number),
+        url: URL.to_owned(),
+        engine: "local".to_owned(),
+        name: format!("job-{number}"),
+        sql: "INSERT INTO t SELECT * FROM s".to_owned(),
+        prelude: vec![
+            "SET 'a' = 'b'".to_owned(),
+            "CREATE TEMPORARY TABLE s (x INT)".to_owned(),
+        ],
+        restored_from: None,
+    }
+}
+
+pub(super) fn started(number: u8) -> StartedJob {
+    StartedJob {
+        job_id: id(number),
+        cluster_id: Some("c1".to_owned()),
+        name: format!("job-{number}"),
+        bounded: false,
+    }
+}
+
+pub(super) fn savepoint(number: u8, path: &str, checkpoint: u64) -> Savepoint {
+    Savepoint {
+        path: path.to_owned(),
+        kind: SavepointKind::Savepoint,
+        job_id: Some(id(number)),
+        checkpoint_id: Some(checkpoint),
+        taken: Timestamp::from_second(1_000 + checkpoint.cast_signed()).ok(),
+        size: Some(u64::MAX),
+        format_version: Some(1),
+        label: None,
+        verdict: Verdict::Usable,
+        reasons: Vec::new(),
+        sources: vec!["ledger".to_owned()],
+    }
+}
+
+pub(super) fn recipe(number: u8) -> Recipe {
+    Recipe {
+        job_id: id(number),
+        name: format!("job-{number}"),
+        sql: "INSERT INTO t SELECT 1".to_owned(),
+        prelude: vec!["USE x".to_owned()],
+        started: Timestamp::from_second(100 + i64::from(number)).unwrap(),
+        ended: None,
+        ended_by: None,
+        state: JobState::Running,
+        restored_from: None,
+        error: None,
+    }
+}
+
+fn from(number: u8, path: &str, checkpoint: u64) -> Option<Lineage> {
+    Some(Lineage {
+        job_id: Some(id(number)),
+        checkpoint_id: Some(checkpoint),
+        path: path.to_owned(),
+    })
+}
+
+fn open(dir: &Path) -> Ledger {
+    Ledger::open(dir).unwrap()
+}
+
+async fn ids(ledger: &Ledger, part: Part) -> Vec<JobId> {
+    let filter = JobFilter {
+        part,
+        ..JobFilter::default()
+    };
+    ledger
+        .jobs(filter)
+        .await
+        .unwrap()
+        .iter()
+        .map(JobRecord::job_id)
+        .collect()
+}
+
+#[tokio::test]
+async fn an_intent_comes_back_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = Intent {
+        restored_from: from(9, "/sp/9", 4),
+        ..intent(1)
+    };
+    open(dir.path()).intend(written.clone()).await.unwrap();
+    let record = open(dir.path()).job(id(1)).await.unwrap().unwrap();
+    assert_eq!(record.intent, written);
+    assert_eq!(record.outcome, Outcome::Open);
+    assert_eq!(record.shell_pid, Some(std::process::id()));
+    assert_eq!(record.last, None);
+}
+
+#[tokio::test]
+async fn one_id_is_written_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.intend(intent(1)).await.unwrap();
+    assert_eq!(ledger.intend(intent(1)).await, Err(LedgerError::Duplicate(id(1))));
+    assert_eq!(ids(&ledger, Part::All).await, [id(1)]);
+}
+
+#[tokio::test]
+async fn a_text_that_many_jobs_need_is_kept_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    for number in 1..=20 {
+        ledger.intend(intent(number)).await.unwrap();
+    }
+    drop(ledger);
+    let database = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    let texts: i64 = database
+        .query_row("SELECT count(*) FROM statement", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(texts, 2);
+    let shells: i64 = database
+        .query_row("SELECT count(*) FROM shell", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(shells, 1, "one shell, one number");
+}
+
+#[tokio::test]
+async fn the_engines_id_and_name_replace_the_chosen_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.intend(intent(1)).await.unwrap();
+    let given = StartedJob {
+        name: "insert-into_t".to_owned(),
+        ..started(7)
+    };
+    ledger.accepted(id(1), given, Some(OperationId("op-1".to_owned())));
+    assert_eq!(ledger.job(id(1)).await.unwrap(), None);
+    let record = ledger.job(id(7)).await.unwrap().unwrap();
+    assert_eq!(record.outcome, Outcome::Accepted);
+    assert_eq!(record.intent.name, "insert-into_t");
+    assert_eq!(record.intent.prelude, intent(1).prelude);
+    assert_eq!(record.cluster_id.as_deref(), Some("c1"));
+    assert_eq!(record.operation_id, Some(OperationId("op-1".to_owned())));
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_never_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.intend(intent(1)).await.unwrap();
+    ledger.settled(id(1), Outcome::Unknown("reply lost".to_owned()));
+    assert_eq!(ids(&ledger, Part::Unsettled).await, [id(1)]);
+    ledger.accepted(id(1), started(1), None);
+    ledger.settled(id(1), Outcome::NeverArrived);
+    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
+    assert_eq!(ledger.take_problem(), None);
+}
+
+#[tokio::test]
+async fn lists_hold_the_part_that_is_asked_for_newest_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    for number in 1..=5 {
+        ledger.intend(intent(number)).await.unwrap();
+    }
+    ledger.accepted(id(1), started(1), None);
+    ledger.status(id(1), JobStatus::new(JobState::Finished));
+    ledger.accepted(id(2), started(2), None);
+    ledger.status(id(2), JobStatus::new(JobState::Running));
+    ledger.settled(id(3), Outcome::Refused("no such table".to_owned()));
+    ledger.settled(id(4), Outcome::NeverArrived);
+    assert_eq!(ids(&ledger, Part::All).await, [id(5), id(4), id(3), id(2), id(1)]);
+    assert_eq!(ids(&ledger, Part::Jobs).await, [id(5), id(2), id(1)]);
+    assert_eq!(ids(&ledger, Part::NotEnded).await, [id(5), id(2)]);
+    assert_eq!(ids(&ledger, Part::Unsettled).await, [id(5)]);
+    let filter = JobFilter {
+        url: Some(URL.to_owned()),
+        part: Part::All,
+        limit: Some(2),
+    };
+    assert_eq!(ledger.jobs(filter).await.unwrap().len(), 2);
+    let elsewhere = JobFilter {
+        url: Some("flink://gw:8083".to_owned()),
+        ..JobFilter::default()
+    };
+    assert_eq!(ledger.jobs(elsewhere).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_end_of_a_job_is_not_taken_back_by_a_late_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.intend(intent(1)).await.unwrap();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let seen = |state, second| JobStatus {
+        as_of: at(second),
+        ..JobStatus::new(state)
+    };
+    ledger.status(
+        id(1),
+        JobStatus {
+            ended: Some(at(20)),
+            ended_by: Some(EndedBy::Failed),
+            error: Some("disk full".to_owned()),
+            started: Some(at(5)),
+            ..seen(JobState::Failed, 20)
+        },
+    );
+    ledger.status(id(1), seen(JobState::Running, 30));
+    ledger.status(id(1), seen(JobState::Failed, 40));
+    let last = ledger.job(id(1)).await.unwrap().unwrap().last.unwrap();
+    assert_eq!(
+        last,
+        LastKnown {
+            state: JobState::Failed,
+            as_of: at(40),
+            started: Some(at(5)),
+            ended: Some(at(20)),
+            ended_by: Some(EndedBy::Failed),
+            error: Some("disk full".to_owned()),
+        }
+    );
+    ledger.status(id(2), seen(JobState::Running, 30));
+    assert_eq!(
+        ledger.job(id(2)).await.unwrap(),
+        None,
+        "a job of other origin is not kept"
+    );
+    assert_eq!(ledger.take_problem(), None);
+}
+
+#[tokio::test]
+async fn a_word_finds_ids_prefixes_names_and_operations() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let named = |number, name: &str| Intent {
+        name: name.to_owned(),
+        ..intent(number)
+    };
+    ledger.intend(named(0xab, "orders")).await.unwrap();
+    ledger.intend(named(0xcd, "abab")).await.unwrap();
+    ledger.accepted(
+        id(0xab),
+        StartedJob {
+            name: "orders".to_owned(),
+            ..started(0xab)
+        },
+        Some(OperationId("op*".into())),
+    );
+    let find = |word: &'static str| {
+        let ledger = ledger.clone();
+        async move {
+            let found = ledger.find(word, Some(URL)).await.unwrap();
+            found.iter().map(JobRecord::job_id).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(find("orders").await, [id(0xab)]);
+    assert_eq!(find("ABAB").await, [id(0xab)]);
+    assert_eq!(find("abab").await, [id(0xcd), id(0xab)], "a name and a prefix");
+    assert_eq!(find("aba").await, [], "too short for a prefix");
+    assert_eq!(find("op*").await, [id(0xab)]);
+    assert_eq!(find("*").await, []);
+    assert_eq!(find(&"cd".repeat(16).leak()[..]).await, [id(0xcd)]);
+    assert_eq!(ledger.find("orders", Some("other:")).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_label_names_one_savepoint_of_a_family_the_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.intend(intent(1)).await.unwrap();
+    let child = Intent {
+        // Only the savepoint's own record says whose it is.
+        restored_from: Some(Lineage {
+            job_id: None,
+            checkpoint_id: None,
+            path: "file:///sp/1/".to_owned(),
+        }),
+        ..intent(2)
+    };
+    ledger.intend(child).await.unwrap();
+    ledger.intend(intent(3)).await.unwrap();
+    for (number, path) in [(1, "/sp/1"), (2, "/sp/2"), (3, "/sp/3")] {
+        ledger.saved(URL, savepoint(number, path, u64::from(number)));
+    }
+    assert_eq!(ledger.label("/sp/1", "nightly").await, Ok(None));
+    assert_eq!(ledger.label("/sp/1", "nightly").await, Ok(None), "again");
+    assert_eq!(ledger.label("/sp/3", "nightly").await, Ok(None), "another family");
+    assert_eq!(ledger.label("/sp/2", "nightly").await, Ok(Some("/sp/1".to_owned())));
+    assert_eq!(
+        ledger.label("/sp/9", "nightly").await,
+        Err(LedgerError::NoSavepoint("/sp/9".to_owned()))
+    );
+    let labels: Vec<_> = ledger.all_savepoints(Some(URL)).await.unwrap();
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|savepoint| (savepoint.path.as_str(), savepoint.label.as_deref()))
+        .collect();
+    assert_eq!(
+        labels,
+        [("/sp/3", Some("nightly")), ("/sp/2", Some("nightly")), ("/sp/1", None)]
+    );
+}
+
+#[tokio::test]
+async fn a_savepoint_recorded_again_keeps_what_was_known_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let first = Savepoint {
+        label: Some("v1".to_owned()),
+        ..savepoint(1, "/sp/1", 3)
+    };
+    ledger.saved(URL, first.clone());
+    assert_eq!(
+        ledger.savepoints(vec![id(1)]).await.unwrap(),
+        std::slice::from_ref(&first)
+    );
+    let gone = Savepoint {
+        size: None,
+        verdict: Verdict::Gone,
+        reasons: vec!["dropped".to_owned()],
+        ..savepoint(1, "/sp/1/", 3)
+    };
+    ledger.saved(URL, gone);
+    let expected = Savepoint {
+        verdict: Verdict::Gone,
+        reasons: vec!["dropped".to_owned()],
+        ..first
+    };
+    assert_eq!(ledger.savepoints(vec![id(1), id(1)]).await.unwrap(), [expected]);
+    assert_eq!(ledger.take_problem(), None);
+}
+
+#[tokio::test]
+async fn a_family_reaches_up_and_down() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let restored = |number, origin| Intent {
+        restored_from: from(origin, &format!("/sp/{origin}"), 1),
+        ..intent(number)
+    };
+    // 1 → 2 → 3, 2 → 4; 5 was refused. Nothing is known of 1 but that 2 came from it.
+    for (number, origin) in [(2, 1), (3, 2), (4, 2), (5, 2)] {
+        ledger.intend(restored(number, origin)).await.unwrap();
+    }
+    ledger.settled(id(5), Outcome::Refused("no".to_owned()));
+    let family = ledger.family(id(3)).await.unwrap();
+    assert_eq!(
+        family.ancestors,
+        [from(2, "/sp/2", 1).unwrap(), from(1, "/sp/1", 1).unwrap()]
+    );
+    assert_eq!(family.descendants, []);
+    let family = ledger.family(id(1)).await.unwrap();
+    let descendants: Vec<_> = family.descendants.iter().map(JobRecord::job_id).collect();
+    assert_eq!(descendants, [id(2), id(3), id(4)]);
+}
+
+#[tokio::test]
+async fn a_family_that_bites_its_tail_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    for (number, origin) in [(1, 2), (2, 1)] {
+        let intent = Intent {
+            restored_from: from(origin, "/sp", 1),
+            ..intent(number)
+        };
+        ledger.intend(intent).await.unwrap();
+    }
+    let family = ledger.family(id(1)).await.unwrap();
+    assert_eq!(family.ancestors.len(), 2);
+    assert_eq!(family.descendants.len(), 1);
+}
+
+#[tokio::test]
+async fn importing_twice_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    // As engines give them: newest first.
+    let recipes = vec![recipe(2), recipe(1)];
+    ledger.import(URL, "local", recipes.clone());
+    let first = ledger.jobs(JobFilter::default()).await.unwrap();
+    assert_eq!(ids(&ledger, Part::Jobs).await, [id(2), id(1)]);
+    assert_eq!(first[0].outcome, Outcome::Accepted);
+    assert_eq!(first[0].created, recipe(2).started);
+    assert_eq!(first[0].intent.prelude, recipe(2).prelude);
+    assert_eq!(first[0].shell_pid, None);
+    ledger.import(URL, "local", recipes);
+    assert_eq!(ledger.jobs(JobFilter::default()).await.unwrap(), first);
+    assert_eq!(ledger.take_problem(), None);
+}
+
+#[tokio::test]
+async fn an_import_settles_an_intent_and_brings_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.intend(intent(1)).await.unwrap();
+    let ended = Recipe {
+        ended: Timestamp::from_second(500).ok(),
+        ended_by: Some(EndedBy::Stopped),
+        state: JobState::Finished,
+        restored_from: from(9, "/sp/9", 2),
+        ..recipe(1)
+    };
+    ledger.import("local:/moved", "local", vec![ended.clone()]);
+    let record = ledger.job(id(1)).await.unwrap().unwrap();
+    assert_eq!(record.outcome, Outcome::Accepted);
+    assert_eq!(record.intent.url, "local:/moved");
+    assert_eq!(record.intent.sql, ended.sql);
+    assert_eq!(record.intent.restored_from, ended.restored_from);
+    let last = record.last.unwrap();
+    assert_eq!(
+        (last.state, last.ended_by),
+        (JobState::Finished, Some(EndedBy::Stopped))
+    );
+}
+
+#[tokio::test]
+async fn only_the_statements_of_dead_shells_are_orphans() {
+    let dir = tempfile::tempdir().unwrap();
+    let (alive, dead) = (open(dir.path()), open(dir.path()));
+    alive.intend(intent(1)).await.unwrap();
+    dead.intend(intent(2)).await.unwrap();
+    dead.intend(intent(3)).await.unwrap();
+    dead.settled(id(3), Outcome::Unknown("connection reset".to_owned()));
+    dead.intend(intent(4)).await.unwrap();
+    dead.accepted(id(4), started(4), None);
+    assert_eq!(alive.orphans(None).await.unwrap(), []);
+    drop(dead);
+    let orphans = alive.orphans(Some(URL)).await.unwrap();
+    let orphans: Vec<_> = orphans.iter().map(JobRecord::job_id).collect();
+    assert_eq!(orphans, [id(3), id(2)]);
+}
+
+#[tokio::test]
+async fn a_ledger_that_keeps_nothing_takes_everything() {
+    let ledger = Ledger::none();
+    assert!(!ledger.is_kept());
+    ledger.intend(intent(1)).await.unwrap();
+    ledger.accepted(id(1), started(1), None);
+    ledger.saved(URL, savepoint(1, "/sp/1", 1));
+    ledger.flush().await;
+    assert_eq!(ids(&ledger, Part::All).await, []);
+    assert_eq!(ledger.label("/sp/1", "x").await, Ok(None));
+    assert_eq!(ledger.take_problem(), None);
+}
+
+#[tokio::test]
+async fn a_failed_write_that_nobody_waited_for_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.accepted(id(1), started(1), None);
+    ledger.flush().await;
+    assert_eq!(ledger.take_problem(), Some(LedgerError::NoJob(id(1))));
+    assert_eq!(ledger.take_problem(), None);
+}
+
+#[test]
+fn what_was_sent_is_written_before_the_last_handle_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    for number in 1..=50 {
+        ledger.import(URL, "local", vec![recipe(number)]);
+    }
+    drop(ledger);
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.jobs(&JobFilter::default()).unwrap().len(), 50);
+}
+
+#[test]
+fn many_shells_open_and_write_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for shell in 0..8_u8 {
+            let dir = dir.path();
+            scope.spawn(move || {
+                let mut store = Store::open(dir).unwrap();
+                for number in 0..10 {
+                    store.intend(&intent(shell * 10 + number)).unwrap();
+                }
+            });
+        }
+    });
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.jobs(&JobFilter::default()).unwrap().len(), 80);
+}
+
+#[test]
+fn a_page_that_was_overwritten_is_an_error_with_the_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::open(dir.path()).unwrap();
+    for number in 1..=100 {
+        store.intend(&intent(number)).unwrap();
+    }
+    drop(store);
+    let path = dir.path().join("ledger.db");
+    let mut bytes = std::fs::read(&path).unwrap();
+    for byte in &mut bytes[8192..] {
+        *byte = 0xa5;
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    let error = match Store::open(dir.path()) {
+        Ok(store) => store.jobs(&JobFilter::default()).unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(
+        matches!(&error, LedgerError::Damaged { path: named, .. } if *named == path),
+        "{error:?}"
+    );
+}
