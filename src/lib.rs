@@ -1,1 +1,3 @@
-//! x
+//! A SQL shell that keeps the jobs, savepoints and checkpoints that streaming queries leave behind.
+
+pub mod flink;
