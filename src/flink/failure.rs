@@ -177,6 +177,8 @@ pub(crate) fn from_answer(status: u16, body: &[u8], request: &str, server: &str)
         404 => ErrorKind::NotFound,
         409 => ErrorKind::Refused,
         504 => ErrorKind::Timeout,
+        // `/jobs/:id/status` of an unknown job is a 500 (seen on 1.20 and 2.3), where other paths say 404.
+        500 if cause.is_job_not_found() => ErrorKind::NotFound,
         _ => ErrorKind::Failed,
     };
     let error = EngineError::new(kind, cause.sentence).trace(cut(&errors.join("\n"), TRACE_LIMIT));

@@ -90,8 +90,10 @@ impl Cluster {
         status.started = time(graph.start_time);
         status.ended = time(graph.end_time);
         status.tasks = tasks_of(&graph);
-        if graph.state != state.as_str() {
-            // The vertices are from before the job changed its state.
+        let all_run = status.tasks.is_some_and(|(running, all)| running == all);
+        let is_steady = graph.state == state.as_str() && (all_run || state.is_terminal());
+        if !is_steady {
+            // The vertices may be from before something changed. The list is live, and longer: not for every question.
             let now = self.overview_of(job).await?;
             status = JobStatus { state, ..now };
         }
@@ -133,12 +135,20 @@ impl Cluster {
         let Some(checkpoints) = checkpoints else {
             return Some(EndedBy::Completed);
         };
-        let last = checkpoints.history.iter().max_by_key(|checkpoint| checkpoint.id);
-        let stopped = last.is_some_and(|last| {
-            last.status == "COMPLETED" && last.checkpoint_type.as_deref() == Some("SYNC_SAVEPOINT")
-        });
-        if stopped {
-            return Some(EndedBy::Stopped);
+        let mut completed = checkpoints
+            .history
+            .iter()
+            .filter(|checkpoint| checkpoint.status == "COMPLETED");
+        let is_stop = |checkpoint: &Checkpoint| checkpoint.checkpoint_type.as_deref() == Some("SYNC_SAVEPOINT");
+        // The history is newest first. A drained job takes one last checkpoint of what it gave out while it drained;
+        // one that was only stopped takes none.
+        let ended_by = match (completed.next(), completed.next()) {
+            (Some(last), _) if is_stop(last) => Some(EndedBy::Stopped),
+            (Some(last), Some(before)) if is_stop(before) && !last.is_savepoint => Some(EndedBy::Drained),
+            _ => None,
+        };
+        if ended_by.is_some() {
+            return ended_by;
         }
         let age = u64::try_from(graph.now.saturating_sub(graph.end_time)).map(Duration::from_millis);
         let up_to_date = graph.end_time > 0 && age.is_ok_and(|age| age > self.refresh);
