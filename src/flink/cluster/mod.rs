@@ -1,0 +1,168 @@
+//! A Flink cluster, spoken to through its JobManager.
+
+mod answers;
+mod jobs;
+mod operations;
+mod stores;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use skep_engine::{
+    CheckpointRequest, EngineError, ErrorKind, JobControl, JobDetail, JobId, JobStatus, JobSummary, Result, Savepoint,
+    SavepointRequest, StopRequest, Stores,
+};
+
+use super::failure;
+use super::http::Client;
+
+/// A cluster. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    client: Arc<Client>,
+    /// The age that the server's statistics can have (`web.refresh-interval`).
+    refresh: Duration,
+}
+
+impl Cluster {
+    /// Asks the JobManager who it is, and gives the cluster and a line of greeting.
+    ///
+    /// # Errors
+    /// It could not be asked, or is something else.
+    pub(crate) async fn connect(client: Client) -> Result<(Self, String)> {
+        let (config, overview) = tokio::try_join!(
+            client.get::<answers::Config>("/v1/config"),
+            client.get::<answers::Overview>("/v1/overview"),
+        )
+        .map_err(|error| match error.kind {
+            ErrorKind::NotFound => {
+                let message = format!("{} is not a Flink JobManager: {}", client.server(), error.message);
+                EngineError::new(ErrorKind::Connect, message)
+                    .hint("give the JobManager's REST address (rest.port), not the gateway's or the History Server's")
+            }
+            _ => error,
+        })?;
+        let greeting = format!(
+            "Apache Flink {}, {} of {} slots free on {} TaskManager{}, {} job{} running",
+            failure::fit_to_show(&config.flink_version),
+            overview.slots_available,
+            overview.slots_total,
+            overview.taskmanagers,
+            plural(overview.taskmanagers),
+            overview.jobs_running,
+            plural(overview.jobs_running),
+        );
+        let cluster = Self {
+            client: Arc::new(client),
+            refresh: Duration::from_millis(config.refresh_interval),
+        };
+        Ok((cluster, greeting))
+    }
+
+    /// Its JobManager as `host:port`.
+    pub(crate) fn server(&self) -> &str {
+        self.client.server()
+    }
+
+    /// The error for a job that the JobManager does not know.
+    fn unknown_job(&self, job: &JobId) -> EngineError {
+        EngineError::not_found(format!("the cluster at {} knows no job {job}", self.server())).hint(
+            "a JobManager forgets ended jobs after a while, and without high availability all of them at a restart",
+        )
+    }
+
+    /// Gives a 404 for a request about a job its meaning.
+    fn about_job(&self, job: &JobId, error: EngineError) -> EngineError {
+        if error.kind != ErrorKind::NotFound {
+            return error;
+        }
+        let mut unknown = self.unknown_job(job);
+        unknown.trace = error.trace;
+        unknown
+    }
+}
+
+const fn plural(n: u32) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+/// A time of an answer: milliseconds since 1970; none if there is none (-1, 0) or it can't be one.
+fn time(milliseconds: i64) -> Option<Timestamp> {
+    (milliseconds > 0)
+        .then(|| Timestamp::from_millisecond(milliseconds).ok())
+        .flatten()
+}
+
+/// Carries out something with a side effect in a task of its own, so that a caller who stops waiting does not stop it.
+async fn in_task<T, F>(work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        let kind = if error.is_panic() {
+            ErrorKind::Failed
+        } else {
+            ErrorKind::Cancelled
+        };
+        let message = format!("the request was given up ({error}): whether it took effect is not known");
+        Err(EngineError::new(kind, message))
+    })
+}
+
+#[async_trait]
+impl JobControl for Cluster {
+    async fn list(&self) -> Result<Vec<JobSummary>> {
+        self.list_jobs().await
+    }
+
+    async fn status(&self, job: &JobId) -> Result<JobStatus> {
+        self.job_status(job).await
+    }
+
+    async fn detail(&self, job: &JobId) -> Result<JobDetail> {
+        self.job_detail(job).await
+    }
+
+    async fn savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<Savepoint> {
+        let (cluster, job) = (self.clone(), *job);
+        in_task(async move { cluster.take_savepoint(&job, &request).await }).await
+    }
+
+    async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {
+        let (cluster, job) = (self.clone(), *job);
+        in_task(async move { cluster.stop_job(&job, &request).await }).await
+    }
+
+    async fn cancel(&self, job: &JobId) -> Result<()> {
+        let (cluster, job) = (self.clone(), *job);
+        in_task(async move { cluster.cancel_job(&job).await }).await
+    }
+
+    async fn checkpoint(&self, job: &JobId, request: CheckpointRequest) -> Result<Savepoint> {
+        let (cluster, job) = (self.clone(), *job);
+        in_task(async move { cluster.take_checkpoint(&job, request).await }).await
+    }
+}
+
+#[async_trait]
+impl Stores for Cluster {
+    /// What the cluster's statistics name. `dirs` are not searched: the cluster offers no way to list a directory.
+    async fn find(&self, job: Option<&JobId>, _dirs: &[String]) -> Result<Vec<Savepoint>> {
+        match job {
+            Some(job) => self.find_of(job).await,
+            None => self.find_all().await,
+        }
+    }
+
+    async fn inspect(&self, path: &str) -> Result<Savepoint> {
+        self.inspect_path(path).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        let (cluster, path) = (self.clone(), path.to_owned());
+        in_task(async move { cluster.dispose(&path).await }).await
+    }
+}

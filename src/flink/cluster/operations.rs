@@ -1,0 +1,335 @@
+//! Savepoints, stops and checkpoints: asked for, then waited for.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use reqwest::Method;
+use serde_json::{Value, json};
+use skep_engine::{
+    CheckpointRequest, EngineError, ErrorKind, Format, JobId, JobState, Result, Savepoint, SavepointKind,
+    SavepointRequest, StopRequest, Verdict,
+};
+
+use super::answers::{Operation, Outcome, Triggered};
+use super::{Cluster, stores};
+use crate::flink::failure::{self, RootCause};
+use crate::flink::http::Repeat;
+use crate::flink::limits::Backoff;
+
+/// Vertices that are named when not all run.
+const NAMED: usize = 3;
+
+/// An operation that the cluster carries out while we wait.
+pub(super) struct Waiting<'a> {
+    /// What it makes, with its article: `a savepoint of job 5f2c9a4e`.
+    pub(super) what: &'a str,
+    /// Where its progress is asked.
+    pub(super) progress: String,
+}
+
+impl Cluster {
+    /// Takes a savepoint and waits for it.
+    pub(super) async fn take_savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<Savepoint> {
+        let what = format!("a savepoint of job {}", job.short());
+        let body = json!({
+            "triggerId": request.trigger.to_string(),
+            "cancel-job": false,
+            "formatType": format_word(request.format),
+            "target-directory": request.dir,
+        });
+        let outcome = self.trigger(job, "savepoints", &request.trigger, &body, &what).await?;
+        match read_location(outcome) {
+            Ok(location) => Ok(self.saved(job, location).await),
+            Err(cause) => Err(self.not_done(job, &what, &cause).await),
+        }
+    }
+
+    /// Stops the job with a savepoint and waits for both.
+    pub(super) async fn stop_job(&self, job: &JobId, request: &StopRequest) -> Result<Savepoint> {
+        let what = format!("a stop of job {} with a savepoint", job.short());
+        let savepoint = &request.savepoint;
+        let body = json!({
+            "triggerId": savepoint.trigger.to_string(),
+            "drain": request.drain,
+            "formatType": format_word(savepoint.format),
+            "targetDirectory": savepoint.dir,
+        });
+        let outcome = self.trigger(job, "stop", &savepoint.trigger, &body, &what).await?;
+        match read_location(outcome) {
+            Ok(location) => {
+                self.await_end(job, &location).await?;
+                Ok(self.saved(job, location).await)
+            }
+            Err(cause) => Err(self.not_done(job, &what, &cause).await),
+        }
+    }
+
+    /// Takes a checkpoint and waits for it and for the statistics to name its path.
+    pub(super) async fn take_checkpoint(&self, job: &JobId, request: CheckpointRequest) -> Result<Savepoint> {
+        let what = format!("a checkpoint of job {}", job.short());
+        self.await_tasks(job, &what).await?;
+        let word = match request {
+            CheckpointRequest::Configured => "CONFIGURED",
+            CheckpointRequest::Full => "FULL",
+            CheckpointRequest::Incremental => "INCREMENTAL",
+        };
+        let path = format!("/v1/jobs/{job}/checkpoints");
+        let body = json!({ "checkpointType": word });
+        // No id of the caller's comes with this request, so that a second one would be a second checkpoint.
+        let triggered = self
+            .client
+            .send::<Triggered>(Method::POST, &path, Some(&body), Repeat::Never);
+        let triggered = triggered.await.map_err(|error| self.about_job(job, error))?;
+        let progress = format!("{path}/{}", read_id(&triggered)?);
+        let outcome = self.await_outcome(&Waiting { what: &what, progress }).await?;
+        if let Some(cause) = &outcome.failure_cause {
+            return Err(self.not_done(job, &what, &RootCause::read(&cause.stack_trace)).await);
+        }
+        let id = outcome.checkpoint_id.ok_or_else(|| {
+            EngineError::new(
+                ErrorKind::Protocol,
+                format!("{what} was taken, but its number is missing"),
+            )
+        })?;
+        self.find_checkpoint(job, id).await
+    }
+
+    /// Triggers a savepoint or stop, unless the cluster has the request already, and waits for its outcome.
+    async fn trigger(&self, job: &JobId, verb: &str, trigger: &JobId, body: &Value, what: &str) -> Result<Outcome> {
+        // A stop is polled there too.
+        let progress = format!("/v1/jobs/{job}/savepoints/{trigger}");
+        let waiting = Waiting { what, progress };
+        // A request that is made again, its first answer lost, is met here: the job may have ended since.
+        let asked_before = match self.client.get::<Operation>(&waiting.progress).await {
+            Ok(_) => true,
+            Err(error) if error.kind == ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
+        if !asked_before {
+            self.await_tasks(job, what).await?;
+            let path = format!("/v1/jobs/{job}/{verb}");
+            let sent = self
+                .client
+                .send::<Triggered>(Method::POST, &path, Some(body), Repeat::Idempotent);
+            sent.await.map_err(|error| self.about_job(job, error))?;
+        }
+        self.await_outcome(&waiting).await
+    }
+
+    /// Waits until every task of the job runs or has finished: before that each savepoint fails. RUNNING alone says
+    /// nothing of the tasks.
+    async fn await_tasks(&self, job: &JobId, what: &str) -> Result<()> {
+        let deadline = Instant::now() + self.client.limits().tasks;
+        let mut backoff = Backoff::new();
+        loop {
+            let status = self.overview_of(job).await?;
+            if status.state == JobState::Running && status.tasks.is_some_and(|(running, all)| running == all) {
+                return Ok(());
+            }
+            if status.state.is_terminal() || status.state == JobState::Cancelling {
+                let message = format!("job {} is {}: {what} needs it running", job.short(), status.state);
+                return Err(EngineError::refused(message));
+            }
+            if Instant::now() >= deadline {
+                return Err(self.not_running(job, status.state, what).await);
+            }
+            backoff.pause().await;
+        }
+    }
+
+    /// Why the job's tasks do not all run.
+    async fn not_running(&self, job: &JobId, state: JobState, what: &str) -> EngineError {
+        let waited = self.client.limits().tasks;
+        let mut message = format!(
+            "{what} needs every task running, and after {waited:?} job {} is {state}",
+            job.short()
+        );
+        if let Ok(graph) = self.graph(job).await {
+            let idle = |vertex: &&super::answers::Vertex| !matches!(vertex.status.as_str(), "RUNNING" | "FINISHED");
+            let vertices: Vec<String> = graph
+                .vertices
+                .iter()
+                .filter(idle)
+                .take(NAMED)
+                .map(|vertex| {
+                    format!(
+                        "{} is {}",
+                        failure::fit_to_show(&vertex.name),
+                        failure::fit_to_show(&vertex.status)
+                    )
+                })
+                .collect();
+            if !vertices.is_empty() {
+                message = format!("{message} ({})", vertices.join(", "));
+            }
+        }
+        let newest = self.exceptions(job, 1).await.unwrap_or_default();
+        match newest.first() {
+            Some(exception) => {
+                let cause = RootCause::read(&exception.stacktrace);
+                EngineError::refused(format!("{}; {message}", cause.sentence)).trace(cause.trace)
+            }
+            None => EngineError::refused(message).hint("are there free slots for it? The job itself was not touched"),
+        }
+    }
+
+    /// Asks again and again until the operation has completed. A server that is away for a moment is waited for.
+    pub(super) async fn await_outcome(&self, waiting: &Waiting<'_>) -> Result<Outcome> {
+        let Waiting { what, progress } = waiting;
+        let limits = self.client.limits();
+        let deadline = Instant::now() + limits.operation;
+        let mut heard = Instant::now();
+        let mut backoff = Backoff::new();
+        loop {
+            match self.client.get::<Operation>(progress).await {
+                Ok(Operation { status, operation }) => match (status.id.as_str(), operation) {
+                    ("COMPLETED", Some(outcome)) => return Ok(outcome),
+                    ("IN_PROGRESS", _) => heard = Instant::now(),
+                    (word, _) => {
+                        let word = failure::fit_to_show(word);
+                        let message = format!("{} said {word:?} of {what}, without an outcome", self.server());
+                        return Err(EngineError::new(ErrorKind::Protocol, message));
+                    }
+                },
+                Err(error) if is_passing(error.kind) && heard.elapsed() < limits.outage => {}
+                Err(error) => return Err(lost(what, error)),
+            }
+            if Instant::now() >= deadline {
+                let message = format!(
+                    "{what} is not complete after {:?}; it may still come to be",
+                    limits.operation
+                );
+                return Err(EngineError::new(ErrorKind::Timeout, message)
+                    .hint("the job's execution.checkpointing.timeout ends it on the cluster's side"));
+            }
+            backoff.pause().await;
+        }
+    }
+
+    /// A stop's savepoint is complete: waits until the job has ended too.
+    async fn await_end(&self, job: &JobId, location: &str) -> Result<()> {
+        let deadline = Instant::now() + self.client.limits().tasks;
+        let mut backoff = Backoff::new();
+        loop {
+            let message = match self.state(job).await {
+                Ok(JobState::Finished) => return Ok(()),
+                Ok(state) if state.is_terminal() || Instant::now() >= deadline => {
+                    format!("job {} is {state} instead of FINISHED", job.short())
+                }
+                Err(error) if !is_passing(error.kind) || Instant::now() >= deadline => {
+                    format!("{error}; the state of job {} is not known", job.short())
+                }
+                _ => {
+                    backoff.pause().await;
+                    continue;
+                }
+            };
+            return Err(EngineError::failed(format!(
+                "{message}, though its savepoint {location} is complete"
+            )));
+        }
+    }
+
+    /// A savepoint that is complete. Its number and size come from the statistics, if these name it already.
+    async fn saved(&self, job: &JobId, location: String) -> Savepoint {
+        let statistics = self.checkpoints(job).await.ok().flatten();
+        let known = statistics.and_then(|statistics| {
+            let mut known = stores::known_of(job, &statistics, true).into_iter();
+            known.find(|savepoint| savepoint.path == location)
+        });
+        known.unwrap_or_else(|| Savepoint {
+            path: location,
+            kind: SavepointKind::Savepoint,
+            job_id: Some(*job),
+            checkpoint_id: None,
+            taken: Some(Timestamp::now()),
+            size: None,
+            format_version: None,
+            label: None,
+            verdict: Verdict::Usable,
+            reasons: Vec::new(),
+            sources: vec![stores::SOURCE.to_owned()],
+        })
+    }
+
+    /// A checkpoint that is complete, once the statistics name it: they may be as old as `web.refresh-interval`.
+    async fn find_checkpoint(&self, job: &JobId, id: u64) -> Result<Savepoint> {
+        let deadline = Instant::now() + self.refresh * 2;
+        let mut backoff = Backoff::new();
+        loop {
+            if let Some(statistics) = self.checkpoints(job).await? {
+                let mut known = stores::known_of(job, &statistics, true).into_iter();
+                if let Some(checkpoint) = known.find(|checkpoint| checkpoint.checkpoint_id == Some(id)) {
+                    return Ok(checkpoint);
+                }
+            }
+            if Instant::now() >= deadline {
+                let message = format!(
+                    "checkpoint {id} of job {} was taken, but the cluster does not say where it is",
+                    job.short()
+                );
+                return Err(EngineError::new(ErrorKind::Protocol, message)
+                    .hint("the job's checkpoint directory has it as chk-NUMBER, unless newer ones have replaced it"));
+            }
+            backoff.pause().await;
+        }
+    }
+
+    /// The error for an operation that failed: the root cause first, then what became of the job.
+    async fn not_done(&self, job: &JobId, what: &str, cause: &RootCause) -> EngineError {
+        if cause.is_job_not_found() {
+            return self.unknown_job(job).trace(cause.trace.clone());
+        }
+        let state = match self.state(job).await {
+            Ok(JobState::Running) => "the job runs on".to_owned(),
+            Ok(state) => format!("the job is {state}"),
+            Err(_) => "the job's state is not known".to_owned(),
+        };
+        let root = cause.sentence.trim_end_matches('.');
+        let error = EngineError::failed(format!("{root}; there is no result of {what}, and {state}"));
+        let error = error.trace(cause.trace.clone());
+        if cause.class == "CheckpointException" && cause.sentence.contains("Not all required tasks") {
+            return error.hint("a task was just being restarted: ask again");
+        }
+        error
+    }
+}
+
+/// A failure that the next question may not meet.
+const fn is_passing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Lost)
+}
+
+/// The cluster took the request, and can't be asked any more what came of it.
+fn lost(what: &str, error: EngineError) -> EngineError {
+    let kind = if is_passing(error.kind) || error.kind == ErrorKind::NotFound {
+        ErrorKind::Lost
+    } else {
+        error.kind
+    };
+    let mut lost = EngineError::new(kind, format!("{}; what came of {what} is not known", error.message));
+    lost.hints = error.hints;
+    lost.trace = error.trace;
+    lost.hint("the job's savepoints, as the cluster lists them, tell whether it was taken")
+}
+
+fn read_location(outcome: Outcome) -> Result<String, RootCause> {
+    match (outcome.location, outcome.failure_cause) {
+        (Some(location), None) => Ok(location),
+        (_, Some(cause)) => Err(RootCause::read(&cause.stack_trace)),
+        (None, None) => Err(RootCause::read("the cluster gave neither a path nor a reason")),
+    }
+}
+
+/// The server's id of a request, which is to become part of a path.
+pub(super) fn read_id(triggered: &Triggered) -> Result<JobId> {
+    let id = triggered.request_id.parse();
+    id.map_err(|error| EngineError::new(ErrorKind::Protocol, format!("the request's id: {error}")))
+}
+
+const fn format_word(format: Format) -> &'static str {
+    match format {
+        Format::Canonical => "CANONICAL",
+        Format::Native => "NATIVE",
+    }
+}

@@ -1,0 +1,265 @@
+//! Savepoints and checkpoints as the cluster's statistics know them.
+
+use std::path::Path;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use reqwest::Method;
+use serde_json::json;
+use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, SavepointKind, Verdict};
+
+use super::answers::{Checkpoint, CheckpointConfig, Checkpoints, Triggered};
+use super::operations::{Waiting, read_id};
+use super::{Cluster, time};
+use crate::flink::failure::{self, RootCause};
+use crate::flink::http::Repeat;
+
+/// What [`Savepoint::sources`] says of those that the statistics name.
+pub(super) const SOURCE: &str = "cluster";
+
+/// Jobs that are asked about at the same time.
+const AT_ONCE: usize = 8;
+
+impl Cluster {
+    /// The savepoints and checkpoints of one job, newest first.
+    pub(super) async fn find_of(&self, job: &JobId) -> Result<Vec<Savepoint>> {
+        let state = self.state(job).await?;
+        self.find_in(job, state).await
+    }
+
+    async fn find_in(&self, job: &JobId, state: JobState) -> Result<Vec<Savepoint>> {
+        let Some(statistics) = self.checkpoints(job).await? else {
+            return Ok(Vec::new());
+        };
+        let kept = if state.is_terminal() {
+            kept(state, self.checkpoint_config(job).await?.as_ref())
+        } else {
+            true
+        };
+        Ok(known_of(job, &statistics, kept))
+    }
+
+    /// Those of all jobs, newest first.
+    pub(super) async fn find_all(&self) -> Result<Vec<Savepoint>> {
+        let jobs = self.list_jobs().await?;
+        let found = stream::iter(jobs).map(|job| async move { self.find_in(&job.job_id, job.status.state).await });
+        let mut found: Vec<Savepoint> = found.buffer_unordered(AT_ONCE).try_concat().await?;
+        found.sort_by_key(|savepoint| std::cmp::Reverse((savepoint.taken, savepoint.checkpoint_id)));
+        Ok(found)
+    }
+
+    /// The savepoint or checkpoint at that path: as the statistics know it, or else whether this machine has it.
+    pub(super) async fn inspect_path(&self, path: &str) -> Result<Savepoint> {
+        let wanted = plain(path);
+        let known = self.find_all().await?;
+        if let Some(savepoint) = known.into_iter().find(|savepoint| plain(&savepoint.path) == wanted) {
+            return Ok(savepoint);
+        }
+        if !is_here(path) {
+            let shown = failure::fit_to_show(path);
+            let message = format!(
+                "the cluster at {} knows of nothing at {shown}, nor is it on this machine",
+                self.server()
+            );
+            return Err(EngineError::not_found(message).hint(
+                "statistics name the last ten of each job only; give the path of the directory that has _metadata",
+            ));
+        }
+        Ok(Savepoint {
+            path: path.to_owned(),
+            kind: kind_by_name(wanted),
+            job_id: None,
+            checkpoint_id: None,
+            taken: None,
+            size: None,
+            format_version: None,
+            label: None,
+            verdict: Verdict::Usable,
+            reasons: Vec::new(),
+            sources: vec!["directory".to_owned()],
+        })
+    }
+
+    /// Has the cluster delete a savepoint.
+    pub(super) async fn dispose(&self, path: &str) -> Result<()> {
+        let shown = failure::fit_to_show(path);
+        let wanted = plain(path);
+        let known = self
+            .find_all()
+            .await?
+            .into_iter()
+            .find(|saved| plain(&saved.path) == wanted);
+        let kind = known.map_or_else(|| kind_by_name(wanted), |saved| saved.kind);
+        if kind == SavepointKind::Checkpoint {
+            let message = format!("{shown} is a checkpoint, which is the engine's own to delete");
+            return Err(EngineError::refused(message));
+        }
+        if let Some(job) = self.user_of(wanted).await? {
+            let message = format!("job {job} runs on {shown} and has no checkpoint of its own yet, or has claimed it");
+            return Err(EngineError::refused(message));
+        }
+        let body = json!({ "savepoint-path": path });
+        // Once deleted it can't be deleted again: the second of two requests would fail.
+        let sent = self
+            .client
+            .send::<Triggered>(Method::POST, "/v1/savepoint-disposal", Some(&body), Repeat::Never);
+        let progress = format!("/v1/savepoint-disposal/{}", read_id(&sent.await?)?);
+        let what = format!("the deletion of {shown}");
+        let outcome = self.await_outcome(&Waiting { what: &what, progress }).await?;
+        let Some(failed) = outcome.failure_cause else {
+            return Ok(());
+        };
+        let cause = RootCause::read(&failed.stack_trace);
+        let kind = if cause.class == "FileNotFoundException" {
+            ErrorKind::NotFound
+        } else {
+            ErrorKind::Failed
+        };
+        let message = format!("{}; {what} failed", cause.sentence.trim_end_matches('.'));
+        Err(EngineError::new(kind, message).trace(cause.trace))
+    }
+
+    /// The job that needs the savepoint at that path: it was restored from it and has no checkpoint of its own yet, or
+    /// it has claimed it.
+    async fn user_of(&self, wanted: &str) -> Result<Option<JobId>> {
+        for job in self.list_jobs().await? {
+            if job.status.state.is_terminal() {
+                continue;
+            }
+            let Some(statistics) = self.checkpoints(&job.job_id).await? else {
+                continue;
+            };
+            let Some(restored) = &statistics.latest.restored else {
+                continue;
+            };
+            let needed = statistics.counts.completed == 0 || !restored.is_savepoint;
+            if needed && restored.external_path.as_deref().map(plain) == Some(wanted) {
+                return Ok(Some(job.job_id));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a job in that state leaves its completed checkpoints behind. Those of a finished job are always deleted,
+/// whatever `execution.checkpointing.externalized-checkpoint-retention` says (seen on 1.20 and 2.3).
+pub(super) fn kept(state: JobState, config: Option<&CheckpointConfig>) -> bool {
+    let Some(config) = config else {
+        return !state.is_terminal();
+    };
+    let kept = &config.externalization;
+    match state {
+        JobState::Finished => false,
+        JobState::Canceled => kept.enabled && !kept.delete_on_cancellation,
+        JobState::Failed => kept.enabled,
+        _ => true,
+    }
+}
+
+/// The completed savepoints and checkpoints of a job's statistics, newest first. `kept`: the job's checkpoints are
+/// still there.
+pub(super) fn known_of(job: &JobId, statistics: &Checkpoints, kept: bool) -> Vec<Savepoint> {
+    let latest = &statistics.latest;
+    let mut completed: Vec<&Checkpoint> = statistics
+        .history
+        .iter()
+        // A long row of checkpoints pushes the newest savepoint out of the history.
+        .chain(&latest.savepoint)
+        .chain(&latest.completed)
+        .filter(|checkpoint| checkpoint.status == "COMPLETED")
+        .collect();
+    completed.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.id));
+    completed.dedup_by_key(|checkpoint| checkpoint.id);
+    completed
+        .into_iter()
+        .filter_map(|checkpoint| saved(job, checkpoint, kept))
+        .collect()
+}
+
+fn saved(job: &JobId, checkpoint: &Checkpoint, kept: bool) -> Option<Savepoint> {
+    // Without a path it can't be restored from.
+    let path = checkpoint.external_path.clone()?;
+    let gone = if is_here(&path) {
+        None
+    } else if checkpoint.discarded {
+        Some("the cluster has deleted it")
+    } else if !checkpoint.is_savepoint && !kept {
+        Some("the cluster deleted the job's checkpoints when the job ended")
+    } else {
+        None
+    };
+    let kind = if checkpoint.is_savepoint {
+        SavepointKind::Savepoint
+    } else {
+        SavepointKind::Checkpoint
+    };
+    Some(Savepoint {
+        path,
+        kind,
+        job_id: Some(*job),
+        checkpoint_id: Some(checkpoint.id),
+        taken: time(checkpoint.latest_ack_timestamp),
+        size: u64::try_from(checkpoint.state_size).ok(),
+        format_version: None,
+        label: None,
+        verdict: if gone.is_some() { Verdict::Gone } else { Verdict::Usable },
+        reasons: gone.map(str::to_owned).into_iter().collect(),
+        sources: vec![SOURCE.to_owned()],
+    })
+}
+
+/// The path without what may be written or left out: the scheme of local files, `_metadata`, trailing slashes.
+fn plain(path: &str) -> &str {
+    let path = path.strip_prefix("file:").unwrap_or(path);
+    let path = path
+        .strip_prefix("//")
+        .filter(|rest| rest.starts_with('/'))
+        .unwrap_or(path);
+    let path = path.trim_end_matches('/');
+    path.strip_suffix("/_metadata").unwrap_or(path)
+}
+
+/// What the name of the directory says: checkpoints lie in `chk-NUMBER`.
+fn kind_by_name(plain: &str) -> SavepointKind {
+    let name = plain.rsplit('/').next().unwrap_or(plain);
+    match name.strip_prefix("chk-") {
+        Some(number) if number.parse::<u64>().is_ok() => SavepointKind::Checkpoint,
+        _ => SavepointKind::Savepoint,
+    }
+}
+
+/// Whether this machine has a savepoint or checkpoint at that path.
+fn is_here(path: &str) -> bool {
+    let plain = plain(path);
+    // `file://host/…` is left with two slashes: another machine's.
+    plain.starts_with('/') && !plain.starts_with("//") && Path::new(plain).join("_metadata").is_file()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_path_has_many_spellings() {
+        for path in [
+            "/a/b",
+            "file:/a/b",
+            "file:///a/b",
+            "file:/a/b/",
+            "file:///a/b/_metadata",
+        ] {
+            assert_eq!(plain(path), "/a/b");
+        }
+        assert_eq!(plain("s3://bucket/b/"), "s3://bucket/b");
+        assert_ne!(plain("file://host/b"), "/b");
+    }
+
+    #[test]
+    fn a_directory_named_by_number_is_a_checkpoint() {
+        assert_eq!(kind_by_name("s3://b/0123/chk-17"), SavepointKind::Checkpoint);
+        assert_eq!(
+            kind_by_name("/a/savepoint-ed9153-35098e9d5d24"),
+            SavepointKind::Savepoint
+        );
+        assert_eq!(kind_by_name("/a/chk-new"), SavepointKind::Savepoint);
+    }
+}

@@ -1,0 +1,1 @@
+//! A server, or something in its place, that misbehaves.
