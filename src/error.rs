@@ -1,0 +1,332 @@
+//! The shell's one error: what happened, where, what to do next. The exit code follows from its kind.
+
+use std::fmt;
+use std::io;
+
+use skep_engine::{EngineError, Position};
+
+/// The result of what the shell does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A command failed or was refused, or a statement was rejected or failed before it had a job id.
+    Failed,
+    /// Wrong usage, or a file that can't be read.
+    Usage,
+    /// A job that was waited for ended FAILED or CANCELED, or was lost.
+    JobEnded,
+    /// The time ran out; the job still runs.
+    Timeout,
+    /// No connection to the server.
+    Connect,
+    /// SIGHUP.
+    HungUp,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// The reader of the results went away (`| head`). Nothing is said about it.
+    ReaderGone,
+}
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExitCode(pub u8);
+
+impl ExitCode {
+    /// All well.
+    pub const SUCCESS: Self = Self(0);
+
+    /// Whether all was well.
+    pub const fn is_success(self) -> bool {
+        self.0 == 0
+    }
+
+    /// This one if it tells of a failure, else the other: the first failure wins.
+    #[must_use]
+    pub const fn or(self, later: Self) -> Self {
+        if self.is_success() { later } else { self }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.0)
+    }
+}
+
+impl ErrorKind {
+    /// The exit code: 128 and the signal's number where one ended it.
+    pub const fn exit_code(self) -> ExitCode {
+        ExitCode(match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::JobEnded => 3,
+            Self::Timeout => 4,
+            Self::Connect => 5,
+            Self::HungUp => 129,
+            Self::Interrupted => 130,
+            Self::ReaderGone => 141,
+            Self::Terminated => 143,
+        })
+    }
+
+    /// The kind in snake case, for `--json`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::JobEnded => "job_ended",
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::HungUp => "hung_up",
+            Self::Interrupted => "interrupted",
+            Self::Terminated => "terminated",
+            Self::ReaderGone => "reader_gone",
+        }
+    }
+}
+
+/// Where a statement came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Typed at the prompt, where line and column are not said: the person sees the statement.
+    #[default]
+    Prompt,
+    /// Read from standard input.
+    Stdin,
+    /// A file, or an argument such as `-e`: whatever is to be named.
+    Named(String),
+}
+
+/// A place in the text that was given, with the line for the caret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Where the text came from.
+    pub origin: Origin,
+    /// The line in it, from 1.
+    pub line: u32,
+    /// The column in that line, in characters, from 1.
+    pub column: u32,
+    /// How many characters are meant, at least 1.
+    pub length: u32,
+    /// The statement's line (a file's line may hold more before and after it).
+    pub text: String,
+    /// Where in `text` the characters begin, in characters, from 0.
+    pub offset: u32,
+}
+
+impl Place {
+    /// The place that a position in a statement has in the text that the statement begins in, at `line` and `column`
+    /// (both from 1).
+    pub fn new(origin: Origin, statement: &str, line: u32, column: u32, position: Position) -> Self {
+        let below = position.line.saturating_sub(1);
+        let offset = position.column.saturating_sub(1);
+        let text = statement.split('\n').nth(below as usize).unwrap_or_default();
+        Self {
+            origin,
+            line: line.saturating_add(below),
+            column: if below == 0 {
+                column.saturating_add(offset)
+            } else {
+                position.column.max(1)
+            },
+            length: position.length.max(1),
+            text: text.trim_end_matches('\r').to_owned(),
+            offset,
+        }
+    }
+}
+
+/// What happened, where, and what to do next. Texts may be a server's own: [`crate::ui::Ui`] makes them safe to show.
+#[derive(Debug, Clone)]
+pub struct Error {
+    /// The sort of failure.
+    pub kind: ErrorKind,
+    /// One sentence, the root cause first.
+    pub message: String,
+    /// Where, if it is known.
+    pub place: Option<Place>,
+    /// What the person can do, a sentence each.
+    pub hints: Vec<String>,
+    /// The server's own account at length, for `!error`.
+    pub trace: Option<String>,
+    /// Where in the statement an engine saw it, until [`Error::locate`] has made a place of it.
+    pub position: Option<Position>,
+}
+
+impl Error {
+    /// An error of that kind with that message.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            place: None,
+            hints: Vec::new(),
+            trace: None,
+            position: None,
+        }
+    }
+
+    /// A command failed or was refused.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Failed, message)
+    }
+
+    /// Wrong usage.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    /// Adds a hint: what the person can do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds the place.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Adds the server's own long account.
+    #[must_use]
+    pub fn trace(mut self, trace: impl Into<String>) -> Self {
+        self.trace = Some(trace.into());
+        self
+    }
+
+    /// Says where the statement stands in which the engine saw it: makes the engine's position a place, if there is
+    /// one and no place yet. `line` and `column`, from 1, are those of the statement's first character.
+    #[must_use]
+    pub fn locate(mut self, origin: &Origin, statement: &str, line: u32, column: u32) -> Self {
+        if self.place.is_none()
+            && let Some(position) = self.position
+        {
+            self.place = Some(Place::new(origin.clone(), statement, line, column, position));
+        }
+        self
+    }
+
+    /// The exit code.
+    pub const fn exit_code(&self) -> ExitCode {
+        self.kind.exit_code()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<EngineError> for Error {
+    fn from(error: EngineError) -> Self {
+        use skep_engine::ErrorKind as Engine;
+        let EngineError {
+            kind,
+            message,
+            position,
+            hints,
+            trace,
+        } = error;
+        Self {
+            kind: match kind {
+                Engine::Connect => ErrorKind::Connect,
+                Engine::Cancelled => ErrorKind::Interrupted,
+                // A server that is slow to answer says nothing of a job that still runs, which is what exit code 4
+                // promises.
+                Engine::Timeout
+                | Engine::Rejected
+                | Engine::Refused
+                | Engine::Failed
+                | Engine::Unsupported
+                | Engine::NotFound
+                | Engine::Lost
+                | Engine::Protocol => ErrorKind::Failed,
+            },
+            message,
+            place: None,
+            hints,
+            trace,
+            position,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    /// An error of the writer of results.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::new(ErrorKind::ReaderGone, "the reader of the results went away")
+        } else {
+            Self::failed(format!("the results can't be written: {error}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_exit_code() {
+        for (kind, code) in [
+            (ErrorKind::Failed, 1),
+            (ErrorKind::Usage, 2),
+            (ErrorKind::JobEnded, 3),
+            (ErrorKind::Timeout, 4),
+            (ErrorKind::Connect, 5),
+            (ErrorKind::HungUp, 129),
+            (ErrorKind::Interrupted, 130),
+            (ErrorKind::ReaderGone, 141),
+            (ErrorKind::Terminated, 143),
+        ] {
+            assert_eq!(kind.exit_code(), ExitCode(code));
+        }
+    }
+
+    #[test]
+    fn the_first_failure_wins() {
+        let (well, usage, failed) = (ExitCode::SUCCESS, ExitCode(2), ExitCode(1));
+        assert_eq!(well.or(usage).or(failed), usage);
+        assert_eq!(well.or(well), well);
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_told_from_a_full_disk() {
+        let gone: Error = io::Error::from(io::ErrorKind::BrokenPipe).into();
+        assert_eq!(gone.kind, ErrorKind::ReaderGone);
+        let full: Error = io::Error::from(io::ErrorKind::StorageFull).into();
+        assert_eq!(full.kind, ErrorKind::Failed);
+    }
+
+    #[test]
+    fn a_position_in_a_statement_becomes_a_place_in_the_file() {
+        let engine = EngineError::rejected("no column x").at(Position {
+            line: 2,
+            column: 3,
+            length: 1,
+        });
+        let place = Error::from(engine)
+            .locate(&Origin::Stdin, "SELECT\r\n  x\r\nFROM t", 5, 10)
+            .place
+            .unwrap();
+        assert_eq!((place.line, place.column, place.offset), (6, 3, 2));
+        assert_eq!(place.text, "  x");
+        let first = Position {
+            line: 1,
+            column: 3,
+            length: 0,
+        };
+        let place = Place::new(Origin::Stdin, "SELECT", 5, 10, first);
+        assert_eq!((place.line, place.column, place.offset, place.length), (5, 12, 2, 1));
+    }
+}

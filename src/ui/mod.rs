@@ -1,0 +1,5 @@
+//! x
+mod report;
+pub mod text;
+pub use report::report;
+pub use text::sanitize;
