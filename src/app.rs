@@ -1,6 +1,5 @@
 //! The process: from the command line to the exit code.
 
-use std::ffi::OsString;
 use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,7 +39,7 @@ pub fn main(engines: Engines) -> ExitCode {
             let code = runtime.block_on(run(engines, options));
             // A thread that waits for standard input can't be joined.
             runtime.shutdown_background();
-            ExitCode::from(code)
+            code.into()
         }
         Err(cause) => {
             Ui::detect(false).error(&Error::internal(format!("can't start: {cause}")));
@@ -49,15 +48,7 @@ pub fn main(engines: Engines) -> ExitCode {
     }
 }
 
-/// Runs skep with these words, as if they were its command line. For tests and programs that embed it.
-pub async fn run_words(engines: Engines, words: impl IntoIterator<Item = OsString>) -> u8 {
-    match cli::parse(words) {
-        Ok(options) => run(engines, options).await,
-        Err(_) => 2,
-    }
-}
-
-async fn run(engines: Engines, options: Options) -> u8 {
+async fn run(engines: Engines, options: Options) -> crate::error::ExitCode {
     let scripted = !options.sources.is_empty() || options.command.is_some() || !io::stdin().is_terminal();
     let ui = Ui::detect(options.silent);
     let mut session = match start(engines, &options, ui.clone(), !scripted) {
@@ -105,7 +96,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         ledger,
         interrupts: Interrupts::install(interactive)?,
         settings,
-        exit_code: 0,
+        exit_code: crate::error::ExitCode::SUCCESS,
         target,
         secrets,
     })

@@ -18,7 +18,7 @@ impl Engines {
         let mut engines = Self::default();
         #[cfg(feature = "local")]
         engines.add(Arc::new(skep_local::LocalEngine::new()));
-        engines.add(Arc::new(crate::flink::ClusterEngine::new()));
+        engines.add(Arc::new(crate::flink::FlinkRest::new()));
         engines
     }
 

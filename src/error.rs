@@ -180,6 +180,40 @@ impl Error {
         Self::new(ErrorKind::Usage, message)
     }
 
+    /// Something that can't happen, and did.
+    pub fn internal(message: impl fmt::Display) -> Self {
+        Self::failed(format!("internal error: {message}")).hint("this is a mistake in skep: please report it")
+    }
+
+    /// A connection has no such capability.
+    pub fn unsupported(label: &str, what: &str) -> Self {
+        Self::failed(format!("{label} can't do that: it has no {what}"))
+    }
+
+    /// A file can't be read.
+    pub fn unreadable(name: &str, cause: &io::Error) -> Self {
+        let name = if name.is_empty() { "standard input" } else { name };
+        Self::usage(format!("{name} can't be read: {cause}"))
+    }
+
+    /// The same about a part of what was asked for, which is named first.
+    #[must_use]
+    pub fn within(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// The same with the place in a statement that stands alone, such as one that a command was given.
+    #[must_use]
+    pub fn in_statement(self, statement: &str) -> Self {
+        self.locate(&Origin::Prompt, statement, 1, 1)
+    }
+
+    /// Whether a script ends whatever was asked for: a signal came, or nobody reads the results.
+    pub const fn ends_script(&self) -> bool {
+        matches!(self.kind, ErrorKind::HungUp | ErrorKind::Interrupted | ErrorKind::Terminated | ErrorKind::ReaderGone)
+    }
+
     /// Adds a hint: what the person can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -271,6 +305,19 @@ impl From<io::Error> for Error {
         }
     }
 }
+
+/// The errors of the shell's parts that say what to do about them.
+macro_rules! with_hint {
+    ($($error:ty),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::failed(error.to_string()).hint(error.hint())
+            }
+        }
+    )*};
+}
+
+with_hint!(crate::job::reference::ReferenceError, crate::savepoint::ChooseError, crate::savepoint::WhichError);
 
 #[cfg(test)]
 mod tests {

@@ -30,26 +30,25 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, End), Error> {
     let options = render::Options {
         show_header: session.settings.show_header,
-        width: session.ui.result_width(),
-        unicode: session.ui.result_unicode(),
-        ..render::Options::default()
+        ..session.ui.render_options()
     };
     let mut renderer = render::renderer(session.settings.format, &options);
     let mut out = session.ui.results();
     renderer.begin(&rows.schema(), rows.is_changelog(), &mut out)?;
     let mut count = 0;
+    // Rows that the renderer may be holding back.
+    let mut waiting = false;
     let end = loop {
-        match next(rows, &mut session.interrupts, renderer.is_waiting()).await {
+        match next(rows, &mut session.interrupts, waiting).await {
             Next::Batch(batch) => {
                 count += batch.rows.num_rows() as u64;
                 renderer.batch(&batch, &mut out)?;
-                if session.settings.interactive {
-                    out.flush()?;
-                }
+                waiting = true;
             }
             Next::Quiet => {
                 renderer.flush(&mut out)?;
                 out.flush()?;
+                waiting = false;
             }
             Next::End(end) => break end,
         }

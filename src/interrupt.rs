@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// What the person, or the system, wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +24,14 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// The exit code of a process that this signal ended.
-    pub const fn exit_code(self) -> u8 {
-        match self {
-            Self::Hangup => 129,
-            Self::Interrupt => 130,
-            Self::Terminate => 143,
-            Self::Suspend => 148,
-        }
+    /// The error of what it broke off.
+    pub fn error(self) -> Error {
+        let kind = match self {
+            Self::Interrupt | Self::Suspend => ErrorKind::Interrupted,
+            Self::Terminate => ErrorKind::Terminated,
+            Self::Hangup => ErrorKind::HungUp,
+        };
+        Error::new(kind, "interrupted")
     }
 
     /// Whether the process is to end, whatever it is doing.
@@ -104,7 +104,7 @@ impl Interrupts {
         ctrlc::set_handler(move || {
             raiser.raise(Signal::Interrupt);
             if raiser.unanswered() > PATIENCE {
-                std::process::exit(i32::from(Signal::Interrupt.exit_code()));
+                std::process::exit(i32::from(ErrorKind::Interrupted.exit_code().0));
             }
         })
         .map_err(|cause| Error::internal(format!("can't catch Ctrl-C: {cause}")))?;

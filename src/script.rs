@@ -95,7 +95,7 @@ async fn run_input(
         session.interrupts.forget();
         let chunk = tokio::select! {
             chunk = chunks.recv() => chunk,
-            signal = session.interrupts.next() => return Err(Error::interrupted(signal)),
+            signal = session.interrupts.next() => return Err(signal.error()),
         };
         let Some(chunk) = chunk else { break };
         let chunk = chunk.map_err(|cause| Error::unreadable(name, &cause))?;
@@ -136,7 +136,7 @@ async fn run_pieces(session: &mut Session, name: &str, pieces: Vec<Piece>, depth
             }
         }
         if let Some(signal) = session.interrupts.ending() {
-            return Err(Error::interrupted(signal));
+            return Err(signal.error());
         }
     }
     Ok(Flow::Continue)
@@ -147,61 +147,10 @@ pub fn was_interrupted(error: &Error) -> bool {
     error.exit_code() == Signal::Interrupt.exit_code()
 }
 
-fn not_utf8(name: &str, line: usize) -> Error {
-    let name = if name.is_empty() { "standard input" } else { name };
-    Error::usage(format!("{name}: line {line} is not UTF-8")).hint("convert it, for example with iconv -f LATIN1 -t UTF-8")
-}
-
-/// Makes text of chunks that may be cut within a character.
-#[derive(Debug)]
-struct Utf8 {
-    rest: Vec<u8>,
-    line: usize,
-}
-
-impl Default for Utf8 {
-    fn default() -> Self {
-        Self { rest: Vec::new(), line: 1 }
-    }
-}
-
-impl Utf8 {
-    /// The text up to the last whole character; the number of the line that is not UTF-8 if there is one.
-    fn push(&mut self, chunk: &[u8]) -> Result<String, usize> {
-        let mut bytes = std::mem::take(&mut self.rest);
-        bytes.extend_from_slice(chunk);
-        let whole = match std::str::from_utf8(&bytes) {
-            Ok(_) => bytes.len(),
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            Err(error) => {
-                return Err(self.line + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count());
-            }
-        };
-        self.rest = bytes.split_off(whole);
-        self.line += bytes.iter().filter(|byte| **byte == b'\n').count();
-        String::from_utf8(bytes).map_err(|_| self.line)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn characters_that_are_cut_come_whole() {
-        let text = "é🦀x\n";
-        for cut in 0..text.len() {
-            let mut utf8 = Utf8::default();
-            let mut joined = utf8.push(&text.as_bytes()[..cut]).unwrap();
-            joined.push_str(&utf8.push(&text.as_bytes()[cut..]).unwrap());
-            assert_eq!(joined, text);
-            assert!(utf8.rest.is_empty());
-        }
-    }
-
-    #[test]
-    fn what_is_not_utf8_is_named_by_its_line() {
-        let mut utf8 = Utf8::default();
-        assert_eq!(utf8.push(b"a\nb\n\xff"), Err(3));
+fn not_utf8(origin: &Origin, cause: &NotUtf8) -> Error {
+    let error = Error::usage(cause.to_string());
+    match origin {
+        Origin::Named(name) => error.within(name),
+        Origin::Stdin | Origin::Prompt => error.within("standard input"),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use skep_engine::{Connection, JobControl, Sql, Stores, Target};
 
 use crate::engines::Engines;
-use crate::error::Error;
+use crate::error::{Error, ExitCode};
 use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::ledger::Ledger;
@@ -107,8 +107,8 @@ pub struct Session {
     pub interrupts: Interrupts,
     /// How the shell behaves.
     pub settings: Settings,
-    /// The first failure's exit code, 0 as long as there is none.
-    pub exit_code: u8,
+    /// The first failure's exit code.
+    pub exit_code: ExitCode,
     /// What every target is made of: user, properties, data directory.
     pub target: Target,
     /// Secrets that `--secret` gave, by reference.
@@ -148,8 +148,6 @@ impl Session {
 
     /// Takes note of a failure: the first one decides the exit code.
     pub fn note_failure(&mut self, error: &Error) {
-        if self.exit_code == 0 {
-            self.exit_code = error.exit_code();
-        }
+        self.exit_code = self.exit_code.or(error.exit_code());
     }
 }

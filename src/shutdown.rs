@@ -48,16 +48,16 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
     for (entry, mut task) in entries.iter().zip(tasks) {
         let stopped = loop {
             tokio::select! {
-                stopped = &mut task => break stopped.map_err(|panic| Error::internal(panic.to_string()))?,
+                stopped = &mut task => break stopped.map_err(|panic| Error::internal(panic))?,
                 signal = session.interrupts.next() => {
                     // SIGTERM and SIGHUP stay asked for: they are why this is being done.
                     if signal == Signal::Interrupt {
                         name_checkpoints(session, entries);
-                        return Err(Error::interrupted(signal));
+                        return Err(signal.error());
                     }
                     tokio::task::yield_now().await;
                     if signal.is_final() {
-                        break (&mut task).await.map_err(|panic| Error::internal(panic.to_string()))?;
+                        break (&mut task).await.map_err(|panic| Error::internal(panic))?;
                     }
                 }
             }
@@ -131,9 +131,9 @@ pub async fn stay(session: &mut Session) -> Result<(), Error> {
     let table = Arc::new(session.jobs.clone());
     match wait::wait(&table, &handles, Until::Finished, false, None, &mut session.interrupts).await {
         Outcome::Reached(jobs) => {
-            jobs.iter().find(|(_, result)| result.is_err()).map_or(Ok(()), |(job, _)| Err(Error::job_ended(job)))
+            jobs.iter().find(|(_, result)| result.is_err()).map_or(Ok(()), |(job, _)| Err(job.ended_badly()))
         }
-        Outcome::Interrupted(signal) => Err(Error::interrupted(signal)),
+        Outcome::Interrupted(signal) => Err(signal.error()),
         Outcome::TimedOut(_) => Ok(()),
     }
 }

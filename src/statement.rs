@@ -123,7 +123,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         Submitted::Answered(answer) => answer,
         Submitted::Left(signal) => {
             leave_submission(session, task, name, &connection);
-            return Err(Error::interrupted(signal));
+            return Err(signal.error());
         }
     };
     let operation = match submitted {
@@ -371,7 +371,7 @@ impl Running {
                 let handle = self.register(session, &operation, None, Action::None);
                 return Err(Error::from(error).hint(format!("{what} is %{handle} · !cancel %{handle} tries again")));
             }
-            Some(Err(panic)) => return Err(Error::internal(panic.to_string())),
+            Some(Err(panic)) => return Err(Error::internal(panic)),
             None => {
                 let handle = self.register(session, &operation, None, Action::Cancelling);
                 session.ui.say(&format!("[{handle}] the cancel of {what} goes on · !job %{handle}"));
@@ -398,7 +398,7 @@ impl Running {
                 });
             }
         }
-        Err(Error::interrupted(signal))
+        Err(signal.error())
     }
 
     /// Rows in the background: they are kept until `!fg` shows them.
@@ -452,7 +452,7 @@ impl Running {
             wait::Outcome::Reached(ended) => {
                 for (job, result) in ended {
                     if result.is_err() {
-                        return Err(Error::job_ended(&job).in_statement(&self.sql));
+                        return Err(job.ended_badly().in_statement(&self.sql));
                     }
                     let rows = job.rows_out.map(|n| format!(" · {}", quantity::rows(n))).unwrap_or_default();
                     session.ui.say(&format!("{} FINISHED{rows} · {}", job.title(), quantity::duration(self.began.elapsed())));

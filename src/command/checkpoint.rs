@@ -66,10 +66,10 @@ impl Command for Checkpoint {
             }
         });
         let taken = tokio::select! {
-            taken = &mut task => taken.map_err(|panic| Error::internal(panic.to_string()))??,
+            taken = &mut task => taken.map_err(|panic| Error::internal(panic))??,
             signal = session.interrupts.next() => {
                 session.ui.say("no longer waiting; the checkpoint goes on");
-                return Err(Error::interrupted(signal));
+                return Err(signal.error());
             }
         };
         drop(acting);

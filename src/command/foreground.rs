@@ -67,7 +67,7 @@ async fn wait_for(session: &mut Session, handle: u32) -> Result<(), Error> {
         wait::Outcome::Reached(ended) => {
             for (job, result) in ended {
                 if result.is_err() {
-                    return Err(Error::job_ended(&job));
+                    return Err(job.ended_badly());
                 }
                 session.ui.say(&format!("{} has ended", job.title()));
             }
@@ -82,6 +82,6 @@ fn leave(session: &Session, handle: u32, before: &str, signal: Signal) -> Result
     session.ui.say(&format!("{before}[{handle}] goes on in the background"));
     match signal {
         Signal::Suspend => Ok(()),
-        signal => Err(Error::interrupted(signal)),
+        signal => Err(signal.error()),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use skep_engine::{Connection, JobControl, JobId, JobSummary};
 
 use crate::error::Error;
-use crate::job::reference::{self, Candidate, Reference};
+use crate::job::reference::{self, Candidate, Reference, ReferenceError};
 use crate::job::{Entry, Job, Known, Origin};
 use crate::ledger::{JobFilter, JobRecord};
 use crate::session::{self, Session};
@@ -49,7 +49,7 @@ impl Target {
 /// # Errors
 /// There is none, or there are several.
 pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
-    let reference = Reference::parse(word)?;
+    let reference: Reference = word.parse()?;
     let entries = session.jobs.entries();
     let (last, previous) = session.jobs.recent();
     let candidates: Vec<_> = entries.iter().map(|entry| candidate(&entry.job)).collect();
@@ -61,21 +61,28 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
             }
             return Ok(Target::of_entry(entry));
         }
-        Err(error) if reference.is_handle() || error.is_ambiguous() => return Err(error.into()),
-        Err(_) => {}
+        Err(error @ ReferenceError::Ambiguous { .. }) => return Err(error.into()),
+        Err(error) => {
+            if !matches!(reference, Reference::Word(_)) {
+                return Err(error.into());
+            }
+        }
     }
     let connection = Arc::clone(&session.open()?.connection);
-    if let Reference::Id(job_id) = &reference
+    if let Ok(job_id) = word.parse::<JobId>()
         && let Some(jobs) = &connection.jobs
-        && let Ok(status) = jobs.status(job_id).await
+        && let Ok(status) = jobs.status(&job_id).await
     {
         // A whole id that the engine knows needs no list.
-        let mut job = known_job(session, &connection, *job_id).await;
+        let mut job = known_job(session, &connection, job_id).await;
         job.apply(&status);
         return Ok(Target { job, connection, entry: None });
     }
-    let known = newest_of_each_line(all(session).await?);
-    let candidates: Vec<_> = known.iter().map(candidate).collect();
+    let known = all(session).await?;
+    let mut candidates: Vec<_> = known.iter().map(candidate).collect();
+    for (job, candidate) in known.iter().zip(&mut candidates) {
+        candidate.superseded = is_superseded(job, &known);
+    }
     let index = reference::resolve(&reference, &candidates, None, None)?;
     Ok(Target { job: known[index].clone(), connection, entry: None })
 }
@@ -178,19 +185,16 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
     job
 }
 
-/// Of jobs that have one name and come one from another, only the newest: the others live on in it.
-fn newest_of_each_line(jobs: Vec<Job>) -> Vec<Job> {
-    let continued = |job: &Job| {
-        let Some(savepoint) = job.savepoint.as_deref() else { return false };
-        jobs.iter().any(|other| other.name == job.name && other.restored_from.as_deref() == Some(savepoint))
-    };
-    let older_run = |job: &Job| {
-        let newer = |other: &&Job| other.name == job.name && other.job_id != job.job_id && other.started > job.started;
-        !job.is_active() && jobs.iter().find(newer).is_some()
-    };
-    jobs.iter().filter(|job| !continued(job) && !older_run(job)).cloned().collect()
+/// Whether the job's name means a later one: one that was restored from it or, where none of them runs, simply the
+/// newest.
+fn is_superseded(job: &Job, all: &[Job]) -> bool {
+    !job.is_active() && all.iter().any(|other| {
+        other.name == job.name
+            && other.job_id != job.job_id
+            && (other.is_active() || other.started > job.started)
+    })
 }
 
 fn candidate(job: &Job) -> Candidate {
-    Candidate { handle: job.handle, job_id: job.job_id, operation: None, name: job.name.clone() }
+    Candidate { handle: job.handle, job_id: job.job_id, operation: None, name: job.name.clone(), superseded: false }
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::args::Args;
 use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
 use super::target::{self, Target};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::job::table::Entry;
 use crate::job::wait::{self, Until};
 use crate::job::watcher;
@@ -82,18 +82,18 @@ fn report(session: &Session, outcome: wait::Outcome, until: Until, json: bool) -
                         let checkpoint = checkpoint.map(|id| format!(" · checkpoint {id}")).unwrap_or_default();
                         session.ui.say(&format!("{}{state}{checkpoint}", job.title()));
                     }
-                    Err(_) => failure = failure.or(Some(Error::job_ended(&job))),
+                    Err(_) => failure = failure.or(Some(job.ended_badly())),
                 }
             }
             failure.map_or(Ok(Flow::Continue), Err)
         }
         wait::Outcome::TimedOut(jobs) => {
             let names: Vec<_> = jobs.iter().map(super::super::job::Job::title).collect();
-            Err(Error::timeout(format!("the time is up, still running: {}", names.join(", "))))
+            Err(Error::new(ErrorKind::Timeout, format!("the time is up, still running: {}", names.join(", "))))
         }
         wait::Outcome::Interrupted(signal) => {
             session.ui.say("no longer waiting; the jobs go on");
-            Err(Error::interrupted(signal))
+            Err(signal.error())
         }
     }
 }

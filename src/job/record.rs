@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use crate::error::Error;
 use skep_engine::{EndedBy, ErrorKind, JobId, JobState, JobStatus, Watched};
 
 /// What the shell is doing to a job.
@@ -184,7 +185,29 @@ impl Job {
         self
     }
 
-    /// `%3 delays`, or the id and name of a job without a handle: how messages call it.
+    /// The error of having waited for it: it failed, was cancelled, or is lost.
+    pub fn ended_badly(&self) -> Error {
+        let id = self.job_id.map(|id| format!(" (job {})", id.short())).unwrap_or_default();
+        let why = self.error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let end = match (self.known, self.state) {
+            (Known::Lost, _) => "is lost".to_owned(),
+            (_, Some(state)) => format!("ended {state}"),
+            (_, None) => "ended".to_owned(),
+        };
+        Error::new(crate::error::ErrorKind::JobEnded, format!("{}{id} {end}{why}", self.name))
+            .hint(format!("!job {} shows it", self.reference()))
+    }
+
+    /// The shortest word by which a command can be told of it.
+    pub fn reference(&self) -> String {
+        match (self.handle, self.job_id) {
+            (Some(handle), _) => format!("%{handle}"),
+            (None, Some(id)) => id.short(),
+            (None, None) => self.name.clone(),
+        }
+    }
+
+    /// `[3] delays`, or the id and name of a job without a handle: how messages call it.
     pub fn title(&self) -> String {
         match (self.handle, self.job_id) {
             (Some(handle), _) => format!("[{handle}] {}", self.name),
