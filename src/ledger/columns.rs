@@ -28,7 +28,8 @@ fn parse_word<T: DeserializeOwned>(word: String) -> rusqlite::Result<T> {
     serde_json::from_value(serde_json::Value::String(word)).map_err(unreadable)
 }
 
-fn parse_id(text: &str) -> rusqlite::Result<JobId> {
+/// A job id as it stands in a column.
+pub(super) fn parse_id(text: &str) -> rusqlite::Result<JobId> {
     text.parse().map_err(unreadable)
 }
 

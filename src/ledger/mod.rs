@@ -29,7 +29,7 @@ use skep_engine::{JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
 use tokio::sync::oneshot;
 
 pub use error::{LedgerError, Result};
-pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part};
+pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, superseded};
 use store::Store;
 
 /// A handle to the ledger. Clones share it. When the last one is dropped, what was sent is written before the drop
@@ -188,7 +188,8 @@ impl Ledger {
         self.ask(move |store| store.orphans(url.as_deref())).await
     }
 
-    /// The savepoints that are known of these jobs, newest first. The verdict is the one that was recorded.
+    /// The savepoints that are known of these jobs, and those that they were restored from, newest first. The verdict
+    /// is the one that was recorded.
     ///
     /// # Errors
     /// The ledger can't be read.

@@ -1,8 +1,9 @@
 //! The database as one thread uses it: what is read.
 
-use std::collections::{BTreeSet, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, Params, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 use skep_engine::{JobId, Lineage, Savepoint};
 
 use super::columns;
@@ -10,13 +11,10 @@ use super::error::{LedgerError, Result};
 use super::presence;
 use super::record::{Family, JobFilter, JobRecord, Part};
 use super::store::Store;
+use crate::savepoint::path_key;
 
 /// A reference by prefix has at least so many digits.
 const SHORTEST_PREFIX: usize = 4;
-
-/// A job's origin: the job that made the state it was restored from. Where the engine did not say which job that was,
-/// the savepoint's own record does.
-const ORIGIN: &str = "coalesce(job.restored_job, (SELECT s.job_id FROM savepoint s WHERE s.key = job.restored_key))";
 
 impl Store {
     fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -78,18 +76,22 @@ impl Store {
         self.read(|connection| select(connection, &condition, [url]))
     }
 
-    /// The savepoints of these jobs, newest first.
+    /// The savepoints of these jobs and those that they were restored from, newest first.
     pub fn savepoints(&self, jobs: &[JobId]) -> Result<Vec<Savepoint>> {
-        let wanted: HashSet<String> = jobs.iter().map(JobId::to_string).collect();
         self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT * FROM savepoint WHERE job_id = ?1")?;
-            let mut found = Vec::new();
-            for job in &wanted {
-                let rows = statement.query_map([job], |row| Ok((recency(row)?, columns::savepoint(row)?)))?;
-                found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM savepoint \
+                 WHERE job_id = ?1 OR key = (SELECT restored_key FROM job WHERE job_id = ?1)",
+            )?;
+            let mut found = BTreeMap::new();
+            for job in jobs {
+                let mut rows = statement.query([job.to_string()])?;
+                while let Some(row) = rows.next()? {
+                    let key: String = row.get("key")?;
+                    found.insert((Reverse(recency(row)?), key), columns::savepoint(row)?);
+                }
             }
-            found.sort_by_key(|(recency, _)| std::cmp::Reverse(*recency));
-            Ok(found.into_iter().map(|(_, savepoint)| savepoint).collect())
+            Ok(found.into_values().collect())
         })
     }
 
@@ -158,66 +160,56 @@ pub(super) fn sequence(connection: &Connection, id: &JobId) -> rusqlite::Result<
 }
 
 fn ancestors(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Lineage>> {
-    let sql = format!(
-        "SELECT {ORIGIN} AS origin, {} FROM job LEFT JOIN shell ON shell.id = job.shell \
-                       WHERE job.job_id = ?1",
-        columns::JOB
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
     let mut lineages = Vec::new();
-    let mut seen = HashSet::from([id.to_string()]);
-    let mut next = Some(id.to_string());
-    while let Some(job) = next.take() {
-        let found = statement
-            .query_row([job], |row| {
-                Ok((row.get::<_, Option<String>>("origin")?, columns::job(row)?))
-            })
-            .optional()?;
-        let Some((origin, JobRecord { intent, .. })) = found else {
+    let mut seen = HashSet::from([id]);
+    let mut next = Some(id);
+    while let Some(id) = next.take() {
+        let Some(lineage) = job(connection, &id)?.and_then(|job| job.intent.restored_from) else {
             break;
         };
-        let Some(mut lineage) = intent.restored_from else {
-            break;
-        };
-        if let Some(origin) = origin {
-            lineage.job_id = lineage.job_id.or(origin.parse().ok());
-            // A record that says a job comes from itself must not send us round and round.
-            next = seen.insert(origin.clone()).then_some(origin);
-        }
+        // A record that says a job comes from itself must not send us round and round.
+        next = lineage.job_id.filter(|origin| seen.insert(*origin));
         lineages.push(lineage);
     }
     Ok(lineages)
 }
 
+/// The origin with its job: where the engine did not say which job made the state, the savepoint's own record does.
+pub(super) fn with_job(connection: &Connection, origin: Option<&Lineage>) -> rusqlite::Result<Option<Lineage>> {
+    let Some(mut origin) = origin.cloned() else {
+        return Ok(None);
+    };
+    if origin.job_id.is_none() {
+        let mut statement = connection.prepare_cached("SELECT job_id FROM savepoint WHERE key = ?1")?;
+        let maker: Option<Option<String>> = statement
+            .query_row([path_key(&origin.path)], |row| row.get(0))
+            .optional()?;
+        origin.job_id = maker.flatten().as_deref().map(columns::parse_id).transpose()?;
+    }
+    Ok(Some(origin))
+}
+
 fn descendants(connection: &Connection, id: &JobId) -> rusqlite::Result<Vec<JobRecord>> {
     let condition = format!(
-        "job.job_id <> ?1 AND job.outcome IN ('open', 'accepted', 'unknown') AND job.job_id IN ({}) ORDER BY job.seq",
-        descent("SELECT ?1"),
+        "job.job_id <> ?1 AND job.outcome IN ('open', 'accepted', 'unknown') AND job.job_id IN ({DESCENT}) \
+         ORDER BY job.seq"
     );
     select(connection, &condition, [id.to_string()])
 }
 
-/// The ids of the jobs that descend from those of the given select, these included.
-fn descent(from: &str) -> String {
-    format!(
-        "WITH RECURSIVE descent (id) AS ({from} UNION SELECT job.job_id FROM job JOIN descent ON {ORIGIN} = descent.id) \
-         SELECT id FROM descent"
-    )
-}
+/// The ids of job `?1` and of its descendants.
+const DESCENT: &str = "WITH RECURSIVE descent (id) AS \
+    (SELECT ?1 UNION SELECT job.job_id FROM job JOIN descent ON job.restored_job = descent.id) SELECT id FROM descent";
 
 /// The ids of a job, its ancestors and its descendants.
-pub(super) fn family_ids(connection: &Connection, id: &str) -> rusqlite::Result<HashSet<String>> {
-    let mut family = HashSet::from([id.to_owned()]);
-    if let Ok(id) = id.parse() {
-        let origins = ancestors(connection, id)?
-            .into_iter()
-            .filter_map(|lineage| lineage.job_id);
-        family.extend(origins.map(|origin| origin.to_string()));
-    }
-    let mut statement = connection.prepare_cached(&descent("SELECT ?1"))?;
-    let parameters: [&dyn ToSql; 1] = [&id];
-    for descendant in statement.query_map(parameters, |row| row.get(0))? {
-        family.insert(descendant?);
+pub(super) fn family_ids(connection: &Connection, id: JobId) -> rusqlite::Result<HashSet<JobId>> {
+    let origins = ancestors(connection, id)?
+        .into_iter()
+        .filter_map(|lineage| lineage.job_id);
+    let mut family: HashSet<JobId> = origins.collect();
+    let mut statement = connection.prepare_cached(DESCENT)?;
+    for descendant in statement.query_map([id.to_string()], |row| row.get::<_, String>(0))? {
+        family.insert(columns::parse_id(&descendant?)?);
     }
     Ok(family)
 }

@@ -1,11 +1,13 @@
 //! What the ledger holds of a job.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use skep_engine::{EndedBy, JobId, JobState, Lineage, OperationId};
 
 /// A statement that is about to be submitted. Written before the engine hears of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Intent {
     /// The id that was chosen for the job; once the engine has accepted, the id that it has.
     pub job_id: JobId,
@@ -24,7 +26,7 @@ pub struct Intent {
 }
 
 /// What came of an intent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", content = "message", rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing has been heard yet.
@@ -47,7 +49,7 @@ impl Outcome {
 }
 
 /// A job's state when it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastKnown {
     /// The engine's word.
     pub state: JobState,
@@ -64,7 +66,7 @@ pub struct LastKnown {
 }
 
 /// A job as the ledger holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JobRecord {
     /// What was submitted.
     #[serde(flatten)]
@@ -94,6 +96,12 @@ impl JobRecord {
     pub fn has_ended(&self) -> bool {
         self.last.as_ref().is_some_and(|last| last.state.is_terminal())
     }
+}
+
+/// Of these jobs, and of jobs they do not hold, those from which another of these was restored.
+pub fn superseded(jobs: &[JobRecord]) -> HashSet<JobId> {
+    let origins = jobs.iter().filter_map(|job| job.intent.restored_from.as_ref());
+    origins.filter_map(|origin| origin.job_id).collect()
 }
 
 /// Which part of the jobs is meant.

@@ -311,12 +311,13 @@ mod tests {
     fn what_is_not_a_database_is_refused_with_what_to_do() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("ledger.db");
-        let text = "not a database, but the shopping list of a careless person ".repeat(40);
-        fs::write(&path, &text).unwrap();
-        let error = open(&path).unwrap_err();
-        assert!(matches!(error, LedgerError::Damaged { .. }), "{error:?}");
-        assert!(error.hint().unwrap().contains(&path.display().to_string()));
-        assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is left as it was");
+        for text in ["honey", &"honey, bread and butter ".repeat(100)] {
+            fs::write(&path, text).unwrap();
+            let error = open(&path).unwrap_err();
+            assert!(matches!(error, LedgerError::Damaged { .. }), "{error:?}");
+            assert!(error.hint().unwrap().contains(&path.display().to_string()));
+            assert_eq!(fs::read_to_string(&path).unwrap(), text, "it is left as it was");
+        }
     }
 
     #[test]
@@ -328,6 +329,25 @@ mod tests {
             .execute_batch("CREATE TABLE bees (id INTEGER)")
             .unwrap();
         assert_eq!(open(&path).unwrap_err(), LedgerError::Foreign { path });
+    }
+
+    #[test]
+    fn without_shared_memory_there_is_a_rollback_journal() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("ledger.db");
+        // SQLite's access methods for file systems that have no more than files (sqlite.org/vfs.html).
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut connection = Connection::open_with_flags_and_vfs(&path, flags, c"unix-dotfile").unwrap();
+        choose_journal(&connection, &path).unwrap();
+        migrate(&mut connection, &path).unwrap();
+        let journal: String = connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
+        assert_eq!(journal, "delete");
+        connection
+            .execute_batch("INSERT INTO shell (pid, started) VALUES (1, 1)")
+            .unwrap();
+        assert!(!root.path().join("ledger.db-wal").exists());
     }
 
     #[test]

@@ -177,6 +177,11 @@ impl Store {
                     Timestamp::now().as_microsecond(),
                 ],
             )?;
+            // A job may have been restored from it before it was known whose it is.
+            transaction.execute(
+                "UPDATE job SET restored_job = ?2 WHERE restored_key = ?1 AND restored_job IS NULL AND ?2 IS NOT NULL",
+                params![path_key(&savepoint.path), savepoint.job_id.map(|job| job.to_string())],
+            )?;
             match &savepoint.label {
                 Some(label) => move_label(transaction, &savepoint.path, label).map(drop),
                 None => Ok(()),
@@ -266,7 +271,8 @@ fn insert(
     shell: Option<i64>,
 ) -> Result<(), Failure> {
     let (word, message) = columns::outcome(outcome);
-    let origin = intent.restored_from.as_ref();
+    let origin = query::with_job(transaction, intent.restored_from.as_ref())?;
+    let origin = origin.as_ref();
     transaction.execute(
         "INSERT INTO job (job_id, url, engine, name, sql, restored_path, restored_key, restored_job, \
          restored_checkpoint, created, shell, outcome, message) \
@@ -351,21 +357,21 @@ fn move_label(transaction: &Transaction<'_>, path: &str, label: &str) -> Result<
     let Some(job) = job else {
         return Err(Failure::Ledger(LedgerError::NoSavepoint(path.to_owned())));
     };
-    let family = match job {
-        Some(job) => query::family_ids(transaction, &job)?,
+    let family = match &job {
+        Some(job) => query::family_ids(transaction, columns::parse_id(job)?)?,
         None => HashSet::new(),
     };
-    let mut holders = transaction.prepare("SELECT key, path, job_id FROM savepoint WHERE label = ?1")?;
+    let mut holders = transaction.prepare("SELECT key, path, job_id FROM savepoint WHERE label = ?1 AND key <> ?2")?;
     let holders: Vec<(String, String, Option<String>)> = holders
-        .query_map([label], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .query_map([label, &key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let mut former = None;
-    for (holder, path, job) in holders {
-        let related = match job {
-            Some(job) => family.contains(&job),
-            None => family.is_empty(),
+    for (holder, path, maker) in holders {
+        let related = match maker {
+            Some(maker) => family.contains(&columns::parse_id(&maker)?),
+            None => job.is_none(),
         };
-        if holder != key && related {
+        if related {
             transaction.execute("UPDATE savepoint SET label = NULL WHERE key = ?1", [holder])?;
             former = Some(path);
         }
@@ -382,7 +388,7 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
         name: recipe.name.clone(),
         sql: recipe.sql.clone(),
         prelude: recipe.prelude.clone(),
-        restored_from: recipe.restored_from.clone(),
+        restored_from: query::with_job(transaction, recipe.restored_from.as_ref())?,
     };
     let seen = columns::at_stored_precision(LastKnown {
         state: recipe.state,

@@ -387,6 +387,60 @@ async fn a_family_that_bites_its_tail_ends() {
 }
 
 #[tokio::test]
+async fn what_a_job_was_restored_from_is_listed_and_names_its_origin() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let origin = |path: &str| {
+        Some(Lineage {
+            job_id: None,
+            checkpoint_id: None,
+            path: path.to_owned(),
+        })
+    };
+    // One savepoint is known before the restore, the other only after it; of the third nobody knows whose it is.
+    ledger.saved(URL, savepoint(1, "/sp/1", 1));
+    for (number, path) in [(2, "file:/sp/1"), (3, "/sp/2"), (4, "/sp/nobody")] {
+        let intent = Intent {
+            restored_from: origin(path),
+            ..intent(number)
+        };
+        ledger.intend(intent).await.unwrap();
+    }
+    ledger.saved(URL, savepoint(2, "/sp/2/", 2));
+    let nobodys = Savepoint {
+        job_id: None,
+        ..savepoint(0, "/sp/nobody", 3)
+    };
+    ledger.saved(URL, nobodys.clone());
+    assert_eq!(ledger.savepoints(vec![id(4)]).await.unwrap(), [nobodys]);
+    let ancestors = ledger.family(id(3)).await.unwrap().ancestors;
+    let ancestors: Vec<_> = ancestors.iter().map(|lineage| lineage.job_id).collect();
+    assert_eq!(ancestors, [Some(id(2)), Some(id(1))]);
+    let paths: Vec<_> = ledger.savepoints(vec![id(3), id(2)]).await.unwrap();
+    let paths: Vec<_> = paths.iter().map(|savepoint| savepoint.path.as_str()).collect();
+    assert_eq!(paths, ["/sp/2/", "/sp/1"], "newest first, each once");
+    let jobs = ledger.jobs(JobFilter::default()).await.unwrap();
+    assert_eq!(superseded(&jobs), [id(1), id(2)].into());
+}
+
+#[tokio::test]
+async fn a_record_is_one_flat_object() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.intend(intent(1)).await.unwrap();
+    ledger.settled(id(1), Outcome::Refused("no table t".to_owned()));
+    let record = ledger.job(id(1)).await.unwrap().unwrap();
+    let json = serde_json::to_value(record).unwrap();
+    assert_eq!(json["job_id"], id(1).to_string());
+    assert_eq!(
+        (json["outcome"].as_str(), json["message"].as_str()),
+        (Some("refused"), Some("no table t"))
+    );
+    assert_eq!(json["prelude"][0], "SET 'a' = 'b'");
+    assert!(json["last"].is_null());
+}
+
+#[tokio::test]
 async fn importing_twice_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
