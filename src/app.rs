@@ -42,7 +42,7 @@ pub fn main(engines: Engines) -> ExitCode {
             code.into()
         }
         Err(cause) => {
-            Ui::detect(false).error(&Error::internal(format!("can't start: {cause}")));
+            Ui::new(false).error(&Error::internal(format!("can't start: {cause}")));
             ExitCode::FAILURE
         }
     }
@@ -50,7 +50,7 @@ pub fn main(engines: Engines) -> ExitCode {
 
 async fn run(engines: Engines, options: Options) -> crate::error::ExitCode {
     let scripted = !options.sources.is_empty() || options.command.is_some() || !io::stdin().is_terminal();
-    let ui = Ui::detect(options.silent);
+    let ui = Ui::new(options.silent);
     let mut session = match start(engines, &options, ui.clone(), !scripted) {
         Ok(session) => session,
         Err(error) => {
@@ -128,7 +128,10 @@ fn password(options: &Options, ui: &Ui) -> Result<Option<String>, Error> {
     }
     match &options.password {
         Some(Some(password)) => Ok(Some(password.clone())),
-        Some(None) => Ok(Some(ui.password("password: ")?)),
+        Some(None) => match ui.password("password: ") {
+            Some(password) => Ok(Some(password.reveal().to_owned())),
+            None => Err(Error::usage("no password: nobody can be asked").hint("-w FILE reads it from a file")),
+        },
         None => Ok(None),
     }
 }
@@ -159,7 +162,7 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
         let flow = match source {
             Source::File(path) if path.as_os_str() == "-" => script::run_stdin(session).await?,
             Source::File(path) => script::run_file(session, path).await?,
-            Source::Text(text) => script::run_text(session, "", text).await?,
+            Source::Text(text) => script::run_text(session, text).await?,
         };
         if flow == Flow::Quit {
             return Ok(());

@@ -5,6 +5,8 @@ use std::io;
 
 use skep_engine::{EngineError, Position};
 
+use crate::syntax::job_statement::JobStatementError;
+
 /// The result of what the shell does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -207,6 +209,26 @@ impl Error {
     #[must_use]
     pub fn in_statement(self, statement: &str) -> Self {
         self.locate(&Origin::Prompt, statement, 1, 1)
+    }
+
+    /// A statement about jobs that is not written as it must be.
+    pub fn malformed(statement: &str, cause: &JobStatementError) -> Self {
+        let before = crate::syntax::Place::of(statement, cause.span.start);
+        let length = cause.span.of(statement).chars().count();
+        let mut error = Self::failed(&cause.message).hint(format!("usage: {}", cause.usage));
+        error.position =
+            Some(Position { line: before.line as u32, column: before.column as u32, length: length.max(1) as u32 });
+        error
+    }
+
+    /// The same with the place where the statement begins, if it came from a script and no better place is known.
+    #[must_use]
+    pub fn begun_at(mut self, origin: &Origin, line: u32, column: u32) -> Self {
+        if self.place.is_none() && *origin != Origin::Prompt && !self.ends_script() {
+            let start = Position { line: 1, column: 1, length: 1 };
+            self.place = Some(Place::new(origin.clone(), "", line, column, start));
+        }
+        self
     }
 
     /// Whether a script ends whatever was asked for: a signal came, or nobody reads the results.

@@ -90,6 +90,18 @@ pub fn stores(connection: &Connection) -> Result<Arc<dyn Stores>, Error> {
     connection.stores.clone().ok_or_else(none)
 }
 
+/// What a question's answer means for the command that asked.
+///
+/// # Errors
+/// The answer was no, or nobody could be asked.
+pub fn agreed(answer: Option<bool>) -> Result<(), Error> {
+    match answer {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::failed("not done")),
+        None => Err(Error::failed("this needs a yes, and nobody can be asked").hint("--yes says it")),
+    }
+}
+
 /// The shell's state.
 #[derive(Debug)]
 pub struct Session {

@@ -37,7 +37,7 @@ pub struct Request {
 }
 
 /// What a job is to start from, and where.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Start {
     /// The state.
     pub restore: Restore,
@@ -45,6 +45,12 @@ pub struct Start {
     pub checkpoint_id: Option<u64>,
     /// A session with the prelude replayed; the current one if none.
     pub session: Option<(Arc<dyn Sql>, Vec<String>)>,
+}
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Start").field("restore", &self.restore).finish_non_exhaustive()
+    }
 }
 
 /// What became of a statement.
@@ -73,7 +79,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let text = expand(session, &request.text)?;
     let connection = open.connection;
 
-    let starts_job = classifier::starts_job(&kind);
+    let starts_job = kind.starts_job();
     let restore = match (&request.restore, starts_job) {
         (Some(start), _) => Some(start.restore.clone()),
         (None, true) => session.settings.restore.take().map(|path| Restore {
@@ -132,15 +138,20 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
             if let Some(job_id) = intent {
                 note_refusal(session, job_id, &error);
             }
-            return Err(Error::from(error).in_statement(&request.text));
+            return Err(error.into());
         }
     };
     for note in &operation.notes {
         session.ui.warn(note);
     }
-    if classifier::is_session_scoped(&kind) && request.restore.is_none() && let Some(open) = &mut session.open {
+    if kind.is_session_scoped()
+        && request.restore.is_none()
+        && let Some(open) = &mut session.open
+    {
         open.prelude.push(redacted.text.clone());
     }
+    let bounded = operation.job.as_ref().map(|job| job.bounded);
+    let wait = waits(session, &kind, bounded, request.background).await;
     let running = Running {
         name: operation.job.as_ref().map_or(name, |job| job.name.clone()),
         sql: redacted.text,
@@ -148,7 +159,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         began,
         lineage,
         intent,
-        wait: waits(session, &kind, &operation, request.background).await,
+        wait,
         background: request.background,
     };
     running.go_on(session, operation).await
@@ -171,7 +182,7 @@ pub fn expand(session: &Session, text: &str) -> Result<String, Error> {
 }
 
 fn job_name(kind: &Kind, text: &str, dialect: &skep_engine::Dialect) -> String {
-    if let Some(sink) = classifier::sink_name(text, dialect) {
+    if let Some(sink) = classifier::sink(text, dialect) {
         return sink;
     }
     match kind {
@@ -180,12 +191,12 @@ fn job_name(kind: &Kind, text: &str, dialect: &skep_engine::Dialect) -> String {
     }
 }
 
-/// Whether a job is waited for: it was asked to be, or it ends by itself.
-async fn waits(session: &Session, kind: &Kind, operation: &Operation, background: bool) -> bool {
-    if background || operation.job.is_none() || !classifier::starts_job(kind) {
+/// Whether a job (`bounded` says of one whether it ends by itself) is waited for: it is, or was asked to be.
+async fn waits(session: &Session, kind: &Kind, bounded: Option<bool>, background: bool) -> bool {
+    if background || bounded.is_none() || !kind.starts_job() {
         return false;
     }
-    if operation.job.as_ref().is_some_and(|job| job.bounded) {
+    if bounded == Some(true) {
         return true;
     }
     let Some(sql) = session.open.as_ref().and_then(|open| open.connection.sql.clone()) else { return false };
@@ -325,7 +336,7 @@ impl Running {
                 return Err(error);
             }
         };
-        let rows_text = quantity::rows(count);
+        let rows_text = quantity::counted(count, "row", "rows");
         match end {
             End::Complete => {
                 if session.settings.interactive {
@@ -333,7 +344,7 @@ impl Running {
                 }
                 Ok(Done::Over)
             }
-            End::Failed(error) => Err(Error::from(error).in_statement(&self.sql)),
+            End::Failed(error) => Err(error.into()),
             End::Interrupted(Signal::Suspend) => self.detach(session, operation, rows),
             End::Interrupted(signal) => {
                 session.ui.say("cancelling …");
@@ -452,9 +463,9 @@ impl Running {
             wait::Outcome::Reached(ended) => {
                 for (job, result) in ended {
                     if result.is_err() {
-                        return Err(job.ended_badly().in_statement(&self.sql));
+                        return Err(job.ended_badly());
                     }
-                    let rows = job.rows_out.map(|n| format!(" · {}", quantity::rows(n))).unwrap_or_default();
+                    let rows = job.rows_out.map(|n| format!(" · {}", quantity::counted(n, "row", "rows"))).unwrap_or_default();
                     session.ui.say(&format!("{} FINISHED{rows} · {}", job.title(), quantity::duration(self.began.elapsed())));
                 }
                 Ok(Done::Over)

@@ -27,18 +27,16 @@ impl Args {
     /// # Errors
     /// A usage error that shows the usage line.
     pub fn parse(spec: &Spec, tail: &str) -> Result<Self, Error> {
-        let (words, sql) = match spec.sql_tail() {
-            SqlTail::Never => (tail, None),
-            SqlTail::AfterAs => match find_as(tail) {
-                Some((words, sql)) => (words, Some(sql)),
-                None => (tail.trim_end().trim_end_matches(';'), None),
-            },
-            SqlTail::Always => {
-                let sql = skip_flags(spec, tail);
-                (&tail[..tail.len() - sql.len()], Some(sql))
-            }
+        let (words, sql) = match sql_start(spec, tail) {
+            Some(start) => (&tail[..start], Some(&tail[start..])),
+            None => (tail, None),
         };
-        let words = command_line::split(words).map_err(|cause| usage(spec, &cause.to_string()))?;
+        let words = command_line::words(words).map_err(|cause| usage(spec, &cause.to_string()))?;
+        let mut words: Vec<String> = words.into_iter().map(|word| word.text).collect();
+        if sql.is_some() && spec.sql_tail() == SqlTail::AfterAs {
+            // The word AS itself.
+            words.pop();
+        }
         Self::from_words(spec, words, sql.map(str::to_owned))
     }
 
@@ -212,8 +210,17 @@ fn find_flag(spec: &Spec, typed: &str) -> Option<Flag> {
     }
 }
 
-/// Splits at the first word `AS`: what stands before it, and the SQL behind it.
-fn find_as(tail: &str) -> Option<(&str, &str)> {
+/// Where SQL begins in a command's tail, if it is to be read as SQL.
+pub fn sql_start(spec: &Spec, tail: &str) -> Option<usize> {
+    match spec.sql_tail() {
+        SqlTail::Never => None,
+        SqlTail::AfterAs => behind_as(tail),
+        SqlTail::Always => Some(tail.len() - skip_flags(spec, tail).len()),
+    }
+}
+
+/// The place behind the first word `AS` outside quotes.
+fn behind_as(tail: &str) -> Option<usize> {
     let mut quote = None;
     let bytes = tail.as_bytes();
     for (i, c) in tail.char_indices() {
@@ -224,8 +231,8 @@ fn find_as(tail: &str) -> Option<(&str, &str)> {
             None => {
                 let starts = i == 0 || bytes[i - 1].is_ascii_whitespace();
                 let is_as = bytes[i..].get(..2).is_some_and(|word| word.eq_ignore_ascii_case(b"as"));
-                if starts && is_as && bytes.get(i + 2).is_some_and(u8::is_ascii_whitespace) {
-                    return Some((&tail[..i], &tail[i + 2..]));
+                if starts && is_as && bytes.get(i + 2).is_none_or(u8::is_ascii_whitespace) {
+                    return Some(i + 2);
                 }
             }
         }
@@ -264,8 +271,9 @@ mod tests {
 
     #[test]
     fn the_word_as_is_found_outside_quotes_only() {
-        assert_eq!(find_as("%1 'as is' AS SELECT 1"), Some(("%1 'as is' ", " SELECT 1")));
-        assert_eq!(find_as("%1 latest"), None);
-        assert_eq!(find_as("/tmp/as x"), None);
+        assert_eq!(behind_as("%1 'as is' AS SELECT 1"), Some(13));
+        assert_eq!(behind_as("%1 latest as"), Some(12));
+        assert_eq!(behind_as("%1 latest"), None);
+        assert_eq!(behind_as("/tmp/as x"), None);
     }
 }

@@ -33,7 +33,8 @@ impl Command for Async {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let text = args.sql().unwrap_or_default().to_owned();
-        statement::execute(session, Request { text, background: true, restore: None }).await?;
+        let request = Request { text: text.clone(), background: true, restore: None };
+        statement::execute(session, request).await.map_err(|error| error.in_statement(&text))?;
         Ok(Flow::Continue)
     }
 }

@@ -87,9 +87,9 @@ impl Command for Checkpoint {
         if args.has("json") || session.settings.json {
             session.ui.json(&taken)?;
         } else if args.has("keep") {
-            session.ui.line(&format!("{id} {}", taken.path))?;
+            session.ui.print(&format!("{id} {}", taken.path))?;
         } else {
-            session.ui.line(&id)?;
+            session.ui.print(&id)?;
         }
         Ok(Flow::Continue)
     }

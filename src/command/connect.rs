@@ -40,11 +40,11 @@ impl Command for Connect {
             }
             None => {
                 match &session.open {
-                    Some(open) => session.ui.line(&format!("{} · {}", open.connection.url, open.connection.greeting))?,
-                    None => session.ui.line("not connected")?,
+                    Some(open) => session.ui.print(&format!("{} · {}", open.connection.url, open.connection.greeting))?,
+                    None => session.ui.print("not connected")?,
                 }
                 for summary in session.engines.summaries() {
-                    session.ui.line(&format!("    {summary}"))?;
+                    session.ui.print(&format!("    {summary}"))?;
                 }
             }
         }

@@ -38,7 +38,7 @@ impl Command for DropSavepoint {
         let stores = session::stores(&connection)?;
         let mut savepoint = stores.inspect(path).await?;
         if !args.has("yes") && !session.settings.yes {
-            session.ui.confirm(&format!("delete {}?", savepoint.path))?;
+            session::agreed(session.ui.confirm(&format!("delete {}?", savepoint.path)))?;
         }
         stores.delete(&savepoint.path).await?;
         session.ui.say(&format!("deleted {}", savepoint.path));

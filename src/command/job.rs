@@ -2,15 +2,17 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use skep_engine::{ErrorKind, JobDetail};
 
 use super::args::Args;
 use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::jobs::age_ms;
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::session::Session;
-use crate::ui::listing::{Align, Listing};
+use crate::ui::{Align, Listing};
 use crate::ui::quantity;
 
 /// `!job REF`.
@@ -70,13 +72,13 @@ async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
 fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Result<(), Error> {
     let now = Timestamp::now();
     let job = target.job.clone().timed(now);
-    let mut facts = Listing::new(&[("", Align::Left), ("", Align::Left)]);
+    let mut facts = Listing::new([("", Align::Left), ("", Align::Left)]);
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             facts.row([name.to_owned(), value]);
         }
     };
-    let when = |time: Option<Timestamp>| time.map(quantity::date_time);
+    let when = |time: Option<Timestamp>| time.map(|time| quantity::moment(time, now, &TimeZone::system()));
     fact("name", Some(job.name.clone()));
     fact("job id", job.job_id.map(|id| id.to_string()));
     fact("state", job.state.map(|state| state.to_string()));
@@ -85,7 +87,7 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
     fact("started", when(job.started));
     fact("ended", when(job.ended));
     fact("ended by", job.ended_by.map(|by| format!("{by:?}").to_lowercase()));
-    fact("for", job.duration_ms.map(quantity::span_ms));
+    fact("for", job.duration_ms.map(age_ms));
     fact("rows in", job.rows_in.map(quantity::count));
     fact("rows out", job.rows_out.map(quantity::count));
     fact("late rows", job.late_rows.filter(|n| *n > 0).map(quantity::count));
@@ -93,7 +95,7 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
         fact(name, Some(value.clone()));
     }
     fact("checkpoint", job.checkpoint_id.map(|id| match job.checkpoint_taken {
-        Some(taken) => format!("{id} · {}", quantity::date_time(taken)),
+        Some(taken) => format!("{id} · {}", quantity::moment(taken, now, &TimeZone::system())),
         None => id.to_string(),
     }));
     fact("savepoint", job.savepoint.clone());
@@ -104,15 +106,15 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
         let held = if progress.full { ", the query is held back until !fg" } else { "" };
         fact("rows kept", Some(format!("{} ({} not shown yet{held})", quantity::count(progress.rows), quantity::bytes(progress.waiting))));
     }
-    session.ui.listing(&facts.without_header())?;
+    session.ui.list(&facts)?;
     if let Some(sql) = &job.sql {
-        session.ui.line("")?;
-        session.ui.block(sql)?;
+        session.ui.print("")?;
+        session.ui.print(sql)?;
     }
     let Some(detail) = detail else { return Ok(()) };
     if !detail.vertices.is_empty() {
-        session.ui.line("")?;
-        let mut vertices = Listing::new(&[
+        session.ui.print("")?;
+        let mut vertices = Listing::new([
             ("task", Align::Left),
             ("state", Align::Left),
             ("parallelism", Align::Right),
@@ -129,15 +131,15 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
                 count(vertex.rows_out),
             ]);
         }
-        session.ui.listing(&vertices)?;
+        session.ui.list(&vertices)?;
     }
     if !detail.checkpoints.is_empty() {
-        session.ui.line("")?;
-        session.ui.listing(&super::savepoints::listing(&detail.checkpoints, now))?;
+        session.ui.print("")?;
+        session.ui.list(&super::savepoints::listing(&detail.checkpoints, now))?;
     }
     for exception in &detail.exceptions {
-        session.ui.line("")?;
-        session.ui.block(exception)?;
+        session.ui.print("")?;
+        session.ui.print(exception)?;
     }
     Ok(())
 }

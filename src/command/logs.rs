@@ -1,6 +1,8 @@
 //! `!logs`.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::args::Args;
@@ -45,11 +47,12 @@ impl Command for Logs {
             }
             _ => return Err(Error::failed(format!("no log of {} is kept", target.job.title()))),
         };
+        let (now, zone) = (Timestamp::now(), TimeZone::system());
         for line in lines {
             if args.has("json") || session.settings.json {
                 session.ui.json(&json!({ "at": line.at, "text": line.text }))?;
             } else {
-                session.ui.line(&format!("{} {}", quantity::date_time(line.at), line.text))?;
+                session.ui.print(&format!("{} {}", quantity::moment(line.at, now, &zone), line.text))?;
             }
         }
         Ok(Flow::Continue)

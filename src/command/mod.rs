@@ -79,9 +79,11 @@ pub fn find(name: &str) -> Result<&'static dyn Command, Error> {
     }
 }
 
-/// Where SQL begins in the tail of the command of that name, for the splitter. Nowhere if there is no such command.
-pub fn sql_tail(name: &str) -> SqlTail {
-    find(name).map_or(SqlTail::Never, |command| command.spec().sql_tail())
+/// Where SQL begins in a command's first line (without its `!`), for the splitter: nowhere if the command takes none.
+pub fn sql_start(line: &str) -> Option<usize> {
+    let name = line.split(|c: char| c.is_whitespace() || c == ';').next().unwrap_or_default();
+    let command = find(name).ok()?;
+    args::sql_start(command.spec(), &line[name.len()..]).map(|start| name.len() + start)
 }
 
 fn names(spec: &'static Spec) -> impl Iterator<Item = &'static str> {

@@ -239,7 +239,8 @@ async fn run(
         fork: args.has("fork"),
     };
     let start = Start { restore, checkpoint_id: chosen.savepoint.checkpoint_id, session: own };
-    statement::execute(session, Request { text: sql, background: false, restore: Some(start) }).await?;
+    let request = Request { text: sql.clone(), background: false, restore: Some(start) };
+    statement::execute(session, request).await.map_err(|error| error.in_statement(&sql))?;
     Ok(())
 }
 

@@ -141,7 +141,7 @@ where
                 if json || session.settings.json {
                     session.ui.json(&savepoint)?;
                 } else {
-                    session.ui.line(&savepoint.path)?;
+                    session.ui.print(&savepoint.path)?;
                 }
             }
             Err(error) => {

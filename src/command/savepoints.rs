@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use skep_engine::{Savepoint, SavepointKind, Verdict};
 
 use super::args::Args;
@@ -11,7 +12,7 @@ use super::target;
 use crate::error::Error;
 use crate::savepoint::gather;
 use crate::session::Session;
-use crate::ui::listing::{Align, Listing};
+use crate::ui::{Align, Listing};
 use crate::ui::quantity;
 
 /// `!savepoints [REF]`.
@@ -53,7 +54,7 @@ impl Command for Savepoints {
         } else if found.is_empty() {
             session.ui.say("no savepoints and no checkpoints · !savepoint REF takes one");
         } else {
-            session.ui.listing(&listing(&found, Timestamp::now()))?;
+            session.ui.list(&listing(&found, Timestamp::now()))?;
         }
         Ok(Flow::Continue)
     }
@@ -61,7 +62,7 @@ impl Command for Savepoints {
 
 /// Savepoints and checkpoints as a table.
 pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
-    let mut listing = Listing::new(&[
+    let mut listing = Listing::new([
         ("label", Align::Left),
         ("kind", Align::Left),
         ("id", Align::Right),
@@ -92,7 +93,7 @@ pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
             kind.to_owned(),
             savepoint.checkpoint_id.map_or_else(dash, |id| id.to_string()),
             savepoint.job_id.map_or_else(dash, |id| id.short()),
-            savepoint.taken.map_or_else(dash, |taken| quantity::clock(taken, now)),
+            savepoint.taken.map_or_else(dash, |taken| quantity::moment(taken, now, &TimeZone::system())),
             savepoint.size.map_or_else(dash, quantity::bytes),
             format!("{verdict}{reasons}"),
             savepoint.sources.join(", "),

@@ -9,7 +9,7 @@ use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
 use crate::job::record::Action;
-use crate::session::Session;
+use crate::session::{self, Session};
 
 /// `!stop REF…`.
 #[derive(Debug)]
@@ -51,7 +51,8 @@ impl Command for Stop {
                 "draining ends every open window and can't be taken back; the job should not be restored from this savepoint to go on.",
             );
             for target in &targets {
-                session.ui.ask_name(&format!("drain {}? type its name: ", target.job.name), &target.job.name)?;
+                let answer = session.ui.ask_name(&format!("drain {}?", target.job.name), &target.job.name);
+                session::agreed(answer)?;
             }
         }
         let what = if drain { "drained and stopped with a savepoint, job" } else { "stopped with a savepoint, job" };

@@ -8,7 +8,7 @@ use super::args::Args;
 use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::Session;
-use crate::ui::listing::{Align, Listing};
+use crate::ui::{Align, Listing};
 
 /// `!tables [PATTERN]`.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Command for Tables {
                 }))?;
             }
         } else {
-            let mut listing = Listing::new(&[
+            let mut listing = Listing::new([
                 ("name", Align::Left),
                 ("kind", Align::Left),
                 ("database", Align::Left),
@@ -63,7 +63,7 @@ impl Command for Tables {
                     object.catalog.clone(),
                 ]);
             }
-            session.ui.listing(&listing)?;
+            session.ui.list(&listing)?;
         }
         Ok(Flow::Continue)
     }

@@ -85,21 +85,24 @@ impl Sql for Session {
         let words: Vec<&str> = statement.text.split_whitespace().collect();
         let quoted = || statement.text.split('\'').nth(1).unwrap_or_default().to_owned();
         match words.as_slice() {
-            ["ROWS", n] => Ok(rows(Counting::new(number(n)?, None))),
-            ["SELECT", n] => Ok(rows(Counting::new(number(n)?, None))),
-            ["ENDLESS", quietly @ ..] => {
+            ["SELECT", "ENDLESS", quietly @ ..] => {
                 let run = self.cluster.start(job_id(&statement), "endless", false, statement.restore.as_ref());
                 let mut stream = Counting::new(i64::MAX, None);
                 stream.run = Some(Arc::clone(&run));
                 stream.pause_after = (!quietly.is_empty()).then_some(3);
                 Ok(job(&run, Some(Box::new(stream))))
             }
-            ["FAIL", "AFTER", n, ..] => Ok(rows(Counting::new(number(n)?, Some(quoted())))),
+            ["SELECT", n] => Ok(rows(Counting::new(number(n)?, None))),
+            ["SELECT", n, "FAILING", ..] => Ok(rows(Counting::new(number(n)?, Some(quoted())))),
             ["FAIL", ..] => {
                 let word = Position { line: 1, column: 6, length: 2 + quoted().chars().count() as u32 };
                 Err(EngineError::rejected(quoted()).at(word).hint("do not ask for failures"))
             }
-            ["JOB", name, rest @ ..] | ["INSERT", "INTO", name, rest @ ..] => {
+            ["INSERT", "INTO", name, "LOST"] => {
+                self.cluster.start(job_id(&statement), name, false, None);
+                Err(EngineError::new(ErrorKind::Lost, "the connection broke before the reply came"))
+            }
+            ["INSERT", "INTO", name, rest @ ..] => {
                 let bounded = rest.contains(&"BOUNDED");
                 Ok(job(&self.cluster.start(job_id(&statement), name, bounded, statement.restore.as_ref()), None))
             }
@@ -110,10 +113,6 @@ impl Sql for Session {
             ["SLOW"] => {
                 gate().await;
                 Ok(rows(Counting::new(1, None)))
-            }
-            ["LOSE", name] => {
-                self.cluster.start(job_id(&statement), name, false, None);
-                Err(EngineError::new(ErrorKind::Lost, "the connection broke before the reply came"))
             }
             ["CANCEL", habit] => {
                 self.cluster.set_cancels(match *habit {
