@@ -241,7 +241,7 @@ fn a_table_fits_the_terminal_by_narrowing_its_widest_texts() {
         ("long", strings(&[Some("the quick brown fox jumps over the lazy dog")])),
         ("longer", strings(&[Some(&"ab".repeat(50))])),
     ]);
-    let of = |columns| render_all(Format::Table, &terminal(columns), false, &[wide.clone()]);
+    let of = |columns| render_all(Format::Table, &terminal(columns), false, std::slice::from_ref(&wide));
     let text = of(60);
     assert_eq!(
         text.lines().nth(3),
@@ -258,7 +258,7 @@ fn a_single_column_is_wrapped_and_line_ends_are_kept() {
         strings(&[Some("Sort: a\n  Scan: t, columns=[a, b]"), Some("x")]),
     )]);
     assert_eq!(
-        render_all(Format::Table, &terminal(20), false, &[plan.clone()]),
+        render_all(Format::Table, &terminal(20), false, std::slice::from_ref(&plan)),
         "\
 ┌──────────────────┐
 │ plan             │
@@ -314,7 +314,7 @@ fn vertical_shows_lines_under_each_other() {
         ("ddl", strings(&[Some("CREATE TABLE t (\n\ta INT)"), Some("")])),
     ]);
     assert_eq!(
-        render_all(Format::Vertical, &terminal(80), false, &[ddl.clone()]),
+        render_all(Format::Vertical, &terminal(80), false, std::slice::from_ref(&ddl)),
         "\
 ─[ 1 ]──────────────────
 name  t
