@@ -107,12 +107,16 @@ impl Ui {
         Results::new(self.clone())
     }
 
-    /// Writes lines to standard output: what a command was asked for and is not rows. A line end is added.
+    /// Writes lines to standard output: what a command was asked for and is not rows. A line end is added. Off a
+    /// terminal they are written as they are, for a program to read.
     ///
     /// # Errors
     /// Those of standard output; see [`Results`].
     pub fn print(&self, lines: &str) -> io::Result<()> {
-        let mut lines = text::sanitize_lines(lines.trim_end_matches('\n')).into_owned();
+        let mut lines = lines.trim_end_matches('\n').to_owned();
+        if self.terminal().stdout {
+            lines = text::sanitize_lines(&lines).into_owned();
+        }
         lines.push('\n');
         self.write_out(lines.as_bytes())?;
         self.flush_out()
