@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use skep_engine::{EngineError, Position};
 
 use crate::syntax::job_statement::JobStatementError;
@@ -275,6 +276,26 @@ impl Error {
     }
 }
 
+impl Serialize for Error {
+    /// As `--json` shows it: `kind, message, exit_code, source, line, column, hints`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let place = self.place.as_ref();
+        let source = place.and_then(|place| match &place.origin {
+            Origin::Named(name) => Some(name.as_str()),
+            Origin::Prompt | Origin::Stdin => None,
+        });
+        let mut object = serializer.serialize_struct("Error", 7)?;
+        object.serialize_field("kind", self.kind.as_str())?;
+        object.serialize_field("message", &self.message)?;
+        object.serialize_field("exit_code", &self.exit_code().0)?;
+        object.serialize_field("source", &source)?;
+        object.serialize_field("line", &place.map(|place| place.line))?;
+        object.serialize_field("column", &place.map(|place| place.column))?;
+        object.serialize_field("hints", &self.hints)?;
+        object.end()
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -360,6 +381,14 @@ mod tests {
         ] {
             assert_eq!(kind.exit_code(), ExitCode(code));
         }
+    }
+
+    #[test]
+    fn as_json_what_is_not_known_is_null() {
+        assert_eq!(
+            serde_json::to_string(&Error::usage("no such flag").hint("see --help")).unwrap(),
+            r#"{"kind":"usage","message":"no such flag","exit_code":2,"source":null,"line":null,"column":null,"hints":["see --help"]}"#
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod ask;
 mod listing;
+mod pager;
 pub mod quantity;
 mod report;
 mod results;
@@ -113,15 +114,37 @@ impl Ui {
         Results::new(self.clone())
     }
 
-    /// Writes lines to standard output: what a command was asked for and is not rows. A line end is added.
+    /// Writes lines to standard output: what a command was asked for and is not rows. A line end is added. Off a
+    /// terminal they are written as they are, for a program to read.
     ///
     /// # Errors
     /// Those of standard output; see [`Results`].
     pub fn print(&self, lines: &str) -> io::Result<()> {
-        let mut lines = text::sanitize_lines(lines.trim_end_matches('\n')).into_owned();
+        let mut lines = lines.trim_end_matches('\n').to_owned();
+        if self.terminal().stdout {
+            lines = text::sanitize_lines(&lines).into_owned();
+        }
         lines.push('\n');
         self.write_out(lines.as_bytes())?;
         self.flush_out()
+    }
+
+    /// As [`Ui::print`], but on a terminal a text that is longer than the screen goes to `$PAGER` (else `less`).
+    /// Blocks the thread until the person leaves it.
+    ///
+    /// # Errors
+    /// Those of standard output; see [`Results`].
+    pub fn page(&self, lines: &str) -> io::Result<()> {
+        let terminal = self.terminal();
+        let long = terminal.rows().is_some_and(|rows| lines.lines().count() >= rows);
+        let pager = std::env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
+        if long && terminal.can_ask() && !terminal.dumb && !pager.trim().is_empty() {
+            self.clear_progress();
+            if pager::page(&pager, &text::sanitize_lines(lines)).unwrap_or(false) {
+                return Ok(());
+            }
+        }
+        self.print(lines)
     }
 
     /// Writes a table of the shell's own to standard output.

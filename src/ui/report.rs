@@ -90,7 +90,7 @@ fn push_caret(place: &Place, colour: bool, unicode: bool, width: Option<usize>, 
         )
         .into_owned();
     }
-    to.push_str(&format!("{:INDENT$}{before}{meant}{after}", "").trim_end());
+    to.push_str(format!("{:INDENT$}{before}{meant}{after}", "").trim_end());
     to.push('\n');
     let carets = "^".repeat(text::width(&meant).max(1));
     let carets = if colour {

@@ -63,6 +63,12 @@ impl Terminal {
         self.stderr.then(|| self.width(std::io::stderr()))
     }
 
+    /// The rows of the terminal that results go to, if it tells.
+    pub fn rows(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+        Some(usize::from(size.ws_row)).filter(|&rows| self.stdout && rows > 0)
+    }
+
     fn width(&self, stream: impl std::os::fd::AsFd) -> usize {
         let asked = || {
             rustix::termios::tcgetwinsize(stream)

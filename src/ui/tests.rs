@@ -61,6 +61,15 @@ fn results_and_messages_go_apart() {
 }
 
 #[test]
+fn lines_are_safe_on_a_terminal_and_exact_off_it() {
+    for (terminal, shown) in [(SCREEN, "a\\u{1b}\nb\n"), (Terminal::default(), "a\x1b\nb\n")] {
+        let (ui, out, _) = ui(terminal, false);
+        ui.print("a\x1b\nb\n").unwrap();
+        assert_eq!(out.take(), shown);
+    }
+}
+
+#[test]
 fn much_goes_out_at_once_and_the_rest_when_dropped() {
     let (ui, out, _) = ui(Terminal::default(), false);
     let mut results = ui.results();
