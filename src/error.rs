@@ -113,7 +113,7 @@ pub struct Place {
     pub line: u32,
     /// The column in that line, in characters, from 1.
     pub column: u32,
-    /// How many characters are meant, at least 1.
+    /// How many characters are meant; 0 if only the statement is known in which it is, and no caret can be shown.
     pub length: u32,
     /// The statement's line (a file's line may hold more before and after it).
     pub text: String,
@@ -226,8 +226,8 @@ impl Error {
     #[must_use]
     pub fn begun_at(mut self, origin: &Origin, line: u32, column: u32) -> Self {
         if self.place.is_none() && *origin != Origin::Prompt && !self.ends_script() {
-            let start = Position { line: 1, column: 1, length: 1 };
-            self.place = Some(Place::new(origin.clone(), "", line, column, start));
+            self.place =
+                Some(Place { origin: origin.clone(), line, column, length: 0, text: String::new(), offset: 0 });
         }
         self
     }
