@@ -86,6 +86,17 @@ pub fn request(args: &Args) -> SavepointRequest {
     SavepointRequest { trigger: new_job_id(), dir: args.value("dir").map(str::to_owned), format }
 }
 
+/// Takes note of the end of a job that was stopped, without waiting for its watcher.
+async fn note_end(session: &Session, target: &Target) {
+    let (Some(job_id), Some(jobs)) = (target.job.job_id, &target.connection.jobs) else { return };
+    // The stop itself has succeeded; that the job can't be looked at now is the watcher's to tell.
+    let Ok(status) = jobs.status(&job_id).await else { return };
+    session.ledger.status(job_id, status.clone());
+    if let Some(handle) = target.job.handle {
+        session.jobs.update(handle, |entry| entry.job.apply(&status));
+    }
+}
+
 /// Saves several jobs side by side: prints each path, remembers each savepoint. The first failure is the command's, but
 /// every job is tried.
 pub async fn each<F>(
@@ -128,6 +139,9 @@ where
                 session.ledger.saved(&target.connection.url, savepoint.clone());
                 if let Some(handle) = target.job.handle {
                     session.jobs.update(handle, |entry| entry.job.savepoint = Some(savepoint.path.clone()));
+                }
+                if action == Action::Stopping {
+                    note_end(session, target).await;
                 }
                 let id = target.job.job_id.map(|id| id.short()).unwrap_or_default();
                 let mut line = format!("{} · {what} {id}", target.job.title());

@@ -55,11 +55,7 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
     let candidates: Vec<_> = entries.iter().map(|entry| candidate(&entry.job)).collect();
     match reference::resolve(&reference, &candidates, last, previous) {
         Ok(index) => {
-            let entry = entries[index].clone();
-            if let Some(handle) = entry.job.handle {
-                session.jobs.mention(handle);
-            }
-            return Ok(Target::of_entry(entry));
+            return Ok(Target::of_entry(entries[index].clone()));
         }
         Err(error @ ReferenceError::Ambiguous { .. }) => return Err(error.into()),
         Err(error) => {

@@ -35,8 +35,6 @@ impl fmt::Debug for Entry {
 #[derive(Debug, Default)]
 struct Inner {
     entries: Vec<Entry>,
-    last: Option<u32>,
-    previous: Option<u32>,
 }
 
 /// The table. Cheap to clone; all clones are the same table.
@@ -64,7 +62,6 @@ impl Table {
             let handle = inner.entries.last().and_then(|e| e.job.handle).unwrap_or(0) + 1;
             entry.job.handle = Some(handle);
             inner.entries.push(entry);
-            inner.previous = inner.last.replace(handle);
             handle
         };
         self.tell();
@@ -81,18 +78,11 @@ impl Table {
         self.lock().entries.clone()
     }
 
-    /// The handles that `%%` and `%-` mean.
+    /// The handles that `%%` and `%-` mean: of the newest job and of the one before it.
     pub fn recent(&self) -> (Option<u32>, Option<u32>) {
         let inner = self.lock();
-        (inner.last, inner.previous)
-    }
-
-    /// Makes that job the one that `%%` means.
-    pub fn mention(&self, handle: u32) {
-        let mut inner = self.lock();
-        if inner.last != Some(handle) {
-            inner.previous = inner.last.replace(handle);
-        }
+        let mut newest = inner.entries.iter().rev().map(|entry| entry.job.handle);
+        (newest.next().flatten(), newest.next().flatten())
     }
 
     /// Changes the job with that handle and tells all who watch the table. Returns it as it is then.
