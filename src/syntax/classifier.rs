@@ -328,10 +328,10 @@ fn set(text: &str, dialect: &Dialect, cursor: &mut Cursor<'_>) -> Kind {
 fn rest(text: &str, cursor: &Cursor<'_>) -> String {
     let mut ahead = cursor.clone();
     let start = ahead.here().start;
-    if let Some((value, _)) = ahead.string() {
-        if ahead.at_end() {
-            return value;
-        }
+    if let Some((value, _)) = ahead.string()
+        && ahead.at_end()
+    {
+        return value;
     }
     ahead = cursor.clone();
     let mut end = start;

@@ -59,7 +59,7 @@ pub struct JobStatementError {
 /// The words say that it is one, and what follows is not as it must be.
 pub fn parse(text: &str, dialect: &Dialect) -> Option<Result<JobStatement, JobStatementError>> {
     let mut cursor = Cursor::new(text, dialect);
-    let (usage, read): (_, fn(&mut Cursor<'_>) -> Result<JobStatement, String>) = if cursor.eat_all(&["SHOW", "JOBS"]) {
+    let (usage, read): (_, Read) = if cursor.eat_all(&["SHOW", "JOBS"]) {
         ("SHOW JOBS", |_| Ok(JobStatement::ShowJobs))
     } else if cursor.eat_all(&["SHOW", "SAVEPOINTS"]) {
         ("SHOW SAVEPOINTS [FOR JOB 'id']", show_savepoints)
@@ -94,6 +94,9 @@ pub fn parse(text: &str, dialect: &Dialect) -> Option<Result<JobStatement, JobSt
         usage,
     }))
 }
+
+/// Reads what follows a statement's first words.
+type Read = fn(&mut Cursor<'_>) -> Result<JobStatement, String>;
 
 fn show_savepoints(cursor: &mut Cursor<'_>) -> Result<JobStatement, String> {
     let job = if cursor.at("FOR") { Some(for_job(cursor)?) } else { None };

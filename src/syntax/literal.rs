@@ -12,7 +12,8 @@ pub fn unquote<'a>(token: &'a str, dialect: &Dialect) -> Cow<'a, str> {
     };
     let inner = &token[1..];
     let backslash = dialect.backslash_escapes && is_string_quote(quote, dialect);
-    if !inner.contains(quote) && !(backslash && inner.contains('\\')) {
+    let is_special = |c: char| c == quote || (backslash && c == '\\');
+    if !inner.contains(is_special) {
         return Cow::Borrowed(inner);
     }
     let mut value = String::with_capacity(inner.len());

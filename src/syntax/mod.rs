@@ -8,9 +8,9 @@ pub mod job_statement;
 pub mod keywords;
 pub mod lexer;
 pub mod literal;
-//Xpub mod secrets;
 #[cfg(test)]
 mod properties;
+pub mod secrets;
 pub mod sink;
 pub mod span;
 pub mod splitter;
