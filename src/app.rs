@@ -33,7 +33,10 @@ pub fn main(engines: Engines) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(run(engines, options));
@@ -80,7 +83,13 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         ui.warn(&format!("{cause}; what runs now will not be remembered"));
         Ledger::none()
     });
-    let mut settings = Settings { interactive, json: options.json, yes: options.yes, force: options.force, ..Settings::default() };
+    let mut settings = Settings {
+        interactive,
+        json: options.json,
+        yes: options.yes,
+        force: options.force,
+        ..Settings::default()
+    };
     if let Some(format) = options.format {
         settings.format = format;
     }
@@ -138,7 +147,9 @@ fn password(options: &Options, ui: &Ui) -> Result<Option<String>, Error> {
 
 /// `NAME=VALUE`, or `NAME=@FILE`.
 fn read_secret((name, value): &(String, String)) -> Result<(String, String), Error> {
-    let Some(path) = value.strip_prefix('@') else { return Ok((name.clone(), value.clone())) };
+    let Some(path) = value.strip_prefix('@') else {
+        return Ok((name.clone(), value.clone()));
+    };
     let mut text = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(1 << 20).read_to_string(&mut text))

@@ -48,7 +48,15 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
             run(session, command::find(name)?, args).await
         }
         _ => {
-            statement::execute(session, Request { text: text.to_owned(), background, restore: None }).await?;
+            statement::execute(
+                session,
+                Request {
+                    text: text.to_owned(),
+                    background,
+                    restore: None,
+                },
+            )
+            .await?;
             Ok(Flow::Continue)
         }
     }
@@ -59,11 +67,22 @@ fn command_of(statement: JobStatement) -> (&'static str, Args) {
     match statement {
         JobStatement::ShowJobs => ("jobs", Args::default().with_flag("all", "")),
         JobStatement::DescribeJob(job) => ("job", Args::of_words([&job.text])),
-        JobStatement::StopJob { job, savepoint: false, drain: false } => ("cancel", Args::of_words([&job.text])),
+        JobStatement::StopJob {
+            job,
+            savepoint: false,
+            drain: false,
+        } => ("cancel", Args::of_words([&job.text])),
         JobStatement::StopJob { job, drain, .. } => {
             let args = Args::of_words([&job.text]);
             // The statement itself says that it is meant.
-            ("stop", if drain { args.with_flag("drain", "").with_flag("yes", "") } else { args })
+            (
+                "stop",
+                if drain {
+                    args.with_flag("drain", "").with_flag("yes", "")
+                } else {
+                    args
+                },
+            )
         }
         JobStatement::CreateSavepoint(job) => ("savepoint", Args::of_words([&job.text])),
         JobStatement::ShowSavepoints(Some(job)) => ("savepoints", Args::of_words([&job.text])),

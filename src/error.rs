@@ -217,8 +217,11 @@ impl Error {
         let before = crate::syntax::Place::of(statement, cause.span.start);
         let length = cause.span.of(statement).chars().count();
         let mut error = Self::failed(&cause.message).hint(format!("usage: {}", cause.usage));
-        error.position =
-            Some(Position { line: before.line as u32, column: before.column as u32, length: length.max(1) as u32 });
+        error.position = Some(Position {
+            line: before.line as u32,
+            column: before.column as u32,
+            length: length.max(1) as u32,
+        });
         error
     }
 
@@ -226,15 +229,24 @@ impl Error {
     #[must_use]
     pub fn begun_at(mut self, origin: &Origin, line: u32, column: u32) -> Self {
         if self.place.is_none() && *origin != Origin::Prompt && !self.ends_script() {
-            self.place =
-                Some(Place { origin: origin.clone(), line, column, length: 0, text: String::new(), offset: 0 });
+            self.place = Some(Place {
+                origin: origin.clone(),
+                line,
+                column,
+                length: 0,
+                text: String::new(),
+                offset: 0,
+            });
         }
         self
     }
 
     /// Whether a script ends whatever was asked for: a signal came, or nobody reads the results.
     pub const fn ends_script(&self) -> bool {
-        matches!(self.kind, ErrorKind::HungUp | ErrorKind::Interrupted | ErrorKind::Terminated | ErrorKind::ReaderGone)
+        matches!(
+            self.kind,
+            ErrorKind::HungUp | ErrorKind::Interrupted | ErrorKind::Terminated | ErrorKind::ReaderGone
+        )
     }
 
     /// Adds a hint: what the person can do.
@@ -360,7 +372,11 @@ macro_rules! with_hint {
     )*};
 }
 
-with_hint!(crate::job::reference::ReferenceError, crate::savepoint::ChooseError, crate::savepoint::WhichError);
+with_hint!(
+    crate::job::reference::ReferenceError,
+    crate::savepoint::ChooseError,
+    crate::savepoint::WhichError
+);
 
 #[cfg(test)]
 mod tests {

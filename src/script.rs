@@ -52,13 +52,17 @@ pub async fn run_file(session: &mut Session, path: &Path) -> Result<Flow, Error>
 async fn file_at_depth(session: &mut Session, path: &Path, depth: usize) -> Result<Flow, Error> {
     let name = path.display().to_string();
     if depth >= DEPTH {
-        return Err(Error::usage(format!("{name}: scripts run one another more than {DEPTH} deep")));
+        return Err(Error::usage(format!(
+            "{name}: scripts run one another more than {DEPTH} deep"
+        )));
     }
     let file = File::open(path).map_err(|cause| Error::unreadable(&name, &cause))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(Error::usage(format!("{name} is a directory")));
     }
-    Script::new(session, Origin::Named(name), depth).run(session, file).await
+    Script::new(session, Origin::Named(name), depth)
+        .run(session, file)
+        .await
 }
 
 /// Runs standard input, each piece as soon as it is whole.
@@ -89,7 +93,11 @@ struct Script {
 
 impl Script {
     fn new(session: &Session, origin: Origin, depth: usize) -> Self {
-        Self { origin, splitter: splitter(session), depth }
+        Self {
+            origin,
+            splitter: splitter(session),
+            depth,
+        }
     }
 
     /// Runs what a reader gives.

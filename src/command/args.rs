@@ -9,8 +9,18 @@ use crate::syntax::command_line;
 
 /// The flags that every command takes.
 pub const COMMON_FLAGS: [Flag; 2] = [
-    Flag { name: "json", short: None, value: None, help: "one JSON object a line instead of text" },
-    Flag { name: "yes", short: Some('y'), value: None, help: "yes to what would be asked" },
+    Flag {
+        name: "json",
+        short: None,
+        value: None,
+        help: "one JSON object a line instead of text",
+    },
+    Flag {
+        name: "yes",
+        short: Some('y'),
+        value: None,
+        help: "yes to what would be asked",
+    },
 ];
 
 /// What was typed, sorted.
@@ -63,30 +73,41 @@ impl Args {
                     (None, None) => String::new(),
                     (None, Some(_)) => return Err(usage(spec, &format!("{name} takes no value"))),
                     (Some(_), Some(value)) => value,
-                    (Some((what, _)), None) => {
-                        words.next().ok_or_else(|| usage(spec, &format!("{name} needs a value: {what}")))?
-                    }
+                    (Some((what, _)), None) => words
+                        .next()
+                        .ok_or_else(|| usage(spec, &format!("{name} needs a value: {what}")))?,
                 };
                 args.flags.entry(flag.name).or_default().push(value);
             }
         }
-        args.sql = sql.map(|sql| sql.trim().trim_end_matches(';').trim_end().to_owned()).filter(|sql| !sql.is_empty());
+        args.sql = sql
+            .map(|sql| sql.trim().trim_end_matches(';').trim_end().to_owned())
+            .filter(|sql| !sql.is_empty());
         args.check(spec)?;
         Ok(args)
     }
 
     fn check(&mut self, spec: &Spec) -> Result<(), Error> {
         let words: Vec<_> = spec.positionals.iter().filter(|p| p.kind != Kind::Sql).collect();
-        let least = words.iter().filter(|p| matches!(p.arity, Arity::One | Arity::Some)).count();
+        let least = words
+            .iter()
+            .filter(|p| matches!(p.arity, Arity::One | Arity::Some))
+            .count();
         let unbounded = words.iter().any(|p| matches!(p.arity, Arity::Some | Arity::Any));
         let sql_wanted = spec.positionals.iter().find(|p| p.kind == Kind::Sql);
-        if let Some(missing) = words.iter().filter(|p| matches!(p.arity, Arity::One | Arity::Some)).nth(self.positionals.len())
+        if let Some(missing) = words
+            .iter()
+            .filter(|p| matches!(p.arity, Arity::One | Arity::Some))
+            .nth(self.positionals.len())
         {
             return Err(usage(spec, &format!("{} is missing", missing.name)));
         }
         debug_assert!(least <= self.positionals.len());
         if !unbounded && self.positionals.len() > words.len() {
-            return Err(usage(spec, &format!("{:?} is one too many", self.positionals[words.len()])));
+            return Err(usage(
+                spec,
+                &format!("{:?} is one too many", self.positionals[words.len()]),
+            ));
         }
         if sql_wanted.is_some_and(|p| p.arity == Arity::One) && self.sql.is_none() {
             return Err(usage(spec, "the SQL is missing"));
@@ -139,7 +160,9 @@ impl Args {
     /// # Errors
     /// It is not one.
     pub fn duration(&self, flag: &str) -> Result<Option<Duration>, Error> {
-        self.value(flag).map(|text| parse_duration(text).map_err(|cause| cause.within(&format!("--{flag}")))).transpose()
+        self.value(flag)
+            .map(|text| parse_duration(text).map_err(|cause| cause.within(&format!("--{flag}"))))
+            .transpose()
     }
 
     /// The same with a flag added, for statements that stand for a command.
@@ -151,7 +174,10 @@ impl Args {
 
     /// Arguments of these positional words.
     pub fn of_words<const N: usize>(words: [&str; N]) -> Self {
-        Self { positionals: words.map(str::to_owned).to_vec(), ..Self::default() }
+        Self {
+            positionals: words.map(str::to_owned).to_vec(),
+            ..Self::default()
+        }
     }
 }
 
@@ -167,7 +193,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, Error> {
         return Err(bad());
     }
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
         rest = rest[digits..].trim_start();
         let letters = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
@@ -205,7 +233,9 @@ fn find_flag(spec: &Spec, typed: &str) -> Option<Flag> {
         Some(name) => all().find(|flag| flag.name == name).copied(),
         None => {
             let letter = typed.strip_prefix('-')?;
-            all().find(|flag| flag.short.is_some_and(|short| letter == short.to_string())).copied()
+            all()
+                .find(|flag| flag.short.is_some_and(|short| letter == short.to_string()))
+                .copied()
         }
     }
 }
@@ -261,7 +291,13 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, ms) in [("30s", 30_000), ("500 ms", 500), ("1m 30s", 90_000), ("1h30m", 5_400_000), ("2", 2_000)] {
+        for (text, ms) in [
+            ("30s", 30_000),
+            ("500 ms", 500),
+            ("1m 30s", 90_000),
+            ("1h30m", 5_400_000),
+            ("2", 2_000),
+        ] {
             assert_eq!(parse_duration(text).unwrap(), Duration::from_millis(ms), "{text}");
         }
         for text in ["", "soon", "5 parsecs", "-1s", "1e400d", "99999999999999999999999h"] {

@@ -20,7 +20,11 @@ static SPEC: Spec = Spec {
     category: Category::Savepoints,
     summary: "deletes a savepoint",
     help: "Only a savepoint: checkpoints are the engine's own. It can't be taken back, so it asks.",
-    positionals: &[Positional { name: "PATH", kind: Kind::Location, arity: Arity::One }],
+    positionals: &[Positional {
+        name: "PATH",
+        kind: Kind::Location,
+        arity: Arity::One,
+    }],
     flags: &[],
     example: "!drop-savepoint savepoints/savepoint-5f2c9a-8d1e0b",
     one_shot: true,

@@ -19,7 +19,11 @@ static SPEC: Spec = Spec {
     category: Category::Shell,
     summary: "lists the commands, or explains one",
     help: "Everything that does not begin with ! is SQL and ends with ;",
-    positionals: &[Positional { name: "COMMAND", kind: Kind::Command, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "COMMAND",
+        kind: Kind::Command,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!help restore",
     one_shot: false,
@@ -47,7 +51,11 @@ fn overview() -> String {
     let mut text = String::new();
     for category in Category::ALL {
         let mut listing = Listing::new([("", Align::Left), ("", Align::Left)]);
-        for spec in COMMANDS.iter().map(|command| command.spec()).filter(|spec| spec.category == category) {
+        for spec in COMMANDS
+            .iter()
+            .map(|command| command.spec())
+            .filter(|spec| spec.category == category)
+        {
             listing.row([format!("  !{}", spec.name), spec.summary.to_owned()]);
         }
         text.push_str(&format!("{}\n{}\n", category.title(), listing.render(None, true)));
@@ -65,7 +73,13 @@ fn overview() -> String {
 fn explain(spec: &Spec) -> String {
     let mut text = format!("{}\n\n{}: {}\n{}\n", spec.usage(), spec.name, spec.summary, spec.help);
     let mut flags = Listing::new([("", Align::Left), ("", Align::Left)]);
-    for Flag { name, short, value, help } in spec.flags.iter().chain(&COMMON_FLAGS) {
+    for Flag {
+        name,
+        short,
+        value,
+        help,
+    } in spec.flags.iter().chain(&COMMON_FLAGS)
+    {
         let short = short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
         let value = value.map(|(name, _)| format!(" {name}")).unwrap_or_default();
         flags.row([format!("  {short}--{name}{value}"), (*help).to_owned()]);

@@ -7,13 +7,13 @@ use serde_json::json;
 use skep_engine::{ErrorKind, JobDetail};
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
 use super::jobs::age_ms;
+use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::session::Session;
-use crate::ui::{Align, Listing};
 use crate::ui::quantity;
+use crate::ui::{Align, Listing};
 
 /// `!job REF`.
 #[derive(Debug)]
@@ -25,7 +25,11 @@ static SPEC: Spec = Spec {
     category: Category::Jobs,
     summary: "shows one job whole",
     help: "Its SQL, state, rows, tasks, checkpoints, failures, and what it was restored from.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!job %%",
     one_shot: true,
@@ -41,7 +45,8 @@ impl Command for Job {
         let mut target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
         let detail = detail(&mut target).await?;
         if args.has("json") || session.settings.json {
-            let mut object = serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;
+            let mut object =
+                serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;
             if let (Some(detail), Some(fields)) = (&detail, object.as_object_mut()) {
                 fields.insert("vertices".to_owned(), json!(detail.vertices));
                 fields.insert("checkpoints".to_owned(), json!(detail.checkpoints));
@@ -57,7 +62,9 @@ impl Command for Job {
 
 /// Asks the engine, where it can be asked and still knows the job.
 async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
-    let (Some(jobs), Some(job_id)) = (target.connection.jobs.clone(), target.job.job_id) else { return Ok(None) };
+    let (Some(jobs), Some(job_id)) = (target.connection.jobs.clone(), target.job.job_id) else {
+        return Ok(None);
+    };
     match jobs.detail(&job_id).await {
         Ok(detail) => {
             target.job.apply(&detail.summary.status);
@@ -94,17 +101,31 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
     for (name, value) in detail.iter().flat_map(|detail| &detail.facts) {
         fact(name, Some(value.clone()));
     }
-    fact("checkpoint", job.checkpoint_id.map(|id| match job.checkpoint_taken {
-        Some(taken) => format!("{id} · {}", quantity::moment(taken, now, &TimeZone::system())),
-        None => id.to_string(),
-    }));
+    fact(
+        "checkpoint",
+        job.checkpoint_id.map(|id| match job.checkpoint_taken {
+            Some(taken) => format!("{id} · {}", quantity::moment(taken, now, &TimeZone::system())),
+            None => id.to_string(),
+        }),
+    );
     fact("savepoint", job.savepoint.clone());
     fact("restored from", job.restored_from.clone());
     fact("error", job.error.clone());
     if let Some(spool) = target.entry.as_ref().and_then(|entry| entry.spool.as_ref()) {
         let progress = spool.progress().borrow().clone();
-        let held = if progress.full { ", the query is held back until !fg" } else { "" };
-        fact("rows kept", Some(format!("{} ({} not shown yet{held})", quantity::count(progress.rows), quantity::bytes(progress.waiting))));
+        let held = if progress.full {
+            ", the query is held back until !fg"
+        } else {
+            ""
+        };
+        fact(
+            "rows kept",
+            Some(format!(
+                "{} ({} not shown yet{held})",
+                quantity::count(progress.rows),
+                quantity::bytes(progress.waiting)
+            )),
+        );
     }
     session.ui.list(&facts)?;
     if let Some(sql) = &job.sql {

@@ -12,8 +12,8 @@ use super::target;
 use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
 use crate::session::Session;
-use crate::ui::{Align, Listing};
 use crate::ui::quantity;
+use crate::ui::{Align, Listing};
 
 /// `!jobs [-a]`.
 #[derive(Debug)]
@@ -27,7 +27,12 @@ static SPEC: Spec = Spec {
     help: "With --all also the jobs that the ledger and the engine know of this connection, marked by where they are\n\
            known from.",
     positionals: &[],
-    flags: &[Flag { name: "all", short: Some('a'), value: None, help: "also those of other sessions" }],
+    flags: &[Flag {
+        name: "all",
+        short: Some('a'),
+        value: None,
+        help: "also those of other sessions",
+    }],
     example: "!jobs --all",
     one_shot: true,
 };
@@ -54,7 +59,11 @@ impl Command for Jobs {
             return Ok(Flow::Continue);
         }
         if jobs.is_empty() {
-            session.ui.say(if everything { "no jobs" } else { "no jobs in this session · !jobs -a lists earlier ones" });
+            session.ui.say(if everything {
+                "no jobs"
+            } else {
+                "no jobs in this session · !jobs -a lists earlier ones"
+            });
             return Ok(Flow::Continue);
         }
         session.ui.list(&listing(jobs, everything, now))?;
@@ -86,14 +95,17 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
             row.extend([word(&job.known), word(&job.origin)]);
         }
         let checkpoint = job.checkpoint_id.map(|id| match job.checkpoint_taken {
-            Some(taken) if job.known == Known::Live => format!("{id} · {} ago", age_ms(now.as_millisecond() - taken.as_millisecond())),
+            Some(taken) if job.known == Known::Live => {
+                format!("{id} · {} ago", age_ms(now.as_millisecond() - taken.as_millisecond()))
+            }
             Some(taken) => format!("{id} · {}", quantity::moment(taken, now, &TimeZone::system())),
             None => id.to_string(),
         });
         row.extend([
             job.name.clone(),
             job.job_id.map_or_else(dash, |id| id.short()),
-            job.started.map_or_else(dash, |started| quantity::moment(started, now, &TimeZone::system())),
+            job.started
+                .map_or_else(dash, |started| quantity::moment(started, now, &TimeZone::system())),
             job.duration_ms.map_or_else(dash, age_ms),
             job.rows_in.map_or_else(dash, quantity::count),
             job.rows_out.map_or_else(dash, quantity::count),

@@ -22,7 +22,11 @@ static SPEC: Spec = Spec {
     category: Category::Jobs,
     summary: "shows what a job has logged",
     help: "The newest lines that are still kept, oldest first; also what a print table was given.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!logs %%",
     one_shot: true,
@@ -41,7 +45,10 @@ impl Command for Logs {
             (_, _, Some(entry)) => {
                 let (lines, dropped) = entry.log.lines();
                 if dropped > 0 {
-                    session.ui.say(&format!("{} older lines are not kept any more", quantity::count(dropped)));
+                    session.ui.say(&format!(
+                        "{} older lines are not kept any more",
+                        quantity::count(dropped)
+                    ));
                 }
                 lines
             }
@@ -52,7 +59,9 @@ impl Command for Logs {
             if args.has("json") || session.settings.json {
                 session.ui.json(&json!({ "at": line.at, "text": line.text }))?;
             } else {
-                session.ui.print(&format!("{} {}", quantity::moment(line.at, now, &zone), line.text))?;
+                session
+                    .ui
+                    .print(&format!("{} {}", quantity::moment(line.at, now, &zone), line.text))?;
             }
         }
         Ok(Flow::Continue)

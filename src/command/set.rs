@@ -6,8 +6,8 @@ use super::args::Args;
 use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::{Session, Settings};
-use crate::ui::{Align, Listing};
 use crate::ui::quantity;
+use crate::ui::{Align, Listing};
 
 /// `!set [NAME [VALUE]]`.
 #[derive(Debug)]
@@ -23,8 +23,16 @@ static SPEC: Spec = Spec {
            !set restore PATH makes the next statement that starts a job start from that state; !set restore off takes it\n\
            back.",
     positionals: &[
-        Positional { name: "NAME", kind: Kind::Setting, arity: Arity::Optional },
-        Positional { name: "VALUE", kind: Kind::Word, arity: Arity::Optional },
+        Positional {
+            name: "NAME",
+            kind: Kind::Setting,
+            arity: Arity::Optional,
+        },
+        Positional {
+            name: "VALUE",
+            kind: Kind::Word,
+            arity: Arity::Optional,
+        },
     ],
     flags: &[],
     example: "!set format csv",
@@ -110,7 +118,11 @@ impl Command for Set {
         let Some(name) = args.word(0) else {
             let mut listing = Listing::new([("setting", Align::Left), ("value", Align::Left), ("", Align::Left)]);
             for setting in SETTINGS {
-                listing.row([setting.name.to_owned(), (setting.read)(&session.settings), setting.help.to_owned()]);
+                listing.row([
+                    setting.name.to_owned(),
+                    (setting.read)(&session.settings),
+                    setting.help.to_owned(),
+                ]);
             }
             session.ui.list(&listing)?;
             return Ok(Flow::Continue);
@@ -119,7 +131,10 @@ impl Command for Set {
         let setting = SETTINGS
             .iter()
             .find(|setting| setting.name == lower || setting.aliases.contains(&lower.as_str()))
-            .ok_or_else(|| Error::failed(format!("no setting {name}")).hint("!set lists all · SET 'key' = 'value'; is the engine's own"))?;
+            .ok_or_else(|| {
+                Error::failed(format!("no setting {name}"))
+                    .hint("!set lists all · SET 'key' = 'value'; is the engine's own")
+            })?;
         match args.word(1) {
             Some(value) => (setting.write)(&mut session.settings, value)?,
             None => session.ui.print(&(setting.read)(&session.settings))?,
@@ -131,7 +146,9 @@ impl Command for Set {
 /// A size such as `500MB`, `1.5 GB` or `4096`; units count by thousands.
 fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let number: f64 = text[..digits].parse().ok()?;
     let scale = match text[digits..].trim().to_ascii_uppercase().as_str() {
         "" | "B" => 1.0,

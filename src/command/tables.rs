@@ -20,7 +20,11 @@ static SPEC: Spec = Spec {
     category: Category::Connections,
     summary: "lists the tables and views of the current database",
     help: "With a PATTERN only those whose name it fits: % stands for any text, _ for one character, as in LIKE.",
-    positionals: &[Positional { name: "PATTERN", kind: Kind::Word, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "PATTERN",
+        kind: Kind::Word,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!tables",
     one_shot: true,
@@ -36,7 +40,9 @@ impl Command for Tables {
         let objects = session.open()?.sql()?.objects().await?;
         let pattern: Option<Vec<char>> = args.word(0).map(|pattern| pattern.chars().collect());
         let shown = objects.iter().filter(|object| {
-            pattern.as_ref().is_none_or(|pattern| like(pattern, &object.name.chars().collect::<Vec<_>>()))
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| like(pattern, &object.name.chars().collect::<Vec<_>>()))
         });
         let kind = |kind| match kind {
             ObjectKind::Table => "table",
@@ -103,7 +109,14 @@ mod tests {
     #[test]
     fn patterns_fit_as_in_like() {
         let fits = |p: &str, t: &str| like(&p.chars().collect::<Vec<_>>(), &t.chars().collect::<Vec<_>>());
-        for (pattern, text) in [("%", ""), ("a%", "abc"), ("%c", "abc"), ("a_c", "abc"), ("%b%", "abc"), ("%aab", "aaaab")] {
+        for (pattern, text) in [
+            ("%", ""),
+            ("a%", "abc"),
+            ("%c", "abc"),
+            ("a_c", "abc"),
+            ("%b%", "abc"),
+            ("%aab", "aaaab"),
+        ] {
             assert!(fits(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("", "a"), ("a_", "a"), ("b%", "abc"), ("%ab", "abc")] {

@@ -47,7 +47,10 @@ pub struct Table {
 impl Table {
     /// An empty one.
     pub fn new() -> Self {
-        Self { inner: Arc::default(), version: Arc::new(watch::channel(0).0) }
+        Self {
+            inner: Arc::default(),
+            version: Arc::new(watch::channel(0).0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -70,7 +73,11 @@ impl Table {
 
     /// The job with that handle.
     pub fn get(&self, handle: u32) -> Option<Entry> {
-        self.lock().entries.iter().find(|entry| entry.job.handle == Some(handle)).cloned()
+        self.lock()
+            .entries
+            .iter()
+            .find(|entry| entry.job.handle == Some(handle))
+            .cloned()
     }
 
     /// All jobs, in the order of their handles.
@@ -89,7 +96,10 @@ impl Table {
     pub fn update(&self, handle: u32, change: impl FnOnce(&mut Entry)) -> Option<Entry> {
         let changed = {
             let mut inner = self.lock();
-            let entry = inner.entries.iter_mut().find(|entry| entry.job.handle == Some(handle))?;
+            let entry = inner
+                .entries
+                .iter_mut()
+                .find(|entry| entry.job.handle == Some(handle))?;
             change(entry);
             entry.clone()
         };
@@ -102,14 +112,21 @@ impl Table {
         if let Some(handle) = handle {
             self.update(handle, |entry| entry.job.action = action);
         }
-        Acting { table: self.clone(), handle }
+        Acting {
+            table: self.clone(),
+            handle,
+        }
     }
 
     /// How many jobs run, and how many have failed.
     pub fn counts(&self) -> (usize, usize) {
         let inner = self.lock();
         let active = inner.entries.iter().filter(|entry| entry.job.is_active()).count();
-        let failed = inner.entries.iter().filter(|entry| entry.job.ended_by == Some(skep_engine::EndedBy::Failed)).count();
+        let failed = inner
+            .entries
+            .iter()
+            .filter(|entry| entry.job.ended_by == Some(skep_engine::EndedBy::Failed))
+            .count();
         (active, failed)
     }
 

@@ -2,11 +2,11 @@
 
 use skep_engine::Dialect;
 
+use super::Span;
 use super::cursor::Cursor;
 use super::job_statement::{self, JobStatement, JobStatementError};
 use super::lexer::TokenKind;
 use super::literal::unquote;
-use super::{Span, statement_set};
 
 /// What a statement is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +147,10 @@ pub fn classify(text: &str, dialect: &Dialect) -> Kind {
         return Kind::Job(job);
     }
     let span = cursor.here();
-    let unknown = || Kind::Unknown { word: span.of(text).to_owned(), span };
+    let unknown = || Kind::Unknown {
+        word: span.of(text).to_owned(),
+        span,
+    };
     if cursor.eat_symbol("(") || cursor.eat_any(&["SELECT", "VALUES", "TABLE"]) {
         return Kind::Query;
     }
@@ -192,7 +195,9 @@ pub fn classify(text: &str, dialect: &Dialect) -> Kind {
         }
         "USE" if cursor.at("MODULES") => Kind::UseModules,
         "USE" => Kind::Use,
-        "RESET" => Kind::Reset { key: (!cursor.at_end()).then(|| rest(text, dialect, &cursor)) },
+        "RESET" => Kind::Reset {
+            key: (!cursor.at_end()).then(|| rest(text, &cursor)),
+        },
         "SHOW" => Kind::Show,
         "DESCRIBE" | "DESC" => Kind::Describe,
         "EXPLAIN" => Kind::Explain,
@@ -220,7 +225,9 @@ fn insert(cursor: &mut Cursor<'_>) -> Kind {
     while cursor.peek_text() == "(" {
         cursor.skip();
     }
-    Kind::Insert { values: cursor.at("VALUES") }
+    Kind::Insert {
+        values: cursor.at("VALUES"),
+    }
 }
 
 /// `WITH` and `FROM` may begin both: the first of the two words outside of parentheses tells.
@@ -246,7 +253,9 @@ fn create(cursor: &mut Cursor<'_>) -> Kind {
     let object = object_type(cursor);
     if object == ObjectType::Table {
         while cursor.peek().is_some() {
-            if cursor.eat("AS") && (cursor.peek_text() == "(" || cursor.at_any(&["SELECT", "WITH", "VALUES", "TABLE", "FROM"])) {
+            if cursor.eat("AS")
+                && (cursor.peek_text() == "(" || cursor.at_any(&["SELECT", "WITH", "VALUES", "TABLE", "FROM"]))
+            {
                 return Kind::Ctas;
             }
             cursor.skip();
@@ -290,7 +299,10 @@ fn set(text: &str, dialect: &Dialect, cursor: &mut Cursor<'_>) -> Kind {
         cursor.bump();
         if token.span.of(text) == "=" {
             let key = unquote(text[start..before.end].trim(), dialect).into_owned();
-            return Kind::Set { key, value: rest(text, dialect, cursor) };
+            return Kind::Set {
+                key,
+                value: rest(text, cursor),
+            };
         }
         before = token.span;
         count += 1;
@@ -298,34 +310,37 @@ fn set(text: &str, dialect: &Dialect, cursor: &mut Cursor<'_>) -> Kind {
     let first = text[start..before.end].trim_end_matches(';').trim();
     match (first, count) {
         ("-v", _) => Kind::SetList { key: None },
-        (key, 1) => Kind::SetList { key: Some(unquote(key, dialect).into_owned()) },
+        (key, 1) => Kind::SetList {
+            key: Some(unquote(key, dialect).into_owned()),
+        },
         // Spark's SET TIME ZONE 'UTC'.
         (words, _) => {
             let (key, value) = words.rsplit_once(char::is_whitespace).unwrap_or((words, ""));
-            Kind::Set { key: key.trim().to_owned(), value: unquote(value, dialect).into_owned() }
+            Kind::Set {
+                key: key.trim().to_owned(),
+                value: unquote(value, dialect).into_owned(),
+            }
         }
     }
 }
 
 /// What is left of the statement: a string without its quotes, or text as it stands.
-fn rest(text: &str, dialect: &Dialect, cursor: &Cursor<'_>) -> String {
+fn rest(text: &str, cursor: &Cursor<'_>) -> String {
     let mut ahead = cursor.clone();
     let start = ahead.here().start;
-    if let Some((value, _)) = ahead.string() {
-        if ahead.at_end() {
-            return value;
-        }
-        ahead = cursor.clone();
+    if let Some((value, _)) = ahead.string()
+        && ahead.at_end()
+    {
+        return value;
     }
+    ahead = cursor.clone();
     let mut end = start;
     while let Some(token) = ahead.bump() {
         if token.kind != TokenKind::Semicolon {
             end = token.span.end;
         }
     }
-    let rest = text[start..end].trim();
-    // RESET's key may be quoted; a value in backticks is nobody's.
-    rest.to_owned()
+    text[start..end].trim().to_owned()
 }
 
 impl Kind {
@@ -375,38 +390,269 @@ impl Kind {
     }
 }
 
-/// The name (its last part, without quotes) of the first table that a statement writes to: that of its `INSERT`, of the
-/// first one in a statement set, or the table it creates.
-pub fn sink(text: &str, dialect: &Dialect) -> Option<String> {
-    let first = statement_set::members(text, dialect).and_then(|members| members.first().map(|span| span.of(text)));
-    let mut cursor = Cursor::new(first.unwrap_or(text), dialect);
-    let mut last = None;
-    while cursor.peek().is_some() {
-        if cursor.eat("INSERT") {
-            cursor.eat_any(&["INTO", "OVERWRITE"]);
-            cursor.eat("TABLE");
-            let hive_directory = cursor.at_any(&["LOCAL", "DIRECTORY"]) && cursor.clone().name()?.len() == 1 && {
-                let mut ahead = cursor.clone();
-                ahead.eat("LOCAL");
-                ahead.eat("DIRECTORY") && ahead.string().is_some()
-            };
-            return if hive_directory { None } else { cursor.name()?.pop() };
-        }
-        let starts = last.is_none();
-        if starts && (cursor.eat("UPDATE") || cursor.eat_all(&["DELETE", "FROM"]) || cursor.eat_all(&["MERGE", "INTO"])) {
-            return cursor.name()?.pop();
-        }
-        if starts && cursor.at_any(&["CREATE", "REPLACE"]) {
-            while cursor.peek().is_some() && !cursor.eat("TABLE") {
-                cursor.skip();
-            }
-            cursor.eat_all(&["IF", "NOT", "EXISTS"]);
-            return cursor.name()?.pop();
-        }
-        if cursor.at("SELECT") {
-            return None;
-        }
-        last = cursor.skip();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flink(text: &str) -> Kind {
+        classify(text, &Dialect::FLINK)
     }
-    None
+
+    fn set(key: &str, value: &str) -> Kind {
+        Kind::Set {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_first_words_tell() {
+        let cases = [
+            ("", Kind::Empty),
+            (" -- nothing\n;;", Kind::Empty),
+            ("select 1", Kind::Query),
+            ("/* c */ WITH a AS (INSERT) SELECT 1", Kind::Query),
+            ("(SELECT 1) UNION (SELECT 2)", Kind::Query),
+            ("VALUES (1)", Kind::Query),
+            ("TABLE t", Kind::Query),
+            ("INSERT INTO t SELECT 1", Kind::Insert { values: false }),
+            (
+                "INSERT INTO `a`.b PARTITION (p = 'x') (c, d) VALUES (1, 2)",
+                Kind::Insert { values: true },
+            ),
+            ("EXECUTE INSERT OVERWRITE t VALUES (1)", Kind::Insert { values: true }),
+            ("EXECUTE SELECT 1", Kind::Query),
+            (
+                "WITH a AS (SELECT 1) INSERT INTO t SELECT * FROM a",
+                Kind::Insert { values: false },
+            ),
+            (
+                "FROM s INSERT OVERWRITE TABLE t SELECT a",
+                Kind::Insert { values: false },
+            ),
+            ("FROM s SELECT a", Kind::Query),
+            (
+                "EXECUTE STATEMENT SET BEGIN INSERT INTO t SELECT 1; END",
+                Kind::StatementSet,
+            ),
+            ("BEGIN STATEMENT SET; INSERT INTO t SELECT 1; END", Kind::StatementSet),
+            ("EXECUTE PLAN '/p.json'", Kind::ExecutePlan),
+            ("COMPILE PLAN '/p.json' FOR INSERT INTO t SELECT 1", Kind::CompilePlan),
+            (
+                "COMPILE AND EXECUTE PLAN '/p.json' FOR INSERT INTO t SELECT 1",
+                Kind::CompileAndExecute,
+            ),
+            ("CREATE TABLE t WITH ('a' = 'b') AS SELECT 1", Kind::Ctas),
+            ("CREATE OR REPLACE TABLE t AS (SELECT 1)", Kind::Ctas),
+            ("REPLACE TABLE t AS TABLE s", Kind::Ctas),
+            ("USE c.d", Kind::Use),
+            ("USE MODULES a, b", Kind::UseModules),
+            ("SHOW TABLES", Kind::Show),
+            ("DESC t", Kind::Describe),
+            ("DESCRIBE job", Kind::Describe),
+            ("EXPLAIN INSERT INTO t SELECT 1", Kind::Explain),
+            ("ADD JAR 'a.jar'", Kind::AddJar),
+            ("ADD JAR hdfs://a/b--c.jar", Kind::AddJar),
+            ("REMOVE JAR 'a.jar'", Kind::RemoveJar),
+            ("DELETE JAR a.jar", Kind::RemoveJar),
+            ("DELETE FROM t", Kind::Change),
+            ("UPDATE t SET a = 1", Kind::Change),
+            ("LOAD MODULE hive WITH ('a' = 'b')", Kind::LoadModule),
+            ("UNLOAD MODULE hive", Kind::UnloadModule),
+            ("CALL sys.compact('t')", Kind::Call),
+            ("ANALYZE TABLE t COMPUTE STATISTICS", Kind::Analyze),
+            ("TRUNCATE TABLE t", Kind::Truncate),
+            ("SHOW JOBS", Kind::Job(Ok(JobStatement::ShowJobs))),
+        ];
+        for (text, kind) in cases {
+            assert_eq!(flink(text), kind, "{text}");
+        }
+        assert!(matches!(flink("STOP JOB"), Kind::Job(Err(_))));
+    }
+
+    #[test]
+    fn what_is_not_known_is_named() {
+        assert_eq!(
+            flink(" SELEC 2"),
+            Kind::Unknown {
+                word: "SELEC".to_owned(),
+                span: Span::new(1, 6)
+            }
+        );
+        assert_eq!(
+            flink("'a'"),
+            Kind::Unknown {
+                word: "'a'".to_owned(),
+                span: Span::new(0, 3)
+            }
+        );
+        assert_eq!(
+            flink("`SELECT` 1"),
+            Kind::Unknown {
+                word: "`SELECT`".to_owned(),
+                span: Span::new(0, 8)
+            }
+        );
+        assert_eq!(
+            flink("EXECUTE x"),
+            Kind::Unknown {
+                word: "EXECUTE".to_owned(),
+                span: Span::new(0, 7)
+            }
+        );
+        assert_eq!(
+            flink("BEGIN"),
+            Kind::Unknown {
+                word: "BEGIN".to_owned(),
+                span: Span::new(0, 5)
+            }
+        );
+    }
+
+    #[test]
+    fn ddl_says_what_it_is_about() {
+        use ObjectType::*;
+        let cases = [
+            ("CREATE TABLE t (a AS b + 1, PROCTIME AS PROCTIME())", false, Table),
+            ("CREATE TEMPORARY TABLE IF NOT EXISTS t (a INT)", true, Table),
+            ("CREATE EXTERNAL TABLE t (a INT)", false, Table),
+            ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", true, View),
+            ("CREATE GLOBAL TEMPORARY VIEW v AS SELECT 1", true, View),
+            ("CREATE VIEW v AS SELECT 1", false, View),
+            ("CREATE MATERIALIZED TABLE m AS SELECT 1", false, MaterializedTable),
+            ("CREATE DATABASE d", false, Database),
+            ("CREATE SCHEMA d", false, Database),
+            ("CREATE CATALOG c WITH ('type' = 'jdbc')", false, Catalog),
+            ("CREATE TEMPORARY SYSTEM FUNCTION f AS 'a.B'", true, Function),
+            ("CREATE FUNCTION f AS 'a.B'", false, Function),
+            ("CREATE MODEL m INPUT (a INT)", false, Model),
+            ("CREATE ROLE r", false, Other),
+        ];
+        for (text, temporary, object) in cases {
+            assert_eq!(flink(text), Kind::Create { temporary, object }, "{text}");
+        }
+        assert_eq!(
+            flink("DROP TEMPORARY VIEW IF EXISTS v"),
+            Kind::Drop {
+                temporary: true,
+                object: View
+            }
+        );
+        assert_eq!(
+            flink("DROP TEMPORARY SYSTEM FUNCTION f"),
+            Kind::Drop {
+                temporary: true,
+                object: Function
+            }
+        );
+        assert_eq!(
+            flink("ALTER TABLE t SET ('a' = 'b')"),
+            Kind::Alter {
+                temporary: false,
+                object: Table
+            }
+        );
+    }
+
+    #[test]
+    fn settings_are_read_with_and_without_quotes() {
+        assert_eq!(flink("SET 'a.b' = 'it''s'"), set("a.b", "it's"));
+        assert_eq!(flink("set a.b=c d ;"), set("a.b", "c d"));
+        assert_eq!(
+            flink("SET pipeline.jars = hdfs://a/b--c.jar"),
+            set("pipeline.jars", "hdfs://a/b--c.jar")
+        );
+        assert_eq!(flink("SET 'a' = ''"), set("a", ""));
+        assert_eq!(flink("SET a="), set("a", ""));
+        assert_eq!(classify("SET hivevar:x='y'", &Dialect::HIVE), set("hivevar:x", "y"));
+        assert_eq!(classify("SET TIME ZONE 'UTC'", &Dialect::HIVE), set("TIME ZONE", "UTC"));
+        assert_eq!(flink("SET"), Kind::SetList { key: None });
+        assert_eq!(flink("SET;"), Kind::SetList { key: None });
+        assert_eq!(flink("SET -v"), Kind::SetList { key: None });
+        assert_eq!(
+            flink("SET 'a.b'"),
+            Kind::SetList {
+                key: Some("a.b".to_owned())
+            }
+        );
+        assert_eq!(flink("RESET"), Kind::Reset { key: None });
+        assert_eq!(
+            flink("RESET 'a.b'"),
+            Kind::Reset {
+                key: Some("a.b".to_owned())
+            }
+        );
+        assert_eq!(
+            flink("RESET a.b"),
+            Kind::Reset {
+                key: Some("a.b".to_owned())
+            }
+        );
+    }
+
+    #[test]
+    fn the_prelude_takes_session_scoped_statements_only() {
+        let session = [
+            "CREATE TEMPORARY TABLE t (a INT)",
+            "CREATE CATALOG c WITH ('type' = 'x')",
+            "USE d",
+            "SET 'a' = 'b'",
+            "RESET",
+            "ADD JAR 'a'",
+            "REMOVE JAR 'a'",
+            "LOAD MODULE m",
+            "USE MODULES m",
+            "DROP TEMPORARY FUNCTION f",
+        ];
+        let catalog = [
+            "CREATE TABLE t (a INT)",
+            "ALTER TABLE t RENAME TO u",
+            "DROP VIEW v",
+            "CREATE DATABASE d",
+            "DROP FUNCTION f",
+        ];
+        let lasting = [
+            "CREATE TABLE t AS SELECT 1",
+            "CALL p()",
+            "INSERT INTO t SELECT 1",
+            "SELECT 1",
+            "SET",
+            "SHOW JOBS",
+            "CREATE MATERIALIZED TABLE m AS SELECT 1",
+            "TRUNCATE TABLE t",
+            "",
+            "nonsense",
+        ];
+        for (texts, scope) in [
+            (&session[..], Scope::Session),
+            (&catalog, Scope::Catalog),
+            (&lasting, Scope::Lasting),
+        ] {
+            for text in texts {
+                assert_eq!(flink(text).scope(), scope, "{text}");
+                assert_eq!(flink(text).is_session_scoped(), scope != Scope::Lasting, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_writes_starts_a_job() {
+        for text in [
+            "INSERT INTO t VALUES (1)",
+            "EXECUTE PLAN 'p'",
+            "CREATE TABLE t AS SELECT 1",
+            "BEGIN STATEMENT SET",
+            "UPDATE t SET a = 1",
+        ] {
+            assert!(flink(text).starts_job(), "{text}");
+        }
+        for text in [
+            "SELECT 1",
+            "COMPILE PLAN 'p' FOR INSERT INTO t SELECT 1",
+            "EXPLAIN INSERT INTO t SELECT 1",
+            "CALL p()",
+        ] {
+            assert!(!flink(text).starts_job(), "{text}");
+        }
+    }
 }

@@ -74,7 +74,11 @@ pub fn words(tail: &str) -> Result<Vec<Word>, CommandLineError> {
                     match rest.next() {
                         None => {
                             let span = Span::new(at, tail.len());
-                            return Err(CommandLineError::OpenQuote { quote: c, at: tail[..at].chars().count(), span });
+                            return Err(CommandLineError::OpenQuote {
+                                quote: c,
+                                at: tail[..at].chars().count(),
+                                span,
+                            });
                         }
                         Some((_, q)) if q == c => {
                             if c == '"' || rest.next_if(|(_, next)| *next == c).is_none() {
@@ -98,7 +102,11 @@ pub fn words(tail: &str) -> Result<Vec<Word>, CommandLineError> {
         }
         let end = rest.peek().map_or(tail.len(), |(at, _)| *at);
         let quoted = matches!(first, '\'' | '"' | '\\');
-        words.push(Word { text, span: Span::new(start, end), quoted });
+        words.push(Word {
+            text,
+            span: Span::new(start, end),
+            quoted,
+        });
     }
 }
 
@@ -116,8 +124,15 @@ pub fn arguments(tail: &str) -> Result<Vec<Argument>, CommandLineError> {
             continue;
         }
         let span = word.span;
-        let kind = if word.quoted || flags_end { None } else { flag(&word.text) };
-        arguments.push(Argument { kind: kind.unwrap_or(ArgumentKind::Positional(word.text)), span });
+        let kind = if word.quoted || flags_end {
+            None
+        } else {
+            flag(&word.text)
+        };
+        arguments.push(Argument {
+            kind: kind.unwrap_or(ArgumentKind::Positional(word.text)),
+            span,
+        });
     }
     Ok(arguments)
 }
@@ -131,7 +146,10 @@ fn flag(word: &str) -> Option<ArgumentKind> {
         None => (word.strip_prefix('-')?, None),
     };
     let is_flag = name.starts_with(|c: char| c.is_alphabetic() || c == '?');
-    is_flag.then(|| ArgumentKind::Flag { name: name.to_owned(), value })
+    is_flag.then(|| ArgumentKind::Flag {
+        name: name.to_owned(),
+        value,
+    })
 }
 
 #[cfg(test)]
@@ -150,9 +168,15 @@ mod tests {
         assert_eq!(texts("'a b' \"c d\" e'f g'h"), ["a b", "c d", "ef gh"]);
         assert_eq!(texts("'it''s' '' \"\" ''''"), ["it's", "", "", "'"]);
         assert_eq!(texts(r#""a\"b" "c:\dir" "\\x""#), ["a\"b", r"c:\dir", r"\x"]);
-        assert_eq!(texts(r"C:\data\new \\server\share a\ b \'q\' end\"), [r"C:\data\new", r"\\server\share", "a b", "'q'", r"end\"]);
+        assert_eq!(
+            texts(r"C:\data\new \\server\share a\ b \'q\' end\"),
+            [r"C:\data\new", r"\\server\share", "a b", "'q'", r"end\"]
+        );
         assert_eq!(texts(""), Vec::<String>::new());
-        assert_eq!(texts("jdbc:hive2://h:1/db;auth=x?a=b#c"), ["jdbc:hive2://h:1/db;auth=x?a=b#c"]);
+        assert_eq!(
+            texts("jdbc:hive2://h:1/db;auth=x?a=b#c"),
+            ["jdbc:hive2://h:1/db;auth=x?a=b#c"]
+        );
     }
 
     #[test]
@@ -165,7 +189,14 @@ mod tests {
     #[test]
     fn an_open_quote_is_said_with_its_place() {
         let error = words("ä b'c d").unwrap_err();
-        assert_eq!(error, CommandLineError::OpenQuote { quote: '\'', at: 3, span: Span::new(4, 8) });
+        assert_eq!(
+            error,
+            CommandLineError::OpenQuote {
+                quote: '\'',
+                at: 3,
+                span: Span::new(4, 8)
+            }
+        );
         assert_eq!(error.to_string(), "the ' at column 4 is never closed");
         assert!(words(r#""a\""#).is_err());
     }
@@ -183,8 +214,15 @@ mod tests {
             .map(|argument| argument.kind)
             .collect();
         let expected = [
-            word("%-"), flag("drain", None), flag("dir", Some("s3://a b")), flag("a", None), flag("label", Some("")),
-            word("--x"), word("-1"), word("-"), word("--y"),
+            word("%-"),
+            flag("drain", None),
+            flag("dir", Some("s3://a b")),
+            flag("a", None),
+            flag("label", Some("")),
+            word("--x"),
+            word("-1"),
+            word("-"),
+            word("--y"),
         ];
         assert_eq!(kinds, expected);
     }

@@ -2,9 +2,9 @@
 
 use skep_engine::Dialect;
 
+use super::Span;
 use super::lexer::{Lexer, Token, TokenKind};
 use super::literal::unquote;
-use super::Span;
 
 /// A statement and how far it has been read.
 #[derive(Debug, Clone)]
@@ -17,7 +17,12 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(text: &'a str, dialect: &Dialect) -> Self {
-        let mut cursor = Self { text, dialect: *dialect, lexer: Lexer::new(text, dialect), next: None };
+        let mut cursor = Self {
+            text,
+            dialect: *dialect,
+            lexer: Lexer::new(text, dialect),
+            next: None,
+        };
         cursor.bump();
         cursor
     }
@@ -34,13 +39,16 @@ impl<'a> Cursor<'a> {
 
     /// Reads a token.
     pub(super) fn bump(&mut self) -> Option<Token> {
-        let next = self.lexer.find(|token| !token.kind.is_trivia() && token.kind != TokenKind::Hint);
+        let next = self
+            .lexer
+            .find(|token| !token.kind.is_trivia() && token.kind != TokenKind::Hint);
         std::mem::replace(&mut self.next, next)
     }
 
     /// Where the next token begins, or the text ends.
     pub(super) fn here(&self) -> Span {
-        self.next.map_or(Span::new(self.text.len(), self.text.len()), |token| token.span)
+        self.next
+            .map_or(Span::new(self.text.len(), self.text.len()), |token| token.span)
     }
 
     /// The next token is this keyword.
@@ -90,14 +98,19 @@ impl<'a> Cursor<'a> {
     pub(super) fn string(&mut self) -> Option<(String, Span)> {
         let token = self.next.filter(|token| token.kind == TokenKind::String)?;
         self.bump();
-        Some((unquote(token.span.of(self.text), &self.dialect).into_owned(), token.span))
+        Some((
+            unquote(token.span.of(self.text), &self.dialect).into_owned(),
+            token.span,
+        ))
     }
 
     /// Reads a name such as `` a.`b`.c `` and gives its parts without quotes.
     pub(super) fn name(&mut self) -> Option<Vec<String>> {
         let mut parts = Vec::new();
         loop {
-            let token = self.next.filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Identifier))?;
+            let token = self
+                .next
+                .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Identifier))?;
             parts.push(unquote(token.span.of(self.text), &self.dialect).into_owned());
             self.bump();
             if !self.eat_symbol(".") {

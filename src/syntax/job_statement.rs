@@ -59,27 +59,44 @@ pub struct JobStatementError {
 /// The words say that it is one, and what follows is not as it must be.
 pub fn parse(text: &str, dialect: &Dialect) -> Option<Result<JobStatement, JobStatementError>> {
     let mut cursor = Cursor::new(text, dialect);
-    let (usage, read): (_, fn(&mut Cursor<'_>) -> Result<JobStatement, String>) = if cursor.eat_all(&["SHOW", "JOBS"]) {
+    let (usage, read): (_, Read) = if cursor.eat_all(&["SHOW", "JOBS"]) {
         ("SHOW JOBS", |_| Ok(JobStatement::ShowJobs))
     } else if cursor.eat_all(&["SHOW", "SAVEPOINTS"]) {
         ("SHOW SAVEPOINTS [FOR JOB 'id']", show_savepoints)
     } else if cursor.eat_all(&["STOP", "JOB"]) {
         ("STOP JOB 'id' [WITH SAVEPOINT] [WITH DRAIN]", stop_job)
     } else if cursor.eat_all(&["CREATE", "SAVEPOINT"]) {
-        ("CREATE SAVEPOINT FOR JOB 'id'", |cursor| for_job(cursor).map(JobStatement::CreateSavepoint))
+        ("CREATE SAVEPOINT FOR JOB 'id'", |cursor| {
+            for_job(cursor).map(JobStatement::CreateSavepoint)
+        })
     } else if cursor.eat_all(&["DROP", "SAVEPOINT"]) {
-        ("DROP SAVEPOINT 'path'", |cursor| string(cursor, "the savepoint's path").map(JobStatement::DropSavepoint))
+        ("DROP SAVEPOINT 'path'", |cursor| {
+            string(cursor, "the savepoint's path").map(JobStatement::DropSavepoint)
+        })
     } else if cursor.eat_all(&["DESCRIBE", "JOB"]) || cursor.eat_all(&["DESC", "JOB"]) {
         cursor.peek().filter(|token| token.kind == super::TokenKind::String)?;
-        ("DESCRIBE JOB 'id'", |cursor| job_id(cursor).map(JobStatement::DescribeJob))
+        ("DESCRIBE JOB 'id'", |cursor| {
+            job_id(cursor).map(JobStatement::DescribeJob)
+        })
     } else {
         return None;
     };
     let statement = read(&mut cursor).and_then(|statement| {
-        if cursor.at_end() { Ok(statement) } else { Err(format!("{} is not expected here", shown(&cursor))) }
+        if cursor.at_end() {
+            Ok(statement)
+        } else {
+            Err(format!("{} is not expected here", shown(&cursor)))
+        }
     });
-    Some(statement.map_err(|message| JobStatementError { message, span: cursor.here(), usage }))
+    Some(statement.map_err(|message| JobStatementError {
+        message,
+        span: cursor.here(),
+        usage,
+    }))
 }
+
+/// Reads what follows a statement's first words.
+type Read = fn(&mut Cursor<'_>) -> Result<JobStatement, String>;
 
 fn show_savepoints(cursor: &mut Cursor<'_>) -> Result<JobStatement, String> {
     let job = if cursor.at("FOR") { Some(for_job(cursor)?) } else { None };
@@ -94,10 +111,18 @@ fn stop_job(cursor: &mut Cursor<'_>) -> Result<JobStatement, String> {
         let option = match () {
             () if cursor.at("SAVEPOINT") => &mut savepoint,
             () if cursor.at("DRAIN") => &mut drain,
-            () => return Err(format!("WITH is followed by SAVEPOINT or DRAIN, not by {}", shown(cursor))),
+            () => {
+                return Err(format!(
+                    "WITH is followed by SAVEPOINT or DRAIN, not by {}",
+                    shown(cursor)
+                ));
+            }
         };
         if std::mem::replace(option, true) {
-            return Err(format!("WITH {} is there twice", cursor.peek_text().to_ascii_uppercase()));
+            return Err(format!(
+                "WITH {} is there twice",
+                cursor.peek_text().to_ascii_uppercase()
+            ));
         }
         cursor.bump();
     }
@@ -125,7 +150,10 @@ fn string(cursor: &mut Cursor<'_>, what: &str) -> Result<Reference, String> {
             *cursor = before;
             Err(format!("{what} is empty"))
         }
-        None => Err(format!("{what} is expected as a string in quotes, not {}", shown(cursor))),
+        None => Err(format!(
+            "{what} is expected as a string in quotes, not {}",
+            shown(cursor)
+        )),
     }
 }
 
@@ -146,31 +174,60 @@ mod tests {
     }
 
     fn reference(text: &str, start: usize) -> Reference {
-        Reference { text: text.to_owned(), span: Span::new(start, start + text.len() + 2) }
+        Reference {
+            text: text.to_owned(),
+            span: Span::new(start, start + text.len() + 2),
+        }
     }
 
     #[test]
     fn each_statement_is_read() {
-        let stop = |savepoint, drain| Some(Ok(JobStatement::StopJob { job: reference("ab", 9), savepoint, drain }));
+        let stop = |savepoint, drain| {
+            Some(Ok(JobStatement::StopJob {
+                job: reference("ab", 9),
+                savepoint,
+                drain,
+            }))
+        };
         assert_eq!(read("show jobs"), Some(Ok(JobStatement::ShowJobs)));
         assert_eq!(read(" SHOW /* all */ JOBS;"), Some(Ok(JobStatement::ShowJobs)));
-        assert_eq!(read("DESCRIBE JOB 'ab'"), Some(Ok(JobStatement::DescribeJob(reference("ab", 13)))));
-        assert_eq!(read("desc job 'ab'"), Some(Ok(JobStatement::DescribeJob(reference("ab", 9)))));
+        assert_eq!(
+            read("DESCRIBE JOB 'ab'"),
+            Some(Ok(JobStatement::DescribeJob(reference("ab", 13))))
+        );
+        assert_eq!(
+            read("desc job 'ab'"),
+            Some(Ok(JobStatement::DescribeJob(reference("ab", 9))))
+        );
         assert_eq!(read("STOP JOB 'ab'"), stop(false, false));
         assert_eq!(read("STOP JOB 'ab' WITH SAVEPOINT"), stop(true, false));
         assert_eq!(read("STOP JOB 'ab' WITH DRAIN"), stop(false, true));
         assert_eq!(read("STOP JOB 'ab' WITH SAVEPOINT WITH DRAIN"), stop(true, true));
         assert_eq!(read("stop job 'ab' with drain with savepoint"), stop(true, true));
-        assert_eq!(read("CREATE SAVEPOINT FOR JOB 'ab'"), Some(Ok(JobStatement::CreateSavepoint(reference("ab", 25)))));
+        assert_eq!(
+            read("CREATE SAVEPOINT FOR JOB 'ab'"),
+            Some(Ok(JobStatement::CreateSavepoint(reference("ab", 25))))
+        );
         assert_eq!(read("SHOW SAVEPOINTS"), Some(Ok(JobStatement::ShowSavepoints(None))));
         let of_job = JobStatement::ShowSavepoints(Some(reference("ab", 24)));
         assert_eq!(read("SHOW SAVEPOINTS FOR JOB 'ab'"), Some(Ok(of_job)));
-        assert_eq!(read("DROP SAVEPOINT 's3://b/x'"), Some(Ok(JobStatement::DropSavepoint(reference("s3://b/x", 15)))));
+        assert_eq!(
+            read("DROP SAVEPOINT 's3://b/x'"),
+            Some(Ok(JobStatement::DropSavepoint(reference("s3://b/x", 15))))
+        );
     }
 
     #[test]
     fn other_statements_are_left_alone() {
-        for text in ["", "SHOW TABLES", "DESCRIBE job", "DESC job.t", "STOP", "CREATE TABLE savepoint (a INT)", "`SHOW` JOBS"] {
+        for text in [
+            "",
+            "SHOW TABLES",
+            "DESCRIBE job",
+            "DESC job.t",
+            "STOP",
+            "CREATE TABLE savepoint (a INT)",
+            "`SHOW` JOBS",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }
@@ -178,22 +235,66 @@ mod tests {
     #[test]
     fn errors_say_what_was_expected_and_where() {
         let cases = [
-            ("STOP JOB", "the job's id is expected as a string in quotes, not the end of the statement", 8, 8),
-            ("STOP JOB ab", "the job's id is expected as a string in quotes, not ab", 9, 11),
+            (
+                "STOP JOB",
+                "the job's id is expected as a string in quotes, not the end of the statement",
+                8,
+                8,
+            ),
+            (
+                "STOP JOB ab",
+                "the job's id is expected as a string in quotes, not ab",
+                9,
+                11,
+            ),
             ("STOP JOB ''", "the job's id is empty", 9, 11),
-            ("STOP JOB 'ab' WITH", "WITH is followed by SAVEPOINT or DRAIN, not by the end of the statement", 18, 18),
-            ("STOP JOB 'ab' WITH x", "WITH is followed by SAVEPOINT or DRAIN, not by x", 19, 20),
-            ("STOP JOB 'ab' WITH DRAIN WITH DRAIN", "WITH DRAIN is there twice", 30, 35),
+            (
+                "STOP JOB 'ab' WITH",
+                "WITH is followed by SAVEPOINT or DRAIN, not by the end of the statement",
+                18,
+                18,
+            ),
+            (
+                "STOP JOB 'ab' WITH x",
+                "WITH is followed by SAVEPOINT or DRAIN, not by x",
+                19,
+                20,
+            ),
+            (
+                "STOP JOB 'ab' WITH DRAIN WITH DRAIN",
+                "WITH DRAIN is there twice",
+                30,
+                35,
+            ),
             ("STOP JOB 'ab' now", "now is not expected here", 14, 17),
             ("SHOW JOBS ALL", "ALL is not expected here", 10, 13),
             ("CREATE SAVEPOINT 'ab'", "FOR JOB 'id' is expected, not 'ab'", 17, 21),
-            ("CREATE SAVEPOINT FOR 'ab'", "FOR JOB 'id' is expected, not 'ab'", 21, 25),
-            ("SHOW SAVEPOINTS FOR JOB", "the job's id is expected as a string in quotes, not the end of the statement", 23, 23),
-            ("DROP SAVEPOINT path", "the savepoint's path is expected as a string in quotes, not path", 15, 19),
+            (
+                "CREATE SAVEPOINT FOR 'ab'",
+                "FOR JOB 'id' is expected, not 'ab'",
+                21,
+                25,
+            ),
+            (
+                "SHOW SAVEPOINTS FOR JOB",
+                "the job's id is expected as a string in quotes, not the end of the statement",
+                23,
+                23,
+            ),
+            (
+                "DROP SAVEPOINT path",
+                "the savepoint's path is expected as a string in quotes, not path",
+                15,
+                19,
+            ),
         ];
         for (text, message, start, end) in cases {
             let error = read(text).unwrap().unwrap_err();
-            assert_eq!((error.message.as_str(), error.span), (message, Span::new(start, end)), "{text}");
+            assert_eq!(
+                (error.message.as_str(), error.span),
+                (message, Span::new(start, end)),
+                "{text}"
+            );
             assert!(error.usage.starts_with(&text[..4]), "{text}");
         }
     }

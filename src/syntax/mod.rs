@@ -8,9 +8,10 @@ pub mod job_statement;
 pub mod keywords;
 pub mod lexer;
 pub mod literal;
-pub mod secrets;
 #[cfg(test)]
 mod properties;
+pub mod secrets;
+pub mod sink;
 pub mod span;
 pub mod splitter;
 pub mod statement_set;
@@ -19,5 +20,6 @@ pub mod utf8;
 pub use classifier::{Kind, classify};
 pub use job_statement::JobStatement;
 pub use lexer::{Lexer, Open, Token, TokenKind};
+pub use sink::sink;
 pub use span::{Place, Span};
 pub use splitter::{Input, Pending, Piece, Splitter};

@@ -51,13 +51,64 @@ fn dialects() -> impl Strategy<Value = Dialect> {
 /// Fragments that mean something to the splitter, in any order, with a little of anything between them.
 fn scripts() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
-        ";", ";", "; ", "\n", "\r\n", " ", "\t", "'", "''", "\"", "`", "``", "\\", "--", "-", "/*", "/*+", "*/", "/", "*",
-        "#", "$", "$$", "$t$", "${", "}", "&", "& ", "!", "\n!", "!jobs -a", "!async ", "\n!restore %1 AS ", "SELECT 1",
-        "BEGIN", " STATEMENT SET", "EXECUTE STATEMENT SET BEGIN ", "COMPILE PLAN 'p' FOR ", "EXPLAIN ", "END", "END;",
-        "CASE WHEN a THEN b END", "ADD JAR ", "SET ", "a=b", "hdfs://a/b--c.jar", "\u{feff}", "ä", "漢字", "1.5e3", "(", ")",
+        ";",
+        ";",
+        "; ",
+        "\n",
+        "\r\n",
+        " ",
+        "\t",
+        "'",
+        "''",
+        "\"",
+        "`",
+        "``",
+        "\\",
+        "--",
+        "-",
+        "/*",
+        "/*+",
+        "*/",
+        "/",
+        "*",
+        "#",
+        "$",
+        "$$",
+        "$t$",
+        "${",
+        "}",
+        "&",
+        "& ",
+        "!",
+        "\n!",
+        "!jobs -a",
+        "!async ",
+        "\n!restore %1 AS ",
+        "SELECT 1",
+        "BEGIN",
+        " STATEMENT SET",
+        "EXECUTE STATEMENT SET BEGIN ",
+        "COMPILE PLAN 'p' FOR ",
+        "EXPLAIN ",
+        "END",
+        "END;",
+        "CASE WHEN a THEN b END",
+        "ADD JAR ",
+        "SET ",
+        "a=b",
+        "hdfs://a/b--c.jar",
+        "\u{feff}",
+        "ä",
+        "漢字",
+        "1.5e3",
+        "(",
+        ")",
     ]);
-    prop::collection::vec(prop_oneof![9 => known.prop_map(str::to_owned), 1 => any::<String>()], 0..24)
-        .prop_map(|parts| parts.concat())
+    prop::collection::vec(
+        prop_oneof![9 => known.prop_map(str::to_owned), 1 => any::<String>()],
+        0..24,
+    )
+    .prop_map(|parts| parts.concat())
 }
 
 proptest! {
@@ -152,7 +203,13 @@ fn clearing_forgets_what_is_pending_and_keeps_the_places() {
     drain(&mut splitter, &mut pieces);
     assert_eq!(pieces.len(), 2);
     assert_eq!((pieces[1].place.line, pieces[1].place.column), (3, 1));
-    assert_eq!(pieces[1].input, Input::Sql { text: "SELECT 2".to_owned(), background: false });
+    assert_eq!(
+        pieces[1].input,
+        Input::Sql {
+            text: "SELECT 2".to_owned(),
+            background: false
+        }
+    );
 }
 
 #[test]
@@ -164,7 +221,13 @@ fn a_dialect_may_change_between_pieces() {
     splitter.set_dialect(Dialect::HIVE);
     assert_eq!(splitter.next_piece().unwrap().input, Input::Trivia);
     let select = splitter.next_piece().unwrap();
-    assert_eq!(select.input, Input::Sql { text: "SELECT 'a\\';'".to_owned(), background: false });
+    assert_eq!(
+        select.input,
+        Input::Sql {
+            text: "SELECT 'a\\';'".to_owned(),
+            background: false
+        }
+    );
 }
 
 #[test]
