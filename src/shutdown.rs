@@ -56,7 +56,7 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
     for (entry, mut task) in entries.iter().zip(tasks) {
         let stopped = loop {
             tokio::select! {
-                stopped = &mut task => break stopped.map_err(|panic| Error::internal(panic))?,
+                stopped = &mut task => break stopped.map_err(Error::internal)?,
                 signal = session.interrupts.next() => {
                     // SIGTERM and SIGHUP stay asked for: they are why this is being done.
                     if signal == Signal::Interrupt {
@@ -65,7 +65,7 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
                     }
                     tokio::task::yield_now().await;
                     if signal.is_final() {
-                        break (&mut task).await.map_err(|panic| Error::internal(panic))?;
+                        break (&mut task).await.map_err(Error::internal)?;
                     }
                 }
             }
