@@ -333,6 +333,11 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, Value)> {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
         }
+        // A TLS handshake, to which a server without TLS answers like this.
+        if bytes[0] == 0x16 {
+            send(stream, 400, b"").await.ok()?;
+            return None;
+        }
     };
     let text = String::from_utf8(bytes[..head].to_vec()).unwrap().to_lowercase();
     let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
