@@ -140,8 +140,8 @@ impl Cluster {
             .iter()
             .filter(|checkpoint| checkpoint.status == "COMPLETED");
         let is_stop = |checkpoint: &Checkpoint| checkpoint.checkpoint_type.as_deref() == Some("SYNC_SAVEPOINT");
-        // The history is newest first. A drained job takes one last checkpoint of what it gave out while it drained;
-        // one that was only stopped takes none.
+        // The history is newest first. A checkpoint after the stop's savepoint is one of what a drain gave out; a
+        // drain that was over sooner looks like a plain stop.
         let ended_by = match (completed.next(), completed.next()) {
             (Some(last), _) if is_stop(last) => Some(EndedBy::Stopped),
             (Some(last), Some(before)) if is_stop(before) && !last.is_savepoint => Some(EndedBy::Drained),

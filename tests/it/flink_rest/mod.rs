@@ -1,4 +1,5 @@
 //! The driver of `flink-rest://` against replies recorded from real clusters.
+#![allow(clippy::unwrap_used, reason = "a test that can not go on panics")]
 
 mod faults;
 mod live;
