@@ -79,7 +79,7 @@ impl Cluster {
         let triggered = self
             .client
             .send::<Triggered>(Method::POST, &path, Some(&body), Repeat::Never);
-        let triggered = triggered.await.map_err(|error| self.about_job(job, error))?;
+        let triggered = triggered.await.map_err(|error| self.not_sent(job, &what, error))?;
         let progress = format!("{path}/{}", read_id(&triggered)?);
         let outcome = self.await_outcome(&Waiting { what: &what, progress }).await?;
         if let Some(cause) = &outcome.failure_cause {
@@ -111,9 +111,17 @@ impl Cluster {
             let sent = self
                 .client
                 .send::<Triggered>(Method::POST, &path, Some(body), Repeat::Idempotent);
-            sent.await.map_err(|error| self.about_job(job, error))?;
+            sent.await.map_err(|error| self.not_sent(job, what, error))?;
         }
         self.await_outcome(&waiting).await
+    }
+
+    /// The error for a request whose acceptance was not heard of.
+    fn not_sent(&self, job: &JobId, what: &str, error: EngineError) -> EngineError {
+        match error.kind {
+            ErrorKind::Lost | ErrorKind::Timeout => lost(what, error),
+            _ => self.about_job(job, error),
+        }
     }
 
     /// Waits until every task of the job runs or has finished: before that each savepoint fails. RUNNING alone says

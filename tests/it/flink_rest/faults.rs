@@ -46,13 +46,13 @@ async fn something_else_than_a_jobmanager_is_not_connected_to() {
         (Fault::Status(301, ""), ErrorKind::Protocol),
         (Fault::Status(401, ""), ErrorKind::Connect),
         (Fault::Status(502, "bad gateway"), ErrorKind::Connect),
-        (Fault::Body(b"<html>hello</html>"), ErrorKind::Protocol),
+        (Fault::Body(b"<html>hello</html>".to_vec()), ErrorKind::Protocol),
         (
-            Fault::Body(b"{\"productName\": \"Apache Flink\", \"version\": \"2.3.0\"}"),
+            Fault::Body(b"{\"productName\": \"Apache Flink\", \"version\": \"2.3.0\"}".to_vec()),
             ErrorKind::Protocol,
         ),
-        (Fault::Body(b""), ErrorKind::Protocol),
-        (Fault::Body(b"\x1b[2J\xff\xfe{{{"), ErrorKind::Protocol),
+        (Fault::Body(b"".to_vec()), ErrorKind::Protocol),
+        (Fault::Body(b"\x1b[2J\xff\xfe{{{".to_vec()), ErrorKind::Protocol),
         (Fault::Huge, ErrorKind::Protocol),
         (Fault::Endless, ErrorKind::Protocol),
     ] {
@@ -80,7 +80,7 @@ async fn an_answer_may_hold_anything_and_makes_an_error() {
     ] {
         let server = Server::start("2.3.0", "running").await;
         let jobs = jobs(&server).await;
-        server.fault("GET /v1/jobs/overview", Fault::Body(body.as_bytes()));
+        server.fault("GET /v1/jobs/overview", Fault::Body(body.as_bytes().to_vec()));
         let error = jobs.list().await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Protocol, "{body}");
         assert!(!error.message.chars().any(char::is_control), "{:?}", error.message);
@@ -96,7 +96,7 @@ async fn a_time_beyond_the_calendar_is_no_time() {
     let body = br#"{"jobs": [{"jid": "ffffffffffffffffffffffffffffffff", "name": "x", "state": "RUNNING",
         "start-time": 9223372036854775807, "end-time": -9223372036854775808, "tasks": {"total": 4294967295,
         "running": 4294967295, "finished": 4294967295}}]}"#;
-    server.fault("GET /v1/jobs/overview", Fault::Body(body));
+    server.fault("GET /v1/jobs/overview", Fault::Body(body.to_vec()));
     let list = jobs.list().await.unwrap();
     assert_eq!((list[0].status.started, list[0].status.ended), (None, None));
 }
@@ -116,7 +116,7 @@ async fn a_question_is_asked_again_when_its_answer_is_lost() {
 async fn a_server_that_says_nothing_is_given_up() {
     let server = Server::start("2.3.0", "running").await;
     let short = Limits {
-        request: Duration::from_millis(100),
+        request: Duration::from_millis(500),
         ..limits()
     };
     let jobs = connect_with(&server, short).await.unwrap().jobs.unwrap();
@@ -126,10 +126,42 @@ async fn a_server_that_says_nothing_is_given_up() {
     assert!(
         error
             .message
-            .ends_with("did not answer GET /v1/jobs/overview within 100ms"),
+            .ends_with("did not answer GET /v1/jobs/overview within 500ms"),
         "{error}"
     );
     assert_eq!(server.requests("GET /v1/jobs/overview").len(), 1);
+}
+
+#[tokio::test]
+async fn a_small_answer_that_unpacks_to_a_long_one_is_refused() {
+    let server = Server::start("2.3.0", "running").await;
+    let jobs = jobs(&server).await;
+    let packed = include_bytes!("../../data/flink/two-mebibytes-of-spaces.gz").to_vec();
+    server.fault("GET /v1/jobs/overview", Fault::Gzip(packed));
+    let error = jobs.list().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Protocol);
+    assert!(error.message.ends_with("is longer than 1048576 bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn a_savepoint_whose_acceptance_is_not_heard_of_may_have_been_taken() {
+    let server = Server::start("2.3.0", "running").await;
+    let short = Limits {
+        request: Duration::from_millis(500),
+        ..limits()
+    };
+    let (jobs, job) = (connect_with(&server, short).await.unwrap().jobs.unwrap(), server.job());
+    server.fault("POST ", Fault::Silence);
+    let error = jobs.savepoint(&job, savepoint_request(3)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Lost);
+    assert!(
+        error
+            .message
+            .ends_with(&format!("what came of a savepoint of job {} is not known", job.short()))
+    );
+    // The same request once more tells.
+    jobs.savepoint(&job, savepoint_request(3)).await.unwrap();
+    assert_eq!(server.requests("POST ").len(), 1);
 }
 
 #[tokio::test]
@@ -181,7 +213,15 @@ async fn a_lost_reply_to_a_checkpoint_is_not_asked_for_again() {
 #[tokio::test]
 async fn a_server_that_is_away_for_a_moment_does_not_lose_a_savepoint() {
     let server = Server::start("2.3.0", "running").await;
-    let (jobs, job) = (jobs(&server).await, server.job());
+    server.in_progress(5);
+    let patient = Limits {
+        outage: Duration::from_secs(20),
+        ..limits()
+    };
+    let (jobs, job) = (
+        connect_with(&server, patient).await.unwrap().jobs.unwrap(),
+        server.job(),
+    );
     // Both tries of two questions, after the one that finds the request to be new.
     let waiting = tokio::spawn(async move { jobs.savepoint(&job, savepoint_request(4)).await });
     server.asked("POST ").await;
@@ -213,6 +253,7 @@ async fn a_server_that_stays_away_leaves_it_unknown_whether_it_was_saved() {
 #[tokio::test]
 async fn a_request_that_the_server_has_forgotten_leaves_it_unknown_whether_it_was_saved() {
     let server = Server::start("2.3.0", "running").await;
+    server.in_progress(usize::MAX);
     let (jobs, job) = (jobs(&server).await, server.job());
     let waiting = tokio::spawn(async move { jobs.savepoint(&job, savepoint_request(4)).await });
     server.asked("POST ").await;

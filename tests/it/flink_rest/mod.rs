@@ -3,6 +3,7 @@
 
 mod faults;
 mod live;
+mod saved;
 mod server;
 mod verbs;
 

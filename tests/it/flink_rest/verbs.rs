@@ -3,7 +3,7 @@
 use serde_json::json;
 use skep::flink::FlinkRest;
 use skep_engine::{
-    CheckpointRequest, EndedBy, Engine, ErrorKind, Format, JobId, JobState, SavepointKind, SavepointRequest,
+    CheckpointRequest, EndedBy, Engine, ErrorKind, Format, JobId, JobState, SavepointKind, SavepointRequest, Secret,
     StopRequest, Target, Verdict,
 };
 
@@ -26,6 +26,18 @@ async fn a_connection_takes_job_verbs_and_no_sql() {
         assert!(can.savepoint && can.stop && can.cancel && can.checkpoint && can.drain && can.native_format);
         assert!(!can.restore && !can.chosen_job_id && !can.jobs_end_with_shell);
     }
+}
+
+#[tokio::test]
+async fn user_and_password_are_sent_and_not_shown() {
+    let server = Server::start("2.3.0", "running").await;
+    assert!(connect(&server).await.is_ok() && server.authorization().is_none());
+    let mut target = Target::new(server.url.clone(), "/nonexistent");
+    target.user = Some("me".to_owned());
+    target.password = Some(Secret::new("geheim".to_owned()));
+    let connection = FlinkRest::new().connect(&target).await.unwrap();
+    assert_eq!(server.authorization().as_deref(), Some("Basic bWU6Z2VoZWlt"));
+    assert_eq!(connection.url, server.url);
 }
 
 #[tokio::test]
@@ -466,36 +478,4 @@ async fn a_watched_job_shows_its_end() {
         .await
         .unwrap();
     assert!(seen.problem.is_none());
-}
-
-#[tokio::test]
-async fn what_outlives_a_job_is_told_apart_from_what_does_not() {
-    for version in VERSIONS {
-        for (moment, kept) in [
-            ("saved", true),
-            ("canceled", true),
-            ("failed", true),
-            ("finished", false),
-        ] {
-            let server = Server::start(version, moment).await;
-            let found = stores(&server).await.find(Some(&server.job()), &[]).await.unwrap();
-            assert!(found.is_sorted_by_key(|saved| std::cmp::Reverse(saved.taken)));
-            let usable = |kind| {
-                found
-                    .iter()
-                    .any(|saved| saved.kind == kind && saved.verdict == Verdict::Usable)
-            };
-            if !found.is_empty() {
-                assert_eq!(usable(SavepointKind::Checkpoint), kept, "{version} {moment}");
-            }
-            assert_eq!(
-                usable(SavepointKind::Savepoint),
-                matches!(moment, "saved" | "finished"),
-                "{version} {moment}"
-            );
-            for gone in found.iter().filter(|saved| saved.verdict == Verdict::Gone) {
-                assert_eq!(gone.reasons.len(), 1);
-            }
-        }
-    }
 }
