@@ -82,6 +82,11 @@ impl Client {
         &self.server
     }
 
+    /// Whether TLS is spoken.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+
     /// The limits it keeps.
     pub(crate) const fn limits(&self) -> &Limits {
         &self.limits
@@ -178,10 +183,8 @@ impl Client {
             let message = format!("{server} did not answer {name} within {:?}", self.limits.request);
             return EngineError::new(ErrorKind::Timeout, message);
         }
-        EngineError::new(
-            ErrorKind::Lost,
-            format!("the connection to {server} broke during {name}: {cause}"),
-        )
+        let message = format!("the connection to {server} broke during {name}: {cause}");
+        EngineError::new(ErrorKind::Lost, message)
     }
 }
 

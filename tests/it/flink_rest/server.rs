@@ -19,6 +19,8 @@ pub enum Fault {
     Cut,
     /// The request is read, then nothing comes.
     Silence,
+    /// What a server of another kind says: the alert of one that speaks TLS.
+    NotHttp,
     /// A body without an end.
     Endless,
     /// A length is announced that nobody can hold.
@@ -314,6 +316,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>, asked: &Notify) {
                 stream.write_all(&[head.as_bytes(), &body].concat()).await
             }
             Some(Fault::Cut) => return,
+            Some(Fault::NotHttp) => stream.write_all(&[21, 3, 1, 0, 2, 2, 22]).await,
             Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::Huge) => {
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", u64::MAX / 2);
@@ -342,8 +345,7 @@ async fn send(stream: &mut TcpStream, status: u16, body: &[u8]) -> std::io::Resu
         "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body).await
+    stream.write_all(&[head.as_bytes(), body].concat()).await
 }
 
 struct Request {
