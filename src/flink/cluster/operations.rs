@@ -37,7 +37,8 @@ impl Cluster {
             "formatType": format_word(request.format),
             "target-directory": request.dir,
         });
-        let outcome = self.trigger(job, "savepoints", &request.trigger, &body, &what).await?;
+        let outcome = self.trigger(job, "savepoints", &request.trigger, &body, &what).await;
+        let outcome = outcome.map_err(|error| mind_dir(error, request))?;
         match read_location(outcome) {
             Ok(location) => Ok(self.saved(job, location).await),
             Err(cause) => Err(self.not_done(job, &what, &cause).await),
@@ -54,7 +55,8 @@ impl Cluster {
             "formatType": format_word(savepoint.format),
             "targetDirectory": savepoint.dir,
         });
-        let outcome = self.trigger(job, "stop", &savepoint.trigger, &body, &what).await?;
+        let outcome = self.trigger(job, "stop", &savepoint.trigger, &body, &what).await;
+        let outcome = outcome.map_err(|error| mind_dir(error, savepoint))?;
         match read_location(outcome) {
             Ok(location) => {
                 self.await_end(job, &location).await?;
@@ -333,6 +335,14 @@ fn read_location(outcome: Outcome) -> Result<String, RootCause> {
 pub(super) fn read_id(triggered: &Triggered) -> Result<JobId> {
     let id = triggered.request_id.parse();
     id.map_err(|error| EngineError::new(ErrorKind::Protocol, format!("the request's id: {error}")))
+}
+
+/// A request without a directory is malformed where the cluster has no default one.
+fn mind_dir(error: EngineError, request: &SavepointRequest) -> EngineError {
+    if error.kind == ErrorKind::Rejected && request.dir.is_none() {
+        return error.hint("give the directory to save in: the cluster has no default one");
+    }
+    error
 }
 
 const fn format_word(format: Format) -> &'static str {

@@ -7,7 +7,7 @@ use skep_engine::{
     StopRequest, Target, Verdict,
 };
 
-use super::server::Server;
+use super::server::{Fault, Server};
 use super::{VERSIONS, connect, jobs, savepoint_request, stores, trigger};
 
 const UNKNOWN: JobId = JobId::from_bytes([0xff; 16]);
@@ -319,6 +319,24 @@ async fn a_savepoint_that_fails_gives_the_root_cause_first() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_cluster_without_a_default_directory_wants_one() {
+    let server = Server::start("2.3.0", "running").await;
+    let (jobs, job) = (jobs(&server).await, server.job());
+    let wanted = r#"{"errors": ["org.apache.flink.runtime.rest.handler.RestHandlerException: Config key [execution.checkpointing.savepoint-dir] is not set. Property [targetDirectory] must be provided.\n\tat a.b.C.d(C.java:1)"]}"#;
+    server.fault("POST ", Fault::Status(400, wanted));
+    let error = jobs.savepoint(&job, savepoint_request(7)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Rejected);
+    assert!(error.message.contains("savepoint-dir] is not set"), "{error}");
+    assert_eq!(error.hints.len(), 1);
+    server.fault("POST ", Fault::Status(400, wanted));
+    let stop = StopRequest {
+        savepoint: savepoint_request(8),
+        drain: false,
+    };
+    assert_eq!(jobs.stop(&job, stop).await.unwrap_err().hints, error.hints);
 }
 
 #[tokio::test]
