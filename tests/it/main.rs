@@ -1,3 +1,5 @@
 //! What the parts do together, seen from outside.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod architecture;
 mod flink_rest;
