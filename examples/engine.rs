@@ -34,7 +34,10 @@ impl Engine for Directories {
     async fn connect(&self, target: &Target) -> Result<Connection> {
         let dir = PathBuf::from(target.url.trim_start_matches("dir:"));
         if !dir.is_dir() {
-            return Err(EngineError::new(ErrorKind::Connect, format!("{} is not a directory", dir.display())));
+            return Err(EngineError::new(
+                ErrorKind::Connect,
+                format!("{} is not a directory", dir.display()),
+            ));
         }
         Ok(Connection {
             url: target.url.clone(),
@@ -78,7 +81,11 @@ impl Sql for Directory {
 
     async fn submit(&self, statement: Submit) -> Result<Operation> {
         if !statement.text.trim().eq_ignore_ascii_case("list") {
-            let place = Position { line: 1, column: 1, length: 1 };
+            let place = Position {
+                line: 1,
+                column: 1,
+                length: 1,
+            };
             return Err(EngineError::rejected("the only statement here is LIST").at(place));
         }
         Ok(Operation {
@@ -117,7 +124,10 @@ struct Once {
 impl Once {
     fn new(rows: RecordBatch) -> Self {
         // A batch is never empty: the stream of an empty directory has none.
-        Self { schema: rows.schema(), rows: Some(rows).filter(|rows| rows.num_rows() > 0) }
+        Self {
+            schema: rows.schema(),
+            rows: Some(rows).filter(|rows| rows.num_rows() > 0),
+        }
     }
 }
 

@@ -6,6 +6,9 @@ use skep_engine::{Connection, Engine, Target};
 
 use crate::error::Error;
 
+/// Where one connects if nothing else is said.
+pub const DEFAULT_URL: &str = "local:";
+
 /// The drivers, by URL scheme.
 #[derive(Clone, Default)]
 pub struct Engines {

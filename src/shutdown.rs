@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use skep_engine::{ErrorKind, SavepointRequest, StopRequest};
 
+use crate::engines::DEFAULT_URL;
 use crate::error::Error;
 use crate::interrupt::Signal;
 use crate::job::record::Action;
@@ -80,7 +81,7 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
                 session
                     .ui
                     .say(&format!("{} stopped with a savepoint{number}", entry.job.title()));
-                let url = if entry.job.url == "local:" {
+                let url = if entry.job.url == DEFAULT_URL {
                     String::new()
                 } else {
                     format!(" -u {}", entry.job.url)
