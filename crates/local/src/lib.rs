@@ -7,4 +7,5 @@
 
 pub mod dataflow;
 pub mod runtime;
+mod sql;
 pub mod table;
