@@ -5,7 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use skep_engine::{EngineError, ErrorKind, Result};
 
 use super::ddl::{self, CreateTable, CreateView};
-use super::reader::{Name, Reader, position};
+use super::reader::{Reader, position};
+pub(crate) use super::reader::Name;
 
 /// A statement as it was written.
 #[derive(Debug)]
