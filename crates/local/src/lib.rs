@@ -6,5 +6,6 @@
 //! directory, lock and socket.
 
 pub mod dataflow;
+pub mod failpoint;
 pub mod runtime;
 pub mod table;
