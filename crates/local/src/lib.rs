@@ -11,7 +11,7 @@ mod compute;
 pub mod dataflow;
 mod define;
 mod engine;
-mod failpoint;
+pub mod failpoint;
 mod failure;
 mod function;
 mod plan;
