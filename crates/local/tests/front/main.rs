@@ -1,0 +1,9 @@
+//! The SQL front of the embedded engine, through the `Sql` trait: each kind of statement with its exact results, and
+//! what is refused with its sentence.
+
+mod batch;
+mod catalog;
+mod errors;
+mod functions;
+mod job;
+mod world;
