@@ -117,9 +117,12 @@ struct Statement {
 }
 
 impl Statement {
+    /// Takes the next token that is neither blank nor comment. A `;` can only be one within a statement set.
     fn note(&mut self, token: Token, bytes: &[u8]) {
-        self.head.note(token, bytes);
-        self.block.note(token, bytes);
+        if token.kind != TokenKind::Semicolon {
+            self.head.note(token, bytes);
+            self.block.note(token, bytes);
+        }
         self.before_last = self.last;
         self.last = token.span.end;
         self.ampersand = token.kind == TokenKind::Symbol && bytes[token.span.start] == b'&';
@@ -175,7 +178,8 @@ impl Splitter {
         self.drop_taken();
     }
 
-    /// What is open, after all pieces have been taken; `None` if the input could end here.
+    /// What is open, after all pieces have been taken; `None` if the input could end here. To be asked at the end of a
+    /// line: a bang-command whose first line has not ended is not open.
     pub fn pending(&self) -> Option<Pending> {
         let inner = self
             .scan
