@@ -139,11 +139,6 @@ impl Parser {
         }
     }
 
-    /// The schema of the rows.
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     /// Rows parsed and not yet taken.
     pub(super) const fn rows(&self) -> usize {
         self.rows
