@@ -55,6 +55,9 @@ impl Pane {
     /// The state of all groups. Taking it empties the accumulators, so it is merged back.
     pub(super) fn snapshot(&mut self, aggregation: &Aggregation) -> Result<RecordBatch> {
         let rows = self.keys.len();
+        if rows == 0 {
+            return Ok(RecordBatch::new_empty(aggregation.state.clone()));
+        }
         let mut columns = self.keys.take()?;
         for accumulator in &mut self.accumulators {
             columns.extend(failed(accumulator.state(EmitTo::All))?);
@@ -70,6 +73,9 @@ impl Pane {
         let rows = self.keys.len();
         if aggregation.keys() == 0 && rows == 0 {
             return aggregation.result_of_nothing();
+        }
+        if rows == 0 {
+            return Ok(RecordBatch::new_empty(aggregation.output.clone()));
         }
         let mut columns = self.keys.take()?;
         for accumulator in &mut self.accumulators {

@@ -3,7 +3,7 @@
 use datafusion::arrow::datatypes::DataType;
 use skep_local::dataflow::{Progress, source};
 
-use crate::world::{Output, TIMESTAMP, World, run_all};
+use crate::world::{Output, TIMESTAMP, World};
 
 const COLUMNS: [(&str, DataType); 2] = [("n", DataType::Int64), ("s", DataType::Utf8)];
 
@@ -116,13 +116,13 @@ fn datagen_goes_on_where_it_stopped() {
     assert!((0.45..0.55).contains(&share), "{share}");
     datagen(&mut world, "40000");
     assert_eq!(
-        run_all_paced(&world, "SELECT count(*), min(n), max(n) FROM g"),
+        run_to_end(&world, "SELECT count(*), min(n), max(n) FROM g"),
         ["+I 30000|-3|3"]
     );
 }
 
 /// Runs to the end although the source is paced.
-fn run_all_paced(world: &World, sql: &str) -> Vec<String> {
+fn run_to_end(world: &World, sql: &str) -> Vec<String> {
     let mut flow = world.dataflow(sql).unwrap();
     let mut output = Output::default();
     while !output.finished {
