@@ -20,7 +20,7 @@ impl Engines {
     pub fn builtin() -> Self {
         let mut engines = Self::default();
         #[cfg(feature = "local")]
-        engines.add(Arc::new(skep_local::LocalEngine::new()));
+        engines.add(Arc::new(skep_local::LocalEngine));
         engines.add(Arc::new(crate::flink::FlinkRest::new()));
         engines
     }
