@@ -5,6 +5,9 @@
 !restore delays
 !job delays
 
+-- From here on plain queries over what is there now.
+RESET;
+
 -- Every flight was counted once, whichever of the two processes read it.
 SELECT sum(flights) AS counted FROM delays;
 SELECT count(*) AS flights FROM flights;

@@ -19,7 +19,11 @@ pub fn page() -> String {
     flags(&mut page, &COMMON_FLAGS);
     for category in Category::ALL {
         page.push_str(&format!("\n## {}\n", category.title()));
-        for spec in COMMANDS.iter().map(|command| command.spec()).filter(|spec| spec.category == category) {
+        for spec in COMMANDS
+            .iter()
+            .map(|command| command.spec())
+            .filter(|spec| spec.category == category)
+        {
             section(&mut page, spec);
         }
     }
@@ -30,7 +34,11 @@ fn section(page: &mut String, spec: &Spec) {
     page.push_str(&format!("\n### `{}`\n\n", spec.usage()));
     let one_shot = if spec.one_shot { " *One-shot.*" } else { "" };
     let mut summary = spec.summary.chars();
-    let first = summary.next().into_iter().flat_map(char::to_uppercase).collect::<String>();
+    let first = summary
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect::<String>();
     page.push_str(&format!("{first}{}.{one_shot}\n\n{}\n", summary.as_str(), spec.help));
     if !spec.flags.is_empty() {
         page.push('\n');

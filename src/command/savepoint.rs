@@ -168,7 +168,7 @@ where
                     note_end(session, target).await;
                 }
                 let id = target.job.job_id.map(|id| id.short()).unwrap_or_default();
-                let mut line = format!("{} · {what} {id}", target.job.title());
+                let mut line = format!("{} {what} {id}", target.job.title());
                 if let Some(number) = savepoint.checkpoint_id {
                     line.push_str(&format!(" · checkpoint {number}"));
                 }

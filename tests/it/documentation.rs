@@ -11,5 +11,8 @@ fn the_page_of_commands_is_the_table_of_commands() {
         fs::write(&path, &page).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap();
-    assert!(written == page, "docs/commands.md is not what the table says: run the tests once with SKEP_BLESS=1");
+    assert!(
+        written == page,
+        "docs/commands.md is not what the table says: run the tests once with SKEP_BLESS=1"
+    );
 }

@@ -203,8 +203,10 @@ impl Catalog {
             return if keep {
                 Ok(false)
             } else {
-                Err(EngineError::rejected(format!("there is a table or view {shown} already"))
-                    .hint(format!("DROP it first, or say CREATE … IF NOT EXISTS {shown}")))
+                Err(
+                    EngineError::rejected(format!("there is a table or view {shown} already"))
+                        .hint(format!("DROP it first, or say CREATE … IF NOT EXISTS {shown}")),
+                )
             };
         }
         if temporary {
@@ -235,7 +237,8 @@ impl Catalog {
                     ObjectKind::Table => ("table", "TABLE"),
                     ObjectKind::View => ("view", "VIEW"),
                 };
-                Err(EngineError::rejected(format!("{shown} is a {is}, not a {word}")).hint(format!("DROP {drop} {shown}")))
+                Err(EngineError::rejected(format!("{shown} is a {is}, not a {word}"))
+                    .hint(format!("DROP {drop} {shown}")))
             }
             Some(_) => {
                 if self.temporary.remove(path).is_none()

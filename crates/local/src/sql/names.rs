@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
     CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
     SelectItem, SetExpr, Spanned, TableFactor, VisitMut, VisitorMut,
 };
-use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 
 /// Puts a query right in place and returns the paths that stand in it as tables (`FROM 'path'`).
 pub(crate) fn prepare(query: &mut Query) -> BTreeSet<String> {
@@ -107,13 +107,23 @@ fn free_name(wanted: &str, taken: &mut BTreeSet<String>) -> String {
 
 /// `VALUES (…)` has the columns `EXPR$0`, `EXPR$1`, …: it becomes a SELECT that renames DataFusion's `column1`, ….
 fn name_values(query: &mut Query) {
-    let SetExpr::Values(values) = query.body.as_ref() else { return };
-    let Some(width) = values.rows.first().map(|row| row.len()) else { return };
+    let SetExpr::Values(values) = query.body.as_ref() else {
+        return;
+    };
+    let Some(width) = values.rows.first().map(|row| row.len()) else {
+        return;
+    };
     let columns: Vec<String> = (0..width).map(|n| format!("`EXPR${n}`")).collect();
     let text = format!("SELECT * FROM (VALUES (1)) AS `VALUES`({})", columns.join(", "));
-    let Ok(mut reader) = super::Reader::new(&text) else { return };
-    let Ok(mut wrapper) = reader.parser.parse_query() else { return };
-    let SetExpr::Select(select) = wrapper.body.as_mut() else { return };
+    let Ok(mut reader) = super::Reader::new(&text) else {
+        return;
+    };
+    let Ok(mut wrapper) = reader.parser.parse_query() else {
+        return;
+    };
+    let SetExpr::Select(select) = wrapper.body.as_mut() else {
+        return;
+    };
     let Some(TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|from| &mut from.relation) else {
         return;
     };
@@ -123,12 +133,16 @@ fn name_values(query: &mut Query) {
 
 /// `IF(condition, a, b)` is a CASE: DataFusion has no such function.
 fn if_as_case(function: &Function) -> Option<Expr> {
-    let [part] = function.name.0.as_slice() else { return None };
+    let [part] = function.name.0.as_slice() else {
+        return None;
+    };
     let ident = part.as_ident()?;
     if !ident.value.eq_ignore_ascii_case("if") {
         return None;
     }
-    let FunctionArguments::List(list) = &function.args else { return None };
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
     let [
         FunctionArg::Unnamed(FunctionArgExpr::Expr(condition)),
         FunctionArg::Unnamed(FunctionArgExpr::Expr(yes)),
