@@ -26,15 +26,20 @@ const CONNECTORS: [&str; 5] = ["datagen", "filesystem", "print", "blackhole", "m
 pub(crate) fn table(create: &CreateTable, path: TablePath, planner: &Planner) -> Result<TableEntry> {
     let mut physical = Vec::new();
     for column in &create.columns {
-        if let ColumnKind::Physical { data_type, nullable, .. } = &column.kind {
+        if let ColumnKind::Physical {
+            data_type, nullable, ..
+        } = &column.kind
+        {
             // A key is never NULL, as in Flink.
             let key = create.primary_key.iter().any(|(name, _)| *name == column.name);
             physical.push(Field::new(&column.name, data_type.clone(), *nullable && !key));
         }
     }
     if physical.is_empty() {
-        return Err(EngineError::rejected(format!("the table {} has no column that is stored", create.name))
-            .at(create.name.position()));
+        return Err(
+            EngineError::rejected(format!("the table {} has no column that is stored", create.name))
+                .at(create.name.position()),
+        );
     }
     let stored = Schema::new(physical);
     for (name, at) in &create.primary_key {
@@ -49,7 +54,9 @@ pub(crate) fn table(create: &CreateTable, path: TablePath, planner: &Planner) ->
     for column in &create.columns {
         let (field, type_name, extras) = match &column.kind {
             ColumnKind::Physical { type_name, .. } => {
-                let field = stored.field_with_name(&column.name).map_err(|e| EngineError::failed(e.to_string()))?;
+                let field = stored
+                    .field_with_name(&column.name)
+                    .map_err(|e| EngineError::failed(e.to_string()))?;
                 (field.clone(), type_name.clone(), None)
             }
             ColumnKind::Computed(text) => {
@@ -138,7 +145,9 @@ fn check_watermark(column: &str, text: &str, create: &CreateTable, schema: &Sche
         )));
     }
     let expr = planner.bind(text, schema)?;
-    let data_type = expr.get_type(&DFSchema::try_from(schema.clone()).rejected()?).rejected()?;
+    let data_type = expr
+        .get_type(&DFSchema::try_from(schema.clone()).rejected()?)
+        .rejected()?;
     if time(&data_type) {
         Ok(())
     } else {
@@ -152,8 +161,10 @@ fn check_watermark(column: &str, text: &str, create: &CreateTable, schema: &Sche
 fn check_connector(table: &Table) -> Result<()> {
     let known = CONNECTORS.join(", ");
     let Some(connector) = table.options.get("connector") else {
-        return Err(EngineError::rejected(format!("the table {} has no option 'connector'", table.path.name))
-            .hint(format!("the connectors are {known}")));
+        return Err(
+            EngineError::rejected(format!("the table {} has no option 'connector'", table.path.name))
+                .hint(format!("the connectors are {known}")),
+        );
     };
     match connector.as_str() {
         "datagen" | "filesystem" => crate::dataflow::source::validate(table),
@@ -192,7 +203,11 @@ fn ddl(create: &CreateTable, table: &Table, columns: &[Described]) -> String {
         })
         .collect();
     if let Some(watermark) = &table.watermark {
-        lines.push(format!("WATERMARK FOR {} AS {}", ticked(&watermark.column), watermark.expression));
+        lines.push(format!(
+            "WATERMARK FOR {} AS {}",
+            ticked(&watermark.column),
+            watermark.expression
+        ));
     }
     if !table.primary_key.is_empty() {
         let key: Vec<String> = table.primary_key.iter().map(|name| ticked(name)).collect();
@@ -204,7 +219,11 @@ fn ddl(create: &CreateTable, table: &Table, columns: &[Described]) -> String {
         .map(|(key, value)| format!("  {} = {}", quoted(key), quoted(value)))
         .collect();
     let temporary = if create.temporary { "TEMPORARY " } else { "" };
-    let comment = create.comment.as_ref().map(|c| format!(" COMMENT {}", quoted(c))).unwrap_or_default();
+    let comment = create
+        .comment
+        .as_ref()
+        .map(|c| format!(" COMMENT {}", quoted(c)))
+        .unwrap_or_default();
     format!(
         "CREATE {temporary}TABLE {} (\n  {}\n){comment} WITH (\n{}\n)",
         table.path,

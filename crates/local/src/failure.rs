@@ -70,14 +70,21 @@ fn sentence(error: &DataFusionError, kind: ErrorKind) -> EngineError {
 /// A planner's sentence. Some are worth saying better.
 fn planned(text: &str, rest: &str, kind: ErrorKind) -> EngineError {
     if let Some(name) = text.strip_prefix("Invalid function '") {
-        let error = EngineError::new(kind, format!("there is no function {}", name.trim_end_matches(['\'', '.'])));
+        let error = EngineError::new(
+            kind,
+            format!("there is no function {}", name.trim_end_matches(['\'', '.'])),
+        );
         return match rest.strip_prefix("Did you mean '") {
             Some(other) => error.hint(format!("did you mean {}?", other.trim_end_matches(['\'', '?']))),
             None => error,
         };
     }
     let error = EngineError::new(kind, lower_first(text));
-    if rest.is_empty() { error } else { error.trace(format!("{text}\n{rest}")) }
+    if rest.is_empty() {
+        error
+    } else {
+        error.trace(format!("{text}\n{rest}"))
+    }
 }
 
 fn schema_error(error: &SchemaError) -> EngineError {
@@ -129,7 +136,11 @@ fn position(span: Span) -> Position {
     Position {
         line: number(span.start.line).max(1),
         column: number(span.start.column).max(1),
-        length: if same_line { number(span.end.column - span.start.column) } else { 1 },
+        length: if same_line {
+            number(span.end.column - span.start.column)
+        } else {
+            1
+        },
     }
 }
 
@@ -137,7 +148,9 @@ fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         // An acronym stays as it is.
-        Some(first) if !chars.clone().next().is_some_and(char::is_uppercase) => first.to_lowercase().chain(chars).collect(),
+        Some(first) if !chars.clone().next().is_some_and(char::is_uppercase) => {
+            first.to_lowercase().chain(chars).collect()
+        }
         _ => text.to_owned(),
     }
 }

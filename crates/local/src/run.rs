@@ -8,6 +8,7 @@ use datafusion::common::TableReference;
 use datafusion::sql::sqlparser::ast::Query;
 use skep_engine::{EngineError, JobId, Operation, Result, StartedJob, Submit};
 
+use crate::batch;
 use crate::catalog::Entry;
 use crate::dataflow::{self, Dataflow, source};
 use crate::plan::scan::is_memory;
@@ -18,7 +19,6 @@ use crate::setting::{self, RuntimeMode};
 use crate::sql::Statement;
 use crate::sql::statement::Insert;
 use crate::table::Table;
-use crate::batch;
 
 /// A SELECT: over bounded tables the rows of a batch query, else the changelog of a job.
 pub(crate) async fn query(session: &Inner, query: Box<Query>, submit: Submit) -> Result<Operation> {
@@ -28,7 +28,9 @@ pub(crate) async fn query(session: &Inner, query: Box<Query>, submit: Submit) ->
     match planned.mode {
         Mode::Batch => {
             if submit.restore.is_some() {
-                return Err(EngineError::refused("a batch query has no state to be restored: run it again"));
+                return Err(EngineError::refused(
+                    "a batch query has no state to be restored: run it again",
+                ));
             }
             let (rows, handle) = batch::query(planned.query).await?;
             Ok(Operation {
@@ -100,8 +102,10 @@ fn plan(planner: &Planner, query: Box<Query>, settings: &BTreeMap<String, String
     }
     let mode = match (wanted, endless) {
         (RuntimeMode::Batch, Some(name)) => {
-            return Err(EngineError::rejected(format!("{name} has no end and can't be read in batch mode"))
-                .hint("SET 'execution.runtime-mode' = 'streaming'"));
+            return Err(
+                EngineError::rejected(format!("{name} has no end and can't be read in batch mode"))
+                    .hint("SET 'execution.runtime-mode' = 'streaming'"),
+            );
         }
         (RuntimeMode::Automatic, Some(_)) => Mode::Streaming,
         // A stream over no table at all would be one batch.
@@ -129,7 +133,9 @@ fn target(planner: &Planner, insert: &Insert) -> Result<Arc<Table>> {
     let table = match catalog.find(&path).map_err(|e| e.at(at))? {
         Entry::Table(entry) => Arc::clone(&entry.table),
         Entry::View(_) => {
-            return Err(EngineError::rejected(format!("{} is a view: nothing can be written to it", insert.table)).at(at));
+            return Err(
+                EngineError::rejected(format!("{} is a view: nothing can be written to it", insert.table)).at(at),
+            );
         }
     };
     crate::runtime::validate(&table).map_err(|e| e.at(at))?;
@@ -145,7 +151,11 @@ async fn start(
     dataflow: Box<dyn Dataflow>,
 ) -> Result<Operation> {
     let bounded = dataflow.is_bounded();
-    let sql = if submit.recorded.is_empty() { submit.text } else { submit.recorded };
+    let sql = if submit.recorded.is_empty() {
+        submit.text
+    } else {
+        submit.recorded
+    };
     let spec = JobSpec {
         job_id: submit.job_id.unwrap_or_else(new_job_id),
         name: name.clone(),
@@ -155,7 +165,12 @@ async fn start(
         restore: submit.restore,
         sink,
     };
-    let Started { job_id, rows, log, handle } = session.host.start(spec, dataflow).await?;
+    let Started {
+        job_id,
+        rows,
+        log,
+        handle,
+    } = session.host.start(spec, dataflow).await?;
     Ok(Operation {
         id: session.operation_id(),
         job: Some(StartedJob {
@@ -192,7 +207,11 @@ fn first_words(text: &str) -> String {
 /// An id of our own for a job whose submitter chose none.
 fn new_job_id() -> JobId {
     // Each `RandomState` is seeded from the operating system's randomness.
-    let half = || RandomState::new().hash_one(jiff::Timestamp::now().as_nanosecond()).to_be_bytes();
+    let half = || {
+        RandomState::new()
+            .hash_one(jiff::Timestamp::now().as_nanosecond())
+            .to_be_bytes()
+    };
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&half());
     bytes[8..].copy_from_slice(&half());

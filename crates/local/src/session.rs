@@ -160,7 +160,9 @@ impl Inner {
         let statement = Statement::read(&submit.text)?;
         let starts_job = matches!(statement, Statement::Query(_) | Statement::Insert(_));
         if submit.restore.is_some() && !starts_job {
-            return Err(EngineError::rejected("only a statement that starts a job can be restored"));
+            return Err(EngineError::rejected(
+                "only a statement that starts a job can be restored",
+            ));
         }
         match statement {
             Statement::Query(query) => run::query(self, query, submit).await,
@@ -180,7 +182,11 @@ impl Inner {
             Statement::CreateDatabase { name, if_not_exists } => {
                 self.change(|catalog| {
                     let path = name.resolve(&catalog.current, &catalog.current);
-                    let of = if name.parts.len() == 2 { path.database } else { catalog.current.clone() };
+                    let of = if name.parts.len() == 2 {
+                        path.database
+                    } else {
+                        catalog.current.clone()
+                    };
                     catalog.create_database(&of, &path.name, if_not_exists)
                 })
                 .map_err(|e| e.at(name.position()))?;
@@ -193,7 +199,11 @@ impl Inner {
             Statement::Use(name) => {
                 self.change(|catalog| {
                     let path = name.resolve(&catalog.current, &catalog.current);
-                    let of = if name.parts.len() == 2 { path.database } else { catalog.current.clone() };
+                    let of = if name.parts.len() == 2 {
+                        path.database
+                    } else {
+                        catalog.current.clone()
+                    };
                     if !catalog.has_database(&of, &path.name) {
                         return Err(EngineError::rejected(format!("there is no database {name}"))
                             .at(name.position())
@@ -265,7 +275,10 @@ impl Inner {
             Show::Views => show::views(&catalog),
             Show::Functions => {
                 let zone = setting::time_zone(&self.settings(&submit.settings))?;
-                show::list("function name", function::names(&crate::plan::session_state(Mode::Batch, &zone)))
+                show::list(
+                    "function name",
+                    function::names(&crate::plan::session_state(Mode::Batch, &zone)),
+                )
             }
             Show::Modules => show::list("module name", ["core".to_owned()]),
             Show::Jars => show::list("jars", []),
@@ -301,10 +314,13 @@ impl Inner {
                 let Statement::Query(query) = Statement::read(&text)? else {
                     return Err(EngineError::failed("a view has no query"));
                 };
-                let planned = self.planner(&self.settings(own))?.plan(query, Mode::Batch).map_err(|mut e| {
-                    e.position = None;
-                    e
-                })?;
+                let planned = self
+                    .planner(&self.settings(own))?
+                    .plan(query, Mode::Batch)
+                    .map_err(|mut e| {
+                        e.position = None;
+                        e
+                    })?;
                 Ok((show::described(planned.plan.schema().as_arrow()), None))
             }
         }
@@ -314,8 +330,15 @@ impl Inner {
         let planner = self.planner(&self.settings(&submit.settings))?;
         let path = create.name.resolve(&planner.catalog.current, &planner.catalog.database);
         let entry = define::table(create, path.clone(), &planner)?;
-        self.change(|catalog| catalog.add(path, Entry::Table(Arc::new(entry)), create.temporary, create.if_not_exists))
-            .map_err(|e| e.at(create.name.position()))?;
+        self.change(|catalog| {
+            catalog.add(
+                path,
+                Entry::Table(Arc::new(entry)),
+                create.temporary,
+                create.if_not_exists,
+            )
+        })
+        .map_err(|e| e.at(create.name.position()))?;
         Ok(())
     }
 
@@ -335,8 +358,15 @@ impl Inner {
             comment: create.comment,
             temporary: create.temporary,
         };
-        self.change(|catalog| catalog.add(path, Entry::View(Arc::new(view)), create.temporary, create.if_not_exists))
-            .map_err(|e| e.at(create.name.position()))?;
+        self.change(|catalog| {
+            catalog.add(
+                path,
+                Entry::View(Arc::new(view)),
+                create.temporary,
+                create.if_not_exists,
+            )
+        })
+        .map_err(|e| e.at(create.name.position()))?;
         Ok(())
     }
 
@@ -344,12 +374,22 @@ impl Inner {
         let dropped = self.change(|catalog| match drop.kind {
             DropKind::Database => {
                 let path = drop.name.resolve(&catalog.current, &catalog.current);
-                let of = if drop.name.parts.len() == 2 { path.database } else { catalog.current.clone() };
-                catalog.drop_database(&of, &path.name, drop.if_exists, drop.cascade).map(|()| None)
+                let of = if drop.name.parts.len() == 2 {
+                    path.database
+                } else {
+                    catalog.current.clone()
+                };
+                catalog
+                    .drop_database(&of, &path.name, drop.if_exists, drop.cascade)
+                    .map(|()| None)
             }
             DropKind::Table | DropKind::View => {
                 let path = drop.name.resolve(&catalog.current, &catalog.database);
-                let kind = if drop.kind == DropKind::Table { ObjectKind::Table } else { ObjectKind::View };
+                let kind = if drop.kind == DropKind::Table {
+                    ObjectKind::Table
+                } else {
+                    ObjectKind::View
+                };
                 catalog.drop_object(&path, kind, drop.temporary, drop.if_exists)?;
                 Ok((kind == ObjectKind::Table).then_some(path))
             }

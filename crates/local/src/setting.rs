@@ -54,7 +54,9 @@ pub(crate) enum RuntimeMode {
 /// # Errors
 /// The value is none of the three.
 pub(crate) fn runtime_mode(settings: &BTreeMap<String, String>) -> Result<RuntimeMode> {
-    let Some(text) = settings.get(RUNTIME_MODE) else { return Ok(RuntimeMode::Automatic) };
+    let Some(text) = settings.get(RUNTIME_MODE) else {
+        return Ok(RuntimeMode::Automatic);
+    };
     match text.trim().to_ascii_lowercase().as_str() {
         "automatic" => Ok(RuntimeMode::Automatic),
         "streaming" => Ok(RuntimeMode::Streaming),
@@ -87,11 +89,17 @@ pub(crate) fn check(key: &str, value: &str) -> Result<Option<String>> {
     runtime_mode(&alone)?;
     time_zone(&alone)?;
     if key == "parallelism.default" && value.trim() != "1" {
-        return Ok(Some("the embedded engine runs each job on one thread: parallelism.default has no effect".to_owned()));
+        return Ok(Some(
+            "the embedded engine runs each job on one thread: parallelism.default has no effect".to_owned(),
+        ));
     }
     if KNOWN.contains(&key) {
         return Ok(None);
     }
-    let similar = most_similar(key, KNOWN).map(|known| format!(" (did you mean {known}?)")).unwrap_or_default();
-    Ok(Some(format!("the embedded engine does not know the setting {key}{similar}: it is kept and has no effect")))
+    let similar = most_similar(key, KNOWN)
+        .map(|known| format!(" (did you mean {known}?)"))
+        .unwrap_or_default();
+    Ok(Some(format!(
+        "the embedded engine does not know the setting {key}{similar}: it is kept and has no effect"
+    )))
 }

@@ -44,7 +44,11 @@ pub(crate) fn tables(catalog: &Catalog, listing: &Listing) -> Result<RecordBatch
         Some(name) => {
             let path = name.resolve(&catalog.current, &catalog.current);
             // Two parts: `resolve` takes the last for a table's name.
-            let in_catalog = if name.parts.len() == 2 { path.database } else { catalog.current.clone() };
+            let in_catalog = if name.parts.len() == 2 {
+                path.database
+            } else {
+                catalog.current.clone()
+            };
             if !catalog.has_database(&in_catalog, &path.name) {
                 return Err(EngineError::rejected(format!("there is no database {name}")).at(name.position()));
             }
@@ -52,7 +56,10 @@ pub(crate) fn tables(catalog: &Catalog, listing: &Listing) -> Result<RecordBatch
         }
     };
     let names = catalog.list(&in_catalog, &in_database);
-    list("table name", names.into_keys().filter(|name| matches(listing.pattern.as_ref(), name)))
+    list(
+        "table name",
+        names.into_keys().filter(|name| matches(listing.pattern.as_ref(), name)),
+    )
 }
 
 /// The names of the current database's views.
@@ -99,24 +106,34 @@ fn like(pattern: &[char], text: &[char]) -> bool {
 }
 
 /// What DESCRIBE says: name, type, null, key, extras, watermark.
-pub(crate) fn describe(
-    columns: &[Described],
-    table: Option<&Table>,
-    pattern: Option<&Pattern>,
-) -> Result<RecordBatch> {
+pub(crate) fn describe(columns: &[Described], table: Option<&Table>, pattern: Option<&Pattern>) -> Result<RecordBatch> {
     let columns: Vec<&Described> = columns.iter().filter(|c| matches(pattern, &c.name)).collect();
     let text = |of: &dyn Fn(&Described) -> Option<String>| -> ArrayRef {
         Arc::new(columns.iter().map(|c| of(c)).collect::<StringArray>())
     };
-    let key = table.filter(|t| !t.primary_key.is_empty()).map(|t| format!("PRI({})", t.primary_key.join(", ")));
+    let key = table
+        .filter(|t| !t.primary_key.is_empty())
+        .map(|t| format!("PRI({})", t.primary_key.join(", ")));
     let watermark = table.and_then(|t| t.watermark.as_ref());
     let mut shown = vec![
         ("name", text(&|c| Some(c.name.clone()))),
         ("type", text(&|c| Some(type_shown(c, table)))),
-        ("null", Arc::new(columns.iter().map(|c| Some(c.nullable)).collect::<BooleanArray>()) as ArrayRef),
-        ("key", text(&|c| key.clone().filter(|_| table.is_some_and(|t| t.primary_key.contains(&c.name))))),
+        (
+            "null",
+            Arc::new(columns.iter().map(|c| Some(c.nullable)).collect::<BooleanArray>()) as ArrayRef,
+        ),
+        (
+            "key",
+            text(&|c| {
+                key.clone()
+                    .filter(|_| table.is_some_and(|t| t.primary_key.contains(&c.name)))
+            }),
+        ),
         ("extras", text(&|c| c.extras.clone())),
-        ("watermark", text(&|c| watermark.filter(|w| w.column == c.name).map(|w| w.expression.clone()))),
+        (
+            "watermark",
+            text(&|c| watermark.filter(|w| w.column == c.name).map(|w| w.expression.clone())),
+        ),
     ];
     if columns.iter().any(|c| c.comment.is_some()) {
         shown.push(("comment", text(&|c| c.comment.clone())));
@@ -146,10 +163,12 @@ pub(crate) fn create(entry: &Entry, kind: ObjectKind, path: &TablePath) -> Resul
         (Entry::Table(table), ObjectKind::Table) => list("result", [table.table.ddl.clone()]),
         (Entry::View(view), ObjectKind::View) => list("result", [view_ddl(view)]),
         (Entry::View(_), ObjectKind::Table) => {
-            Err(EngineError::rejected(format!("{} is a view", path.name)).hint(format!("SHOW CREATE VIEW {}", path.name)))
+            Err(EngineError::rejected(format!("{} is a view", path.name))
+                .hint(format!("SHOW CREATE VIEW {}", path.name)))
         }
         (Entry::Table(_), ObjectKind::View) => {
-            Err(EngineError::rejected(format!("{} is a table", path.name)).hint(format!("SHOW CREATE TABLE {}", path.name)))
+            Err(EngineError::rejected(format!("{} is a table", path.name))
+                .hint(format!("SHOW CREATE TABLE {}", path.name)))
         }
     }
 }
@@ -167,9 +186,20 @@ pub(crate) fn ticked(name: &str) -> String {
 fn view_ddl(view: &View) -> String {
     let temporary = if view.temporary { "TEMPORARY " } else { "" };
     let columns: Vec<String> = view.columns.iter().map(|c| ticked(c)).collect();
-    let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
-    let comment = view.comment.as_ref().map(|c| format!("COMMENT {}\n", quoted(c))).unwrap_or_default();
-    format!("CREATE {temporary}VIEW {}{columns}\n{comment}AS {}", view.path, view.query)
+    let columns = if columns.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", columns.join(", "))
+    };
+    let comment = view
+        .comment
+        .as_ref()
+        .map(|c| format!("COMMENT {}\n", quoted(c)))
+        .unwrap_or_default();
+    format!(
+        "CREATE {temporary}VIEW {}{columns}\n{comment}AS {}",
+        view.path, view.query
+    )
 }
 
 /// The columns of a query, as DESCRIBE shows a view's.
@@ -194,7 +224,10 @@ mod tests {
     #[test]
     fn like_means_what_it_means_in_sql() {
         let like = |pattern: &str, text: &str| {
-            let pattern = Pattern { text: pattern.to_owned(), negated: false };
+            let pattern = Pattern {
+                text: pattern.to_owned(),
+                negated: false,
+            };
             matches(Some(&pattern), text)
         };
         assert!(like("f%", "flights"));

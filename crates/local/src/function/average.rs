@@ -151,7 +151,11 @@ impl Single {
     fn add(&mut self, values: &ArrayRef, sign: i64) -> Result<()> {
         let values = bigints(values)?;
         for value in values.iter().flatten() {
-            let next = if sign > 0 { self.sum.checked_add(value) } else { self.sum.checked_sub(value) };
+            let next = if sign > 0 {
+                self.sum.checked_add(value)
+            } else {
+                self.sum.checked_sub(value)
+            };
             self.sum = next.ok_or_else(overflow)?;
             self.count += sign;
         }
@@ -215,7 +219,12 @@ impl Accumulator for Distinct {
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
         let values = Int64Array::from_iter_values(self.values.iter().copied());
         let field = Arc::new(Field::new_list_field(DataType::Int64, true));
-        let list = ListArray::new(field, OffsetBuffer::from_lengths([values.len()]), Arc::new(values), None);
+        let list = ListArray::new(
+            field,
+            OffsetBuffer::from_lengths([values.len()]),
+            Arc::new(values),
+            None,
+        );
         Ok(vec![ScalarValue::List(Arc::new(list))])
     }
 
@@ -284,7 +293,10 @@ impl GroupsAccumulator for Groups {
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let sums = emit_to.take_needed(&mut self.sums);
         let counts = emit_to.take_needed(&mut self.counts);
-        Ok(vec![Arc::new(Int64Array::from(sums)), Arc::new(Int64Array::from(counts))])
+        Ok(vec![
+            Arc::new(Int64Array::from(sums)),
+            Arc::new(Int64Array::from(counts)),
+        ])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
@@ -300,11 +312,13 @@ impl GroupsAccumulator for Groups {
 
     fn convert_to_state(&self, values: &[ArrayRef], wanted: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let values = bigints(&values[0])?;
-        let taken = |row: usize| {
-            values.is_valid(row) && wanted.is_none_or(|wanted| wanted.is_valid(row) && wanted.value(row))
-        };
+        let taken =
+            |row: usize| values.is_valid(row) && wanted.is_none_or(|wanted| wanted.is_valid(row) && wanted.value(row));
         let rows = 0..values.len();
-        let sums: Int64Array = rows.clone().map(|row| Some(if taken(row) { values.value(row) } else { 0 })).collect();
+        let sums: Int64Array = rows
+            .clone()
+            .map(|row| Some(if taken(row) { values.value(row) } else { 0 }))
+            .collect();
         let counts: Int64Array = rows.map(|row| Some(i64::from(taken(row)))).collect();
         Ok(vec![Arc::new(sums), Arc::new(counts)])
     }

@@ -67,7 +67,11 @@ impl std::hash::Hash for Zone {
 impl Clock {
     /// All of them.
     pub(super) fn all(fixed: Option<Timestamp>, zone: &TimeZone) -> impl Iterator<Item = Self> {
-        let volatility = if fixed.is_some() { Volatility::Stable } else { Volatility::Volatile };
+        let volatility = if fixed.is_some() {
+            Volatility::Stable
+        } else {
+            Volatility::Volatile
+        };
         let zone = Zone(zone.clone());
         ALL.into_iter().map(move |(name, aliases, reading)| Self {
             name,

@@ -102,10 +102,28 @@ struct Pattern(Vec<Part>);
 const LETTERS: &str = "yuMdHhKkmsSaED";
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const DAYS: [&str; 7] = [
+    "Monday",
+    "Tuesday",
+    "Wednesday",
+    "Thursday",
+    "Friday",
+    "Saturday",
+    "Sunday",
+];
 
 impl Pattern {
     fn new(text: &str) -> Result<Self, String> {
@@ -129,7 +147,9 @@ impl Pattern {
                 parts.push(Part::Text(quoted));
             } else if ch.is_ascii_alphabetic() {
                 if !LETTERS.contains(ch) {
-                    return Err(format!("the pattern {text} has the letter {ch}, which has no meaning here"));
+                    return Err(format!(
+                        "the pattern {text} has the letter {ch}, which has no meaning here"
+                    ));
                 }
                 let mut count = 1;
                 while chars.next_if_eq(&ch).is_some() {
@@ -162,8 +182,16 @@ fn field(letter: char, count: usize, time: DateTime) -> String {
     let padded = |number: i64| format!("{number:0count$}");
     let hour = i64::from(time.hour());
     let name = |names: &[&'static str], at: i8| {
-        let full = usize::try_from(at - 1).ok().and_then(|at| names.get(at)).copied().unwrap_or_default();
-        if count == 3 { full[..3].to_owned() } else { full.to_owned() }
+        let full = usize::try_from(at - 1)
+            .ok()
+            .and_then(|at| names.get(at))
+            .copied()
+            .unwrap_or_default();
+        if count == 3 {
+            full[..3].to_owned()
+        } else {
+            full.to_owned()
+        }
     };
     match letter {
         'y' | 'u' if count == 2 => format!("{:02}", time.year().rem_euclid(100)),

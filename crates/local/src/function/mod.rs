@@ -14,8 +14,8 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use cast::FlinkCasts;
-pub(crate) use required::not_null;
 use clock::Clock;
+pub(crate) use required::not_null;
 
 use crate::plan::Mode;
 

@@ -16,7 +16,10 @@ pub(crate) fn not_null(value: Expr, column: &str) -> Expr {
         column: column.to_owned(),
         signature: Signature::any(1, Volatility::Immutable),
     };
-    Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(ScalarUDF::from(function)), vec![value]))
+    Expr::ScalarFunction(ScalarFunction::new_udf(
+        Arc::new(ScalarUDF::from(function)),
+        vec![value],
+    ))
 }
 
 /// The check.
@@ -40,7 +43,11 @@ impl ScalarUDFImpl for Required {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        Ok(Arc::new(Field::new(self.name(), args.arg_fields[0].data_type().clone(), false)))
+        Ok(Arc::new(Field::new(
+            self.name(),
+            args.arg_fields[0].data_type().clone(),
+            false,
+        )))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {

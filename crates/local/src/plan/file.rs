@@ -85,7 +85,10 @@ fn list(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(path)? {
         let path = entry?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let visible = !name.starts_with(['.', '_']);
         if visible && path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) && path.is_file() {
             files.insert(path);
@@ -102,7 +105,9 @@ fn header(file: &File) -> Result<Option<Vec<String>>, Box<dyn std::error::Error>
     let (named, _) = {
         let mut again = file.try_clone()?;
         again.rewind()?;
-        Format::default().with_header(true).infer_schema(BufReader::new(again), Some(1))?
+        Format::default()
+            .with_header(true)
+            .infer_schema(BufReader::new(again), Some(1))?
     };
     let names: Vec<String> = named.fields().iter().map(|f| f.name().clone()).collect();
     let different: BTreeSet<&String> = names.iter().collect();

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::catalog::{TableFunctionArgs, TableProvider};
 use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{TableFunctionArgs, TableProvider};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, DataFusionError, TableReference};
 use datafusion::datasource::provider_as_source;
@@ -183,7 +183,10 @@ impl Scope<'_> {
         let plan = inner.plan(query).rejected();
         self.tables.replace(inner.tables.into_inner());
         let plan = rename(plan?, &view.columns)?;
-        Ok(provider_as_source(Arc::new(ViewTable::new(plan, Some(view.query.clone())))))
+        Ok(provider_as_source(Arc::new(ViewTable::new(
+            plan,
+            Some(view.query.clone()),
+        ))))
     }
 }
 
@@ -246,11 +249,7 @@ impl ContextProvider for Scope<'_> {
         Ok(provider_as_source(provider))
     }
 
-    fn create_cte_work_table(
-        &self,
-        name: &str,
-        schema: SchemaRef,
-    ) -> datafusion::common::Result<Arc<dyn TableSource>> {
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> datafusion::common::Result<Arc<dyn TableSource>> {
         Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
     }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::DataFusionError;
 use datafusion::execution::session_state::SessionState;
@@ -21,7 +21,10 @@ use crate::table::Table;
 
 /// Whether the host keeps the table's rows: they are read as they are, never as a stream.
 pub(crate) fn is_memory(table: &Table) -> bool {
-    table.options.get("connector").is_some_and(|connector| connector == "memory")
+    table
+        .options
+        .get("connector")
+        .is_some_and(|connector| connector == "memory")
 }
 
 /// A declared table.

@@ -37,8 +37,10 @@ pub(crate) fn fit(insert: &Insert, plan: LogicalPlan, table: &Table) -> Result<L
         let name = field.name();
         let Some(at) = targets.iter().position(|target| target.name() == name) else {
             if !field.is_nullable() {
-                return Err(EngineError::rejected(format!("the column {name} is NOT NULL and gets no value"))
-                    .at(insert.table.position()));
+                return Err(
+                    EngineError::rejected(format!("the column {name} is NOT NULL and gets no value"))
+                        .at(insert.table.position()),
+                );
             }
             let null = ScalarValue::try_from(field.data_type()).rejected()?;
             columns.push(lit(null).alias(name));
@@ -54,7 +56,11 @@ pub(crate) fn fit(insert: &Insert, plan: LogicalPlan, table: &Table) -> Result<L
                 flink_name(to)
             ))
             .at(insert.table.position())
-            .hint(format!("CAST({} AS {}) says that it is meant", source.name(), flink_name(to))));
+            .hint(format!(
+                "CAST({} AS {}) says that it is meant",
+                source.name(),
+                flink_name(to)
+            )));
         }
         let mut value = Expr::Column(given[at].clone());
         if from != to {

@@ -152,7 +152,9 @@ fn create_table(r: &mut Reader<'_>, temporary: bool) -> Result<CreateTable> {
             .hint("create the table, then INSERT INTO it"));
     }
     if table.columns.is_empty() {
-        return Err(EngineError::rejected(format!("the table {} has no columns", table.name)).at(table.name.position()));
+        return Err(
+            EngineError::rejected(format!("the table {} has no columns", table.name)).at(table.name.position()),
+        );
     }
     Ok(table)
 }
@@ -254,9 +256,10 @@ fn primary_key(
     at: Position,
 ) -> Result<()> {
     if !r.words(&["NOT", "ENFORCED"]) {
-        return Err(
-            EngineError::rejected("a primary key is not checked here and must say so: PRIMARY KEY … NOT ENFORCED").at(at),
-        );
+        return Err(EngineError::rejected(
+            "a primary key is not checked here and must say so: PRIMARY KEY … NOT ENFORCED",
+        )
+        .at(at));
     }
     if !table.primary_key.is_empty() {
         return Err(EngineError::rejected("a table has one primary key").at(at));
@@ -351,7 +354,10 @@ mod tests {
         assert!(table.temporary && table.if_not_exists);
         assert_eq!(table.columns.len(), 6);
         assert_eq!(table.columns[0].comment.as_deref(), Some("it's"));
-        assert!(matches!(&table.columns[0].kind, ColumnKind::Physical { nullable: false, .. }));
+        assert!(matches!(
+            &table.columns[0].kind,
+            ColumnKind::Physical { nullable: false, .. }
+        ));
         assert!(matches!(&table.columns[2].kind, ColumnKind::Computed(text) if text == "price * (1 + id)"));
         assert!(matches!(&table.columns[4].kind, ColumnKind::Computed(text) if text == "PROCTIME()"));
         assert!(matches!(&table.columns[5].kind, ColumnKind::Physical { type_name, .. } if type_name == "VARCHAR(20)"));
@@ -367,10 +373,22 @@ mod tests {
     fn a_broken_table_says_where() {
         for (sql, message, at) in [
             ("CREATE TABLE t (a INT, a STRING)", "there are two columns a", (1, 24)),
-            ("CREATE TABLE t (a BLURB)", "the embedded engine has no type BLURB", (1, 19)),
+            (
+                "CREATE TABLE t (a BLURB)",
+                "the embedded engine has no type BLURB",
+                (1, 19),
+            ),
             ("CREATE TABLE t", "the table t has no columns", (1, 14)),
-            ("CREATE TABLE t (a INT) WITH (a = 'b')", "expected an option's name in quotes, found a", (1, 30)),
-            ("CREATE TABLE t (a INT PRIMARY KEY)", "a primary key is not checked here and must say so: PRIMARY KEY … NOT ENFORCED", (1, 17)),
+            (
+                "CREATE TABLE t (a INT) WITH (a = 'b')",
+                "expected an option's name in quotes, found a",
+                (1, 30),
+            ),
+            (
+                "CREATE TABLE t (a INT PRIMARY KEY)",
+                "a primary key is not checked here and must say so: PRIMARY KEY … NOT ENFORCED",
+                (1, 17),
+            ),
         ] {
             let error = Statement::read(sql).unwrap_err();
             assert_eq!(error.message, message, "{sql}");
@@ -380,7 +398,8 @@ mod tests {
 
     #[test]
     fn a_view_keeps_its_query_as_written() {
-        let Statement::CreateView(view) = Statement::read("CREATE VIEW v (x, y) AS SELECT a,\n b FROM t ;").unwrap() else {
+        let Statement::CreateView(view) = Statement::read("CREATE VIEW v (x, y) AS SELECT a,\n b FROM t ;").unwrap()
+        else {
             panic!()
         };
         assert_eq!(view.text, "SELECT a,\n b FROM t");

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
-    SelectItem, SetExpr, Spanned, TableFactor, Value, VisitMut, VisitorMut,
-};
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, ObjectName, Query, Select, SelectItem, SetExpr, Spanned, TableFactor, Value, VisitMut, VisitorMut,
+};
 
 /// Puts a query right in place and returns the paths that stand in it as tables (`FROM 'path'`).
 pub(crate) fn prepare(query: &mut Query) -> BTreeSet<String> {
@@ -79,11 +79,15 @@ fn double(number: String) -> Expr {
 
 /// The two or three arguments of a call of that function.
 fn arguments<'a, const N: usize>(function: &'a Function, name: &str) -> Option<[&'a Expr; N]> {
-    let [part] = function.name.0.as_slice() else { return None };
+    let [part] = function.name.0.as_slice() else {
+        return None;
+    };
     if !part.as_ident()?.value.eq_ignore_ascii_case(name) {
         return None;
     }
-    let FunctionArguments::List(list) = &function.args else { return None };
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
     let arguments: Option<Vec<&Expr>> = list
         .args
         .iter()
@@ -153,13 +157,23 @@ fn free_name(wanted: &str, taken: &mut BTreeSet<String>) -> String {
 
 /// `VALUES (…)` has the columns `EXPR$0`, `EXPR$1`, …: it becomes a SELECT that renames DataFusion's `column1`, ….
 fn name_values(query: &mut Query) {
-    let SetExpr::Values(values) = query.body.as_ref() else { return };
-    let Some(width) = values.rows.first().map(|row| row.len()) else { return };
+    let SetExpr::Values(values) = query.body.as_ref() else {
+        return;
+    };
+    let Some(width) = values.rows.first().map(|row| row.len()) else {
+        return;
+    };
     let columns: Vec<String> = (0..width).map(|n| format!("`EXPR${n}`")).collect();
     let text = format!("SELECT * FROM (VALUES (1)) AS `VALUES`({})", columns.join(", "));
-    let Ok(mut reader) = super::Reader::new(&text) else { return };
-    let Ok(mut wrapper) = reader.parser.parse_query() else { return };
-    let SetExpr::Select(select) = wrapper.body.as_mut() else { return };
+    let Ok(mut reader) = super::Reader::new(&text) else {
+        return;
+    };
+    let Ok(mut wrapper) = reader.parser.parse_query() else {
+        return;
+    };
+    let SetExpr::Select(select) = wrapper.body.as_mut() else {
+        return;
+    };
     let Some(TableFactor::Derived { subquery, .. }) = select.from.first_mut().map(|from| &mut from.relation) else {
         return;
     };

@@ -73,7 +73,11 @@ impl<'a> Reader<'a> {
 
     /// Takes this word or says that it was expected.
     pub fn expect_word(&mut self, word: &str) -> Result<()> {
-        if self.word(word) { Ok(()) } else { Err(self.expected(word)) }
+        if self.word(word) {
+            Ok(())
+        } else {
+            Err(self.expected(word))
+        }
     }
 
     /// Takes this token or says that it was expected.

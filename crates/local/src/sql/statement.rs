@@ -5,8 +5,8 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use skep_engine::{EngineError, ErrorKind, Result};
 
 use super::ddl::{self, CreateTable, CreateView};
-use super::reader::{Reader, position};
 pub(crate) use super::reader::Name;
+use super::reader::{Reader, position};
 
 /// A statement as it was written.
 #[derive(Debug)]
@@ -114,11 +114,26 @@ const NOT_HERE: [(&[&str], &str); 19] = [
     (&["EXECUTE", "STATEMENT", "SET"], STATEMENT_SET),
     (&["BEGIN", "STATEMENT", "SET"], STATEMENT_SET),
     (&["STATEMENT", "SET"], STATEMENT_SET),
-    (&["ALTER"], "the embedded engine has no ALTER: drop the object and create it anew"),
-    (&["UPDATE"], "the embedded engine has no UPDATE: its tables are files and streams"),
-    (&["DELETE"], "the embedded engine has no DELETE: its tables are files and streams"),
-    (&["MERGE"], "the embedded engine has no MERGE: its tables are files and streams"),
-    (&["TRUNCATE"], "the embedded engine has no TRUNCATE: its tables are files and streams"),
+    (
+        &["ALTER"],
+        "the embedded engine has no ALTER: drop the object and create it anew",
+    ),
+    (
+        &["UPDATE"],
+        "the embedded engine has no UPDATE: its tables are files and streams",
+    ),
+    (
+        &["DELETE"],
+        "the embedded engine has no DELETE: its tables are files and streams",
+    ),
+    (
+        &["MERGE"],
+        "the embedded engine has no MERGE: its tables are files and streams",
+    ),
+    (
+        &["TRUNCATE"],
+        "the embedded engine has no TRUNCATE: its tables are files and streams",
+    ),
     (&["ANALYZE"], "the embedded engine keeps no statistics to ANALYZE"),
     (&["CALL"], "the embedded engine has no procedures to CALL"),
     (&["LOAD"], "the embedded engine has no modules but core"),
@@ -127,7 +142,10 @@ const NOT_HERE: [(&[&str], &str); 19] = [
     (&["REMOVE"], "the embedded engine runs no jars"),
     (&["COMPILE"], "the embedded engine has no compiled plans"),
     (&["EXECUTE"], "the embedded engine has no compiled plans"),
-    (&["COPY"], "the embedded engine has no COPY: INSERT INTO a table with 'connector' = 'filesystem'"),
+    (
+        &["COPY"],
+        "the embedded engine has no COPY: INSERT INTO a table with 'connector' = 'filesystem'",
+    ),
     (&["STOP"], "a job is stopped with !stop JOB"),
     (&["RESTORE"], "a job is restored with !restore JOB"),
 ];
@@ -188,7 +206,12 @@ impl Statement {
             "DESCRIBE" | "DESC" => {
                 r.parser.next_token();
                 for other in ["JOB", "CATALOG", "DATABASE", "FUNCTION", "MODEL"] {
-                    if r.is_word(0, other) && matches!(r.parser.peek_nth_token_ref(1).token, Token::Word(_) | Token::SingleQuotedString(_)) {
+                    if r.is_word(0, other)
+                        && matches!(
+                            r.parser.peek_nth_token_ref(1).token,
+                            Token::Word(_) | Token::SingleQuotedString(_)
+                        )
+                    {
                         return Err(r.refused(format!("the embedded engine has no DESCRIBE {other}")));
                     }
                 }
@@ -196,8 +219,10 @@ impl Statement {
                 Ok(Self::Describe(r.name("a table's name", 3)?))
             }
             "EXPLAIN" => explain(r),
-            _ => Err(EngineError::rejected(format!("{} is not the beginning of a statement", first.token))
-                .at(position(first.span))),
+            _ => Err(
+                EngineError::rejected(format!("{} is not the beginning of a statement", first.token))
+                    .at(position(first.span)),
+            ),
         }
     }
 }
@@ -218,7 +243,12 @@ fn insert(r: &mut Reader<'_>) -> Result<Statement> {
         return Err(r.refused("the embedded engine has no partitioned tables"));
     }
     let mut columns = Vec::new();
-    let starts_query = |token: &Token| matches!(token, Token::LParen) || super::reader::is_word(token, "SELECT") || super::reader::is_word(token, "WITH") || super::reader::is_word(token, "VALUES");
+    let starts_query = |token: &Token| {
+        matches!(token, Token::LParen)
+            || super::reader::is_word(token, "SELECT")
+            || super::reader::is_word(token, "WITH")
+            || super::reader::is_word(token, "VALUES")
+    };
     if r.peek().token == Token::LParen && !starts_query(&r.parser.peek_nth_token_ref(1).token) {
         r.expect(&Token::LParen)?;
         loop {
@@ -245,7 +275,10 @@ fn drop(r: &mut Reader<'_>) -> Result<Statement> {
         DropKind::View
     } else if !temporary && (r.word("DATABASE") || r.word("SCHEMA")) {
         DropKind::Database
-    } else if ["FUNCTION", "SYSTEM", "CATALOG", "MODEL", "MATERIALIZED"].iter().any(|w| r.is_word(0, w)) {
+    } else if ["FUNCTION", "SYSTEM", "CATALOG", "MODEL", "MATERIALIZED"]
+        .iter()
+        .any(|w| r.is_word(0, w))
+    {
         let what = r.peek().token.to_string().to_uppercase();
         return Err(r.refused(format!("the embedded engine has no DROP {what}")));
     } else {
@@ -328,9 +361,9 @@ fn show(r: &mut Reader<'_>) -> Result<Statement> {
         let name = r.name("a table's name", 3)?;
         Show::Columns(name, pattern(r)?)
     } else {
-        return Err(r
-            .expected("something to show")
-            .hint("SHOW TABLES, VIEWS, DATABASES, CATALOGS, FUNCTIONS, COLUMNS FROM t, CREATE TABLE t, CURRENT DATABASE"));
+        return Err(r.expected("something to show").hint(
+            "SHOW TABLES, VIEWS, DATABASES, CATALOGS, FUNCTIONS, COLUMNS FROM t, CREATE TABLE t, CURRENT DATABASE",
+        ));
     };
     Ok(Statement::Show(show))
 }
@@ -427,7 +460,8 @@ mod tests {
         };
         assert_eq!(insert.table.to_string(), "c.d.t");
         assert_eq!(insert.columns.len(), 2);
-        let Statement::Insert(insert) = Statement::read("INSERT INTO t WITH x AS (SELECT 1) SELECT * FROM x").unwrap() else {
+        let Statement::Insert(insert) = Statement::read("INSERT INTO t WITH x AS (SELECT 1) SELECT * FROM x").unwrap()
+        else {
             panic!()
         };
         assert!(insert.columns.is_empty());

@@ -15,7 +15,12 @@ pub(super) fn rewrite(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>> 
     }
     let tokens: Vec<TokenWithSpan> = tokens
         .into_iter()
-        .filter(|t| !matches!(t.token, Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))))
+        .filter(|t| {
+            !matches!(
+                t.token,
+                Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
+            )
+        })
         .collect();
     let mut out = Vec::with_capacity(tokens.len() + 64);
     let mut at = 0;
@@ -63,23 +68,25 @@ impl Call {
             cursor.take();
         }
         let Some(head) = cursor.take() else { return Ok(None) };
-        let Some(name) = window(&head.token) else { return Ok(None) };
+        let Some(name) = window(&head.token) else {
+            return Ok(None);
+        };
         let span = head.span;
         if !cursor.is_next(|t| *t == Token::LParen) {
             return Ok(None);
         }
         cursor.take();
-        let over_table =
-            cursor.is_next(|t| is_keyword(t, &[Keyword::TABLE]) || is_word(t, "DATA")) || cursor.is_next(|t| *t == Token::LParen);
+        let over_table = cursor.is_next(|t| is_keyword(t, &[Keyword::TABLE]) || is_word(t, "DATA"))
+            || cursor.is_next(|t| *t == Token::LParen);
         if !wrapped && !over_table {
             // A column or a grouped window function of that name: none of our business.
             return Ok(None);
         }
         if name != "TUMBLE" {
-            return Err(EngineError::unsupported(format!(
-                "the embedded engine has no {name} windows, only TUMBLE"
-            ))
-            .at(position(span)));
+            return Err(
+                EngineError::unsupported(format!("the embedded engine has no {name} windows, only TUMBLE"))
+                    .at(position(span)),
+            );
         }
         let arguments = cursor.arguments(span)?;
         if wrapped {
@@ -121,7 +128,9 @@ impl Call {
         };
         let column = match column.as_slice() {
             [word, open, column, close]
-                if is_word(&word.token, "DESCRIPTOR") && open.token == Token::LParen && close.token == Token::RParen =>
+                if is_word(&word.token, "DESCRIPTOR")
+                    && open.token == Token::LParen
+                    && close.token == Token::RParen =>
             {
                 column.clone()
             }
@@ -151,13 +160,25 @@ impl Call {
             if !self.offset.is_empty() {
                 // The windows are aligned to the epoch, shifted by the offset.
                 let epoch = Token::SingleQuotedString("1970-01-01 00:00:00".to_owned());
-                out.extend([made(Token::Comma), word("TIMESTAMP"), space(), made(epoch), made(Token::Plus)]);
+                out.extend([
+                    made(Token::Comma),
+                    word("TIMESTAMP"),
+                    space(),
+                    made(epoch),
+                    made(Token::Plus),
+                ]);
                 out.extend(self.offset.iter().cloned());
             }
             out.push(made(Token::RParen));
         };
         let named = |out: &mut Vec<TokenWithSpan>, name: &str| out.extend([space(), word("AS"), space(), word(name)]);
-        out.extend([made(Token::LParen), word("SELECT"), space(), made(Token::Mul), made(Token::Comma)]);
+        out.extend([
+            made(Token::LParen),
+            word("SELECT"),
+            space(),
+            made(Token::Mul),
+            made(Token::Comma),
+        ]);
         start(out);
         named(out, "window_start");
         for name in ["window_end", "window_time"] {
@@ -168,7 +189,14 @@ impl Call {
             if name == "window_time" {
                 // The window's last instant: Flink's time attribute of a window.
                 let millisecond = Token::SingleQuotedString("0.001".to_owned());
-                out.extend([made(Token::Minus), word("INTERVAL"), space(), made(millisecond), space(), word("SECOND")]);
+                out.extend([
+                    made(Token::Minus),
+                    word("INTERVAL"),
+                    space(),
+                    made(millisecond),
+                    space(),
+                    word("SECOND"),
+                ]);
             }
             named(out, name);
         }
@@ -226,7 +254,9 @@ impl Cursor<'_> {
         let mut depth = 0_usize;
         loop {
             let from = self.at;
-            let Some(token) = self.take() else { return Err(usage(call)) };
+            let Some(token) = self.take() else {
+                return Err(usage(call));
+            };
             match token.token {
                 Token::EOF => return Err(usage(call)),
                 Token::RParen if depth == 0 => return Ok(arguments),

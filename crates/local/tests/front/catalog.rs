@@ -48,19 +48,32 @@ async fn objects_are_listed_by_database() {
     assert_eq!(w.rows("SHOW TABLES").await, ["table name", "a", "b"]);
     assert_eq!(w.rows("SHOW VIEWS").await, ["view name", "b"]);
     assert_eq!(w.rows("SHOW CATALOGS").await, ["catalog name", "default_catalog"]);
-    assert_eq!(w.rows("SHOW CURRENT CATALOG").await, ["current catalog name", "default_catalog"]);
+    assert_eq!(
+        w.rows("SHOW CURRENT CATALOG").await,
+        ["current catalog name", "default_catalog"]
+    );
     w.run("CREATE DATABASE IF NOT EXISTS d COMMENT 'x'").await;
-    assert_eq!(w.rows("SHOW DATABASES").await, ["database name", "d", "default_database"]);
+    assert_eq!(
+        w.rows("SHOW DATABASES").await,
+        ["database name", "d", "default_database"]
+    );
     w.run("USE d").await;
     assert_eq!(w.value("SHOW CURRENT DATABASE").await, "d");
     assert!(w.values("SHOW TABLES").await.is_empty());
     assert_eq!(w.values("SHOW TABLES FROM default_database LIKE 'a%'").await, ["a"]);
-    assert_eq!(w.values("SHOW TABLES FROM default_catalog.default_database NOT LIKE 'a%'").await, ["b"]);
+    assert_eq!(
+        w.values("SHOW TABLES FROM default_catalog.default_database NOT LIKE 'a%'")
+            .await,
+        ["b"]
+    );
     w.run("USE default_catalog.default_database").await;
     assert_eq!(w.sql.objects().await.unwrap().len(), 2);
     w.run("DROP DATABASE d").await;
     assert_eq!(w.error("USE d").await.message, "there is no database d");
-    assert_eq!(w.rows("DESCRIBE b").await, ["name|type|null|key|extras|watermark", "one|BIGINT|false|∅|∅|∅"]);
+    assert_eq!(
+        w.rows("DESCRIBE b").await,
+        ["name|type|null|key|extras|watermark", "one|BIGINT|false|∅|∅|∅"]
+    );
     assert_eq!(
         w.value("SHOW CREATE VIEW b").await,
         "CREATE VIEW `default_catalog`.`default_database`.`b`\nAS SELECT 1 AS one"
@@ -73,13 +86,17 @@ async fn what_is_there_already_stays() {
     let w = World::new().await;
     w.run("CREATE TABLE a (x INT) WITH ('connector' = 'print')").await;
     assert_eq!(
-        w.error("CREATE TABLE a (y INT) WITH ('connector' = 'print')").await.message,
+        w.error("CREATE TABLE a (y INT) WITH ('connector' = 'print')")
+            .await
+            .message,
         "there is a table or view a already"
     );
-    w.run("CREATE TABLE IF NOT EXISTS a (y INT) WITH ('connector' = 'print')").await;
+    w.run("CREATE TABLE IF NOT EXISTS a (y INT) WITH ('connector' = 'print')")
+        .await;
     assert_eq!(w.values("DESCRIBE a").await, ["x|INT|true|∅|∅|∅"]);
     // A temporary one hides it and goes first.
-    w.run("CREATE TEMPORARY TABLE a (z INT) WITH ('connector' = 'print')").await;
+    w.run("CREATE TEMPORARY TABLE a (z INT) WITH ('connector' = 'print')")
+        .await;
     assert_eq!(w.values("DESCRIBE a").await, ["z|INT|true|∅|∅|∅"]);
     w.run("DROP TABLE a").await;
     assert_eq!(w.values("DESCRIBE a").await, ["x|INT|true|∅|∅|∅"]);
@@ -100,13 +117,20 @@ async fn settings_are_kept_and_unknown_ones_named() {
     w.run("SET pipeline.name = my job").await;
     assert_eq!(
         w.rows("SET").await,
-        ["key|value", "execution.runtime-mode|batch", "pipeline.name|my job", "table.local-time-zone|UTC"]
+        [
+            "key|value",
+            "execution.runtime-mode|batch",
+            "pipeline.name|my job",
+            "table.local-time-zone|UTC"
+        ]
     );
     assert_eq!(w.sql.setting("pipeline.name").await.unwrap().as_deref(), Some("my job"));
     let operation = w.submit("SET 'pipeline.nam' = 'x'").await.unwrap();
     assert_eq!(
         operation.notes,
-        ["the embedded engine does not know the setting pipeline.nam (did you mean pipeline.name?): it is kept and has no effect"]
+        [
+            "the embedded engine does not know the setting pipeline.nam (did you mean pipeline.name?): it is kept and has no effect"
+        ]
     );
     assert_eq!(
         w.error("SET 'execution.runtime-mode' = 'fast'").await.message,

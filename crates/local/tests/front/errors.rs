@@ -7,19 +7,71 @@ use crate::world::World;
 #[tokio::test]
 async fn names_that_are_not_there_are_pointed_at() {
     let w = World::new().await;
-    w.run("CREATE TABLE flights (carrier STRING, dep_delay INT) WITH ('connector' = 'datagen', 'number-of-rows' = '1')")
-        .await;
+    w.run(
+        "CREATE TABLE flights (carrier STRING, dep_delay INT) WITH ('connector' = 'datagen', 'number-of-rows' = '1')",
+    )
+    .await;
     for (sql, message, at, hint) in [
-        ("SELECT carier FROM flights", "no column carier in flights", (1, 8, 6), "did you mean carrier?"),
-        ("SELECT f.carier FROM flights f", "no column carier in f", (1, 8, 8), "did you mean carrier?"),
-        ("SELECT x.carrier\nFROM flights", "there is no table x in this query to take carrier from", (1, 8, 9), "did you mean carrier?"),
-        ("SELECT *\n  FROM flihgts", "there is no table or view flihgts", (2, 8, 7), "did you mean flights?"),
-        ("SELECT uper(carrier) FROM flights", "there is no function uper", (1, 8, 4), "did you mean upper?"),
-        ("SELECT * FROM d.flights", "there is no database d in the catalog default_catalog", (1, 15, 1), ""),
-        ("DESCRIBE flihgts", "there is no table or view flihgts", (1, 10, 7), "did you mean flights?"),
-        ("INSERT INTO fligths SELECT 1", "there is no table or view fligths", (1, 13, 7), "did you mean flights?"),
-        ("DROP TABLE fligths", "there is no table fligths", (1, 12, 7), "did you mean flights?"),
-        ("SELECT 1 +", "expected an expression, found the end of the statement", (1, 11, 1), ""),
+        (
+            "SELECT carier FROM flights",
+            "no column carier in flights",
+            (1, 8, 6),
+            "did you mean carrier?",
+        ),
+        (
+            "SELECT f.carier FROM flights f",
+            "no column carier in f",
+            (1, 8, 8),
+            "did you mean carrier?",
+        ),
+        (
+            "SELECT x.carrier\nFROM flights",
+            "there is no table x in this query to take carrier from",
+            (1, 8, 9),
+            "did you mean carrier?",
+        ),
+        (
+            "SELECT *\n  FROM flihgts",
+            "there is no table or view flihgts",
+            (2, 8, 7),
+            "did you mean flights?",
+        ),
+        (
+            "SELECT uper(carrier) FROM flights",
+            "there is no function uper",
+            (1, 8, 4),
+            "did you mean upper?",
+        ),
+        (
+            "SELECT * FROM d.flights",
+            "there is no database d in the catalog default_catalog",
+            (1, 15, 1),
+            "",
+        ),
+        (
+            "DESCRIBE flihgts",
+            "there is no table or view flihgts",
+            (1, 10, 7),
+            "did you mean flights?",
+        ),
+        (
+            "INSERT INTO fligths SELECT 1",
+            "there is no table or view fligths",
+            (1, 13, 7),
+            "did you mean flights?",
+        ),
+        (
+            "DROP TABLE fligths",
+            "there is no table fligths",
+            (1, 12, 7),
+            "did you mean flights?",
+        ),
+        (
+            "SELECT 1 +",
+            "expected an expression, found the end of the statement",
+            (1, 11, 1),
+            "",
+        ),
     ] {
         let error = w.error(sql).await;
         assert_eq!(error.message, message, "{sql}");
@@ -38,7 +90,10 @@ async fn a_table_must_make_sense() {
     let w = World::new().await;
     for (sql, message) in [
         ("CREATE TABLE t (a INT)", "the table t has no option 'connector'"),
-        ("CREATE TABLE t (a INT) WITH ('connector' = 'kafka')", "the embedded engine has no connector 'kafka'"),
+        (
+            "CREATE TABLE t (a INT) WITH ('connector' = 'kafka')",
+            "the embedded engine has no connector 'kafka'",
+        ),
         (
             "CREATE TABLE t (a INT, b AS c + 1) WITH ('connector' = 'datagen')",
             "no column c here",
@@ -63,7 +118,10 @@ async fn a_table_must_make_sense() {
     for connector in ["datagen", "print", "blackhole", "memory"] {
         let sql = format!("CREATE TABLE t (a INT) WITH ('connector' = '{connector}', 'rows-per-secnd' = '5')");
         let error = w.error(&sql).await;
-        assert!(error.message.contains("unknown option 'rows-per-secnd'"), "{connector}: {error}");
+        assert!(
+            error.message.contains("unknown option 'rows-per-secnd'"),
+            "{connector}: {error}"
+        );
     }
     assert!(w.sql.objects().await.unwrap().is_empty());
 }

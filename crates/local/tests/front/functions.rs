@@ -23,8 +23,14 @@ async fn results_are_flinks() {
         ("SELECT CAST(TRUE AS STRING)", "TRUE"),
         ("SELECT CAST(CAST(1 AS DOUBLE) AS STRING)", "1.0"),
         ("SELECT CAST(1e10 AS VARCHAR)", "1.0E10"),
-        ("SELECT CAST(TIMESTAMP '2024-01-02 03:04:05' AS STRING)", "2024-01-02 03:04:05.000000"),
-        ("SELECT CAST(CAST(TIMESTAMP '2024-01-02 03:04:05.678' AS TIMESTAMP(3)) AS STRING)", "2024-01-02 03:04:05.678"),
+        (
+            "SELECT CAST(TIMESTAMP '2024-01-02 03:04:05' AS STRING)",
+            "2024-01-02 03:04:05.000000",
+        ),
+        (
+            "SELECT CAST(CAST(TIMESTAMP '2024-01-02 03:04:05.678' AS TIMESTAMP(3)) AS STRING)",
+            "2024-01-02 03:04:05.678",
+        ),
         ("SELECT CAST(DATE '2024-01-02' AS STRING)", "2024-01-02"),
         ("SELECT CAST(12.50 AS STRING)", "12.50"),
         ("SELECT CAST('12' AS INT) + 1", "13"),
@@ -40,17 +46,25 @@ async fn results_are_flinks() {
         ("SELECT COALESCE(NULL, 'x')", "x"),
         ("SELECT NULLIF(1, 1)", "∅"),
         // Time.
-        ("SELECT DATE_FORMAT(TIMESTAMP '2013-01-05 14:07:09', 'yyyy-MM-dd HH:mm')", "2013-01-05 14:07"),
+        (
+            "SELECT DATE_FORMAT(TIMESTAMP '2013-01-05 14:07:09', 'yyyy-MM-dd HH:mm')",
+            "2013-01-05 14:07",
+        ),
         ("SELECT DATE_FORMAT('2013-01-05 14:07:09', 'dd.MM.yy')", "05.01.13"),
         ("SELECT EXTRACT(HOUR FROM TIMESTAMP '2013-01-05 14:07:09')", "14"),
-        ("SELECT TIMESTAMP '2013-01-05 14:07:09' + INTERVAL '1' DAY", "2013-01-06T14:07:09"),
+        (
+            "SELECT TIMESTAMP '2013-01-05 14:07:09' + INTERVAL '1' DAY",
+            "2013-01-06T14:07:09",
+        ),
         // Rounding.
         ("SELECT ROUND(2.5)", "3"),
         ("SELECT ROUND(CAST(-2.5 AS DOUBLE))", "-3.0"),
         ("SELECT ROUND(2.345, 2)", "2.35"),
     ] {
         let found = match w.submit(sql).await {
-            Ok(operation) => fetch(operation).await.map_or_else(|e| e.message, |rows| rows[1..].join(", ")),
+            Ok(operation) => fetch(operation)
+                .await
+                .map_or_else(|e| e.message, |rows| rows[1..].join(", ")),
             Err(e) => e.message,
         };
         if found != expected {

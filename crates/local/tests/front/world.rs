@@ -44,13 +44,19 @@ impl World {
 
     /// Carries out a statement that has no rows.
     pub async fn run(&self, text: &str) {
-        let operation = self.submit(text).await.unwrap_or_else(|e| panic!("{text}: {e} {:?}", e.hints));
+        let operation = self
+            .submit(text)
+            .await
+            .unwrap_or_else(|e| panic!("{text}: {e} {:?}", e.hints));
         assert!(operation.rows.is_none(), "{text} has rows");
     }
 
     /// The rows as text: a header line, then `a|b` a line; NULL is `∅`.
     pub async fn rows(&self, text: &str) -> Vec<String> {
-        let operation = self.submit(text).await.unwrap_or_else(|e| panic!("{text}: {e} {:?}", e.hints));
+        let operation = self
+            .submit(text)
+            .await
+            .unwrap_or_else(|e| panic!("{text}: {e} {:?}", e.hints));
         let rows = fetch(operation).await;
         rows.unwrap_or_else(|e| panic!("{text}: {e}"))
     }
@@ -95,7 +101,10 @@ impl World {
 
     /// Runs an INSERT to its end.
     pub async fn insert(&self, text: &str) {
-        let operation = self.submit(text).await.unwrap_or_else(|e| panic!("{text}: {e} {:?}", e.hints));
+        let operation = self
+            .submit(text)
+            .await
+            .unwrap_or_else(|e| panic!("{text}: {e} {:?}", e.hints));
         let status = self.wait(&operation).await;
         assert_eq!(status.error, None, "{text}");
     }
@@ -127,7 +136,13 @@ fn lines_of(batch: &RecordBatch) -> Vec<String> {
         .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
         .collect();
     (0..batch.num_rows())
-        .map(|row| columns.iter().map(|c| c.value(row).to_string()).collect::<Vec<_>>().join("|"))
+        .map(|row| {
+            columns
+                .iter()
+                .map(|c| c.value(row).to_string())
+                .collect::<Vec<_>>()
+                .join("|")
+        })
         .collect()
 }
 
