@@ -124,7 +124,7 @@ impl Catalog {
         if !self.catalogs.contains_key(&path.catalog) {
             return EngineError::new(ErrorKind::Rejected, format!("there is no catalog {}", path.catalog));
         }
-        if self.database_mut_check(path).is_none() {
+        if !self.has_database(&path.catalog, &path.database) {
             return EngineError::new(
                 ErrorKind::Rejected,
                 format!("there is no database {} in the catalog {}", path.database, path.catalog),
@@ -133,18 +133,13 @@ impl Catalog {
         let error = EngineError::rejected(format!("there is no {what} {shown}"));
         let names: Vec<String> = self
             .list(&path.catalog, &path.database)
-            .into_iter()
-            .map(|(name, _)| name)
+            .into_keys()
             .collect();
         match most_similar(&path.name, names.iter().map(String::as_str)) {
             Some(name) => error.hint(format!("did you mean {name}?")),
             None if names.is_empty() => error.hint("there are no tables yet: CREATE TABLE makes one"),
             None => error.hint("SHOW TABLES lists what there is"),
         }
-    }
-
-    fn database_mut_check(&self, path: &TablePath) -> Option<&Database> {
-        self.catalogs.get(&path.catalog)?.get(&path.database)
     }
 
     /// The path as short as it may be written now.

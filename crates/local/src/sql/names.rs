@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    CaseWhen, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select,
-    SelectItem, SetExpr, Spanned, TableFactor, VisitMut, VisitorMut,
+    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, ObjectName, Query, Select, SelectItem, SetExpr, Spanned, TableFactor, Value, VisitMut, VisitorMut,
 };
 
 /// Puts a query right in place and returns the paths that stand in it as tables (`FROM 'path'`).
@@ -51,13 +51,63 @@ impl VisitorMut for Prepare {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if let Expr::Function(function) = expr
-            && let Some(case) = if_as_case(function)
-        {
-            *expr = case;
+        let better = match expr {
+            Expr::Function(function) => if_as_case(function).or_else(|| mod_as_operator(function)),
+            // A number with an exponent is a DOUBLE.
+            Expr::Value(value) => match &value.value {
+                Value::Number(number, _) if number.contains(['e', 'E']) => Some(double(number.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(better) = better {
+            *expr = better;
         }
         ControlFlow::Continue(())
     }
+}
+
+fn double(number: String) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(Expr::Value(Value::SingleQuotedString(number).into())),
+        data_type: DataType::DoublePrecision,
+        array: false,
+        format: None,
+    }
+}
+
+/// The two or three arguments of a call of that function.
+fn arguments<'a, const N: usize>(function: &'a Function, name: &str) -> Option<[&'a Expr; N]> {
+    let [part] = function.name.0.as_slice() else {
+        return None;
+    };
+    if !part.as_ident()?.value.eq_ignore_ascii_case(name) {
+        return None;
+    }
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let arguments: Option<Vec<&Expr>> = list
+        .args
+        .iter()
+        .map(|argument| match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+            _ => None,
+        })
+        .collect();
+    arguments?.try_into().ok()
+}
+
+/// `MOD(a, b)` is `a % b`: DataFusion has no such function.
+fn mod_as_operator(function: &Function) -> Option<Expr> {
+    let [a, b] = arguments(function, "mod")?;
+    let nested = |expr: &Expr| Box::new(Expr::Nested(Box::new(expr.clone())));
+    Some(Expr::Nested(Box::new(Expr::BinaryOp {
+        left: nested(a),
+        op: BinaryOperator::Modulo,
+        right: nested(b),
+    })))
 }
 
 /// An expression without a name is `EXPR$n`, n its place in the list; a column's name that is there already gets the
@@ -133,24 +183,7 @@ fn name_values(query: &mut Query) {
 
 /// `IF(condition, a, b)` is a CASE: DataFusion has no such function.
 fn if_as_case(function: &Function) -> Option<Expr> {
-    let [part] = function.name.0.as_slice() else {
-        return None;
-    };
-    let ident = part.as_ident()?;
-    if !ident.value.eq_ignore_ascii_case("if") {
-        return None;
-    }
-    let FunctionArguments::List(list) = &function.args else {
-        return None;
-    };
-    let [
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(condition)),
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(yes)),
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(no)),
-    ] = list.args.as_slice()
-    else {
-        return None;
-    };
+    let [condition, yes, no] = arguments(function, "if")?;
     Some(Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
