@@ -272,7 +272,7 @@ proptest! {
         prop_assume!(!value.contains("${"));
         let redacted = redact(&sql, &dialect);
         prop_assert_eq!(&redacted.secrets[0].value, &value);
-        prop_assert!(!redacted.text.contains(&format!("'password' = {literal}")));
+        prop_assert!(!redacted.text.contains(&format!("'password' = {}", literal)));
         prop_assert_eq!(round_trip(&sql, &dialect), sql);
     }
 

@@ -79,6 +79,9 @@ pub struct Host {
     memory: MemoryTables,
 }
 
+/// A sink, and the rows that come out of it where somebody looks at them.
+type OpenedSink = (Box<dyn Sink>, Option<Box<dyn Rows>>);
+
 impl Host {
     /// A host of that directory. The directory is made when the first job is started.
     ///
@@ -323,7 +326,7 @@ impl Host {
         log: &LogRing,
         successor: Successor,
         commands: &mpsc::Sender<Command>,
-    ) -> Result<(Box<dyn Sink>, Option<Box<dyn Rows>>)> {
+    ) -> Result<OpenedSink> {
         match &spec.sink {
             SinkSpec::Table(table) => {
                 let opening = Opening {
