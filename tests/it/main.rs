@@ -1,3 +1,5 @@
 //! What the parts do together, seen from outside.
 
 mod flink_rest;
+mod scripts;
+mod world;
