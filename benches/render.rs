@@ -69,6 +69,13 @@ fn batch(number: usize) -> Batch {
     Batch::inserts(RecordBatch::try_from_iter(columns).expect("columns of one length"))
 }
 
+/// The most memory that the process has had, as Linux tells it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.map_or_else(|| "(not known)".to_owned(), |peak| peak.trim().to_owned())
+}
+
 fn main() -> io::Result<()> {
     let mut formats = Vec::new();
     let mut total = 10_000_000;
@@ -101,10 +108,11 @@ fn main() -> io::Result<()> {
         let seconds = start.elapsed().as_secs_f64();
         writeln!(
             io::stdout(),
-            "{format}: {rows} rows in {seconds:.2} s: {:.2} M rows/s, {:.0} MB/s, {:.0} KB a write",
+            "{format}: {rows} rows in {seconds:.2} s: {:.2} M rows/s, {:.0} MB/s, {:.0} KB a write, memory at most {}",
             rows as f64 / seconds / 1e6,
             out.bytes as f64 / seconds / 1e6,
             out.bytes as f64 / out.writes as f64 / 1e3,
+            peak_memory(),
         )?;
     }
     Ok(())

@@ -33,7 +33,10 @@ pub fn main(engines: Engines) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(run(engines, options));
@@ -42,7 +45,7 @@ pub fn main(engines: Engines) -> ExitCode {
             code.into()
         }
         Err(cause) => {
-            Ui::detect(false).error(&Error::internal(format!("can't start: {cause}")));
+            Ui::new(false).error(&Error::internal(format!("can't start: {cause}")));
             ExitCode::FAILURE
         }
     }
@@ -50,7 +53,7 @@ pub fn main(engines: Engines) -> ExitCode {
 
 async fn run(engines: Engines, options: Options) -> crate::error::ExitCode {
     let scripted = !options.sources.is_empty() || options.command.is_some() || !io::stdin().is_terminal();
-    let ui = Ui::detect(options.silent);
+    let ui = Ui::new(options.silent);
     let mut session = match start(engines, &options, ui.clone(), !scripted) {
         Ok(session) => session,
         Err(error) => {
@@ -80,7 +83,13 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         ui.warn(&format!("{cause}; what runs now will not be remembered"));
         Ledger::none()
     });
-    let mut settings = Settings { interactive, json: options.json, yes: options.yes, force: options.force, ..Settings::default() };
+    let mut settings = Settings {
+        interactive,
+        json: options.json,
+        yes: options.yes,
+        force: options.force,
+        ..Settings::default()
+    };
     if let Some(format) = options.format {
         settings.format = format;
     }
@@ -128,14 +137,19 @@ fn password(options: &Options, ui: &Ui) -> Result<Option<String>, Error> {
     }
     match &options.password {
         Some(Some(password)) => Ok(Some(password.clone())),
-        Some(None) => Ok(Some(ui.password("password: ")?)),
+        Some(None) => match ui.password("password: ") {
+            Some(password) => Ok(Some(password.reveal().to_owned())),
+            None => Err(Error::usage("no password: nobody can be asked").hint("-w FILE reads it from a file")),
+        },
         None => Ok(None),
     }
 }
 
 /// `NAME=VALUE`, or `NAME=@FILE`.
 fn read_secret((name, value): &(String, String)) -> Result<(String, String), Error> {
-    let Some(path) = value.strip_prefix('@') else { return Ok((name.clone(), value.clone())) };
+    let Some(path) = value.strip_prefix('@') else {
+        return Ok((name.clone(), value.clone()));
+    };
     let mut text = String::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(1 << 20).read_to_string(&mut text))
@@ -159,7 +173,7 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
         let flow = match source {
             Source::File(path) if path.as_os_str() == "-" => script::run_stdin(session).await?,
             Source::File(path) => script::run_file(session, path).await?,
-            Source::Text(text) => script::run_text(session, "", text).await?,
+            Source::Text(text) => script::run_text(session, text).await?,
         };
         if flow == Flow::Quit {
             return Ok(());

@@ -58,7 +58,10 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("url", &self.url).field("sources", &self.sources).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("url", &self.url)
+            .field("sources", &self.sources)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,32 +79,84 @@ pub fn definition() -> clap::Command {
     let option = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
-    let switch = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let switch =
+        |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let formats = PossibleValuesParser::new(Format::all().flat_map(|format| format.spellings().iter().copied()));
     let mut definition = clap::Command::new("skep")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A SQL shell that keeps the jobs, savepoints and checkpoints that streaming queries leave behind")
         .subcommand_negates_reqs(true)
         .arg(option("url", "URL", "where to connect; local: by default").short('u'))
-        .arg(option("execute", "SQL", "run this; may stand several times").short('e').action(ArgAction::Append).allow_hyphen_values(true))
-        .arg(option("file", "FILE", "run this script; may stand several times").short('f').action(ArgAction::Append).value_parser(clap::value_parser!(PathBuf)))
-        .arg(option("init", "FILE", "run this first").short('i').value_parser(clap::value_parser!(PathBuf)))
         .arg(
-            option("output", "FORMAT", "the format of results").short('o').aliases(["outputformat", "outputFormat"]).ignore_case(true).value_parser(formats),
+            option("execute", "SQL", "run this; may stand several times")
+                .short('e')
+                .action(ArgAction::Append)
+                .allow_hyphen_values(true),
         )
-        .arg(option("showHeader", "BOOL", "whether results have a header").alias("showheader").value_parser(clap::value_parser!(bool)))
-        .arg(option("silent", "BOOL", "say nothing but results and errors").num_args(0..=1).default_missing_value("true").require_equals(true).value_parser(clap::value_parser!(bool)))
-        .arg(option("force", "BOOL", "a script goes on after a failure").num_args(0..=1).default_missing_value("true").require_equals(true).value_parser(clap::value_parser!(bool)))
+        .arg(
+            option("file", "FILE", "run this script; may stand several times")
+                .short('f')
+                .action(ArgAction::Append)
+                .value_parser(clap::value_parser!(PathBuf)),
+        )
+        .arg(
+            option("init", "FILE", "run this first")
+                .short('i')
+                .value_parser(clap::value_parser!(PathBuf)),
+        )
+        .arg(
+            option("output", "FORMAT", "the format of results")
+                .short('o')
+                .aliases(["outputformat", "outputFormat"])
+                .ignore_case(true)
+                .value_parser(formats),
+        )
+        .arg(
+            option("showHeader", "BOOL", "whether results have a header")
+                .alias("showheader")
+                .value_parser(clap::value_parser!(bool)),
+        )
+        .arg(
+            option("silent", "BOOL", "say nothing but results and errors")
+                .num_args(0..=1)
+                .default_missing_value("true")
+                .require_equals(true)
+                .value_parser(clap::value_parser!(bool)),
+        )
+        .arg(
+            option("force", "BOOL", "a script goes on after a failure")
+                .num_args(0..=1)
+                .default_missing_value("true")
+                .require_equals(true)
+                .value_parser(clap::value_parser!(bool)),
+        )
         .arg(option("user", "USER", "user name").short('n'))
-        .arg(option("password", "PASSWORD", "password; asked for if none is given").short('p').num_args(0..=1))
-        .arg(option("password-file", "FILE", "the file that the password is in").short('w').value_parser(clap::value_parser!(PathBuf)))
-        .arg(option("define", "K=V", "a session property").short('D').alias("hiveconf").action(ArgAction::Append))
+        .arg(
+            option("password", "PASSWORD", "password; asked for if none is given")
+                .short('p')
+                .num_args(0..=1),
+        )
+        .arg(
+            option("password-file", "FILE", "the file that the password is in")
+                .short('w')
+                .value_parser(clap::value_parser!(PathBuf)),
+        )
+        .arg(
+            option("define", "K=V", "a session property")
+                .short('D')
+                .alias("hiveconf")
+                .action(ArgAction::Append),
+        )
         .arg(option("secret", "NAME=VALUE", "the value of a secret, or =@FILE").action(ArgAction::Append))
         .arg(option("rest", "URL", "the cluster's REST address"))
         .arg(switch("json", "answer in JSON, one object a line").global(true))
         .arg(switch("yes", "yes to what would be asked").short('y').global(true))
         .after_help("Without -e, -f and a command: a prompt at a terminal, else the script on standard input.");
-    for spec in COMMANDS.iter().map(|command| command.spec()).filter(|spec| spec.one_shot) {
+    for spec in COMMANDS
+        .iter()
+        .map(|command| command.spec())
+        .filter(|spec| spec.one_shot)
+    {
         definition = definition.subcommand(subcommand(spec));
     }
     definition
@@ -121,7 +176,11 @@ fn subcommand(spec: &'static Spec) -> clap::Command {
         };
         let mut arg = Arg::new(positional.name).required(least).value_name(positional.name);
         if positional.kind == Kind::Sql {
-            arg = Arg::new(positional.name).num_args(1..).value_name(positional.name).allow_hyphen_values(true).trailing_var_arg(true);
+            arg = Arg::new(positional.name)
+                .num_args(1..)
+                .value_name(positional.name)
+                .allow_hyphen_values(true)
+                .trailing_var_arg(true);
         } else if most {
             arg = arg.num_args(1..).action(ArgAction::Append);
         }
@@ -147,9 +206,8 @@ fn read(matches: &ArgMatches) -> Result<Options, clap::Error> {
         Some((name, matches)) => Some(read_command(name, matches)?),
         None => None,
     };
-    let on = |name: &str| {
-        matches.get_flag(name) || matches.subcommand().is_some_and(|(_, matches)| matches.get_flag(name))
-    };
+    let on =
+        |name: &str| matches.get_flag(name) || matches.subcommand().is_some_and(|(_, matches)| matches.get_flag(name));
     Ok(Options {
         url: text("url"),
         user: text("user"),
@@ -185,10 +243,17 @@ fn sources(matches: &ArgMatches) -> Vec<Source> {
 
 fn pairs(matches: &ArgMatches, name: &str) -> Result<Vec<(String, String)>, clap::Error> {
     let pair = |text: &String| {
-        let (key, value) = text.split_once('=').ok_or_else(|| invalid(&format!("{text:?} is not NAME=VALUE")))?;
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| invalid(&format!("{text:?} is not NAME=VALUE")))?;
         Ok((key.to_owned(), value.to_owned()))
     };
-    matches.get_many::<String>(name).into_iter().flatten().map(pair).collect()
+    matches
+        .get_many::<String>(name)
+        .into_iter()
+        .flatten()
+        .map(pair)
+        .collect()
 }
 
 fn read_command(name: &str, matches: &ArgMatches) -> Result<(&'static dyn Command, Args), clap::Error> {
@@ -212,7 +277,11 @@ fn read_command(name: &str, matches: &ArgMatches) -> Result<(&'static dyn Comman
         }
     }
     words.push("--".to_owned());
-    let values = spec.positionals.iter().flat_map(|positional| matches.get_many::<String>(positional.name)).flatten();
+    let values = spec
+        .positionals
+        .iter()
+        .flat_map(|positional| matches.get_many::<String>(positional.name))
+        .flatten();
     let mut values: Vec<String> = values.cloned().collect();
     let sql = match spec.sql_tail() {
         SqlTail::AfterAs => {
@@ -247,22 +316,33 @@ mod tests {
     #[test]
     fn sources_keep_their_order() {
         let options = read_words("skep -e a -f b -e c").unwrap();
-        let expected = [Source::Text("a".into()), Source::File("b".into()), Source::Text("c".into())];
+        let expected = [
+            Source::Text("a".into()),
+            Source::File("b".into()),
+            Source::Text("c".into()),
+        ];
         assert_eq!(options.sources, expected);
     }
 
     #[test]
     fn beelines_spellings_are_understood() {
-        let options = read_words("skep -u local: --outputformat=csv2 --showHeader=false --silent=true --force=true").unwrap();
+        let options =
+            read_words("skep -u local: --outputformat=csv2 --showHeader=false --silent=true --force=true").unwrap();
         assert_eq!(options.format, Some(Format::Csv));
-        assert_eq!((options.show_header, options.silent, options.force), (Some(false), true, true));
+        assert_eq!(
+            (options.show_header, options.silent, options.force),
+            (Some(false), true, true)
+        );
     }
 
     #[test]
     fn a_command_takes_its_own_flags_and_the_common_ones() {
         let options = read_words("skep savepoint 5f2c --dir s3://b/sp --json").unwrap();
         let (command, args) = options.command.unwrap();
-        assert_eq!((command.spec().name, args.word(0), args.value("dir")), ("savepoint", Some("5f2c"), Some("s3://b/sp")));
+        assert_eq!(
+            (command.spec().name, args.word(0), args.value("dir")),
+            ("savepoint", Some("5f2c"), Some("s3://b/sp"))
+        );
         assert!(options.json && args.has("json"));
     }
 }

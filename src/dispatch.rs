@@ -6,7 +6,7 @@ use crate::session::Session;
 use crate::statement::{self, Request};
 use crate::syntax::classifier::{self, Kind};
 use crate::syntax::job_statement::JobStatement;
-use crate::syntax::splitter::{Piece, PieceKind};
+use crate::syntax::{Input, Piece};
 
 /// Carries out one piece.
 ///
@@ -15,14 +15,14 @@ use crate::syntax::splitter::{Piece, PieceKind};
 pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
     // What was meant for the piece before is over.
     session.interrupts.forget();
-    match &piece.kind {
-        PieceKind::Trivia => Ok(Flow::Continue),
-        PieceKind::Bang { name, tail } => {
+    match &piece.input {
+        Input::Trivia => Ok(Flow::Continue),
+        Input::Bang { name, tail, .. } => {
             let command = command::find(name)?;
             let args = Args::parse(command.spec(), tail)?;
             run(session, command, args).await
         }
-        PieceKind::Sql { background } => sql(session, piece.sql(), *background).await,
+        Input::Sql { text, background } => sql(session, text, *background).await,
     }
 }
 
@@ -43,11 +43,20 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
     match classifier::classify(text, &dialect) {
         Kind::Empty => Ok(Flow::Continue),
         Kind::Job(statement) => {
+            let statement = statement.map_err(|cause| Error::malformed(text, &cause))?;
             let (name, args) = command_of(statement);
             run(session, command::find(name)?, args).await
         }
         _ => {
-            statement::execute(session, Request { text: text.to_owned(), background, restore: None }).await?;
+            statement::execute(
+                session,
+                Request {
+                    text: text.to_owned(),
+                    background,
+                    restore: None,
+                },
+            )
+            .await?;
             Ok(Flow::Continue)
         }
     }
@@ -57,16 +66,27 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
 fn command_of(statement: JobStatement) -> (&'static str, Args) {
     match statement {
         JobStatement::ShowJobs => ("jobs", Args::default().with_flag("all", "")),
-        JobStatement::DescribeJob { job } => ("job", Args::of_words([&job])),
-        JobStatement::StopJob { job, savepoint: false, drain: false } => ("cancel", Args::of_words([&job])),
+        JobStatement::DescribeJob(job) => ("job", Args::of_words([&job.text])),
+        JobStatement::StopJob {
+            job,
+            savepoint: false,
+            drain: false,
+        } => ("cancel", Args::of_words([&job.text])),
         JobStatement::StopJob { job, drain, .. } => {
-            let args = Args::of_words([&job]);
+            let args = Args::of_words([&job.text]);
             // The statement itself says that it is meant.
-            ("stop", if drain { args.with_flag("drain", "").with_flag("yes", "") } else { args })
+            (
+                "stop",
+                if drain {
+                    args.with_flag("drain", "").with_flag("yes", "")
+                } else {
+                    args
+                },
+            )
         }
-        JobStatement::CreateSavepoint { job } => ("savepoint", Args::of_words([&job])),
-        JobStatement::ShowSavepoints { job: Some(job) } => ("savepoints", Args::of_words([&job])),
-        JobStatement::ShowSavepoints { job: None } => ("savepoints", Args::default()),
-        JobStatement::DropSavepoint { path } => ("drop-savepoint", Args::of_words([&path]).with_flag("yes", "")),
+        JobStatement::CreateSavepoint(job) => ("savepoint", Args::of_words([&job.text])),
+        JobStatement::ShowSavepoints(Some(job)) => ("savepoints", Args::of_words([&job.text])),
+        JobStatement::ShowSavepoints(None) => ("savepoints", Args::default()),
+        JobStatement::DropSavepoint(path) => ("drop-savepoint", Args::of_words([&path.text]).with_flag("yes", "")),
     }
 }

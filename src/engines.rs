@@ -38,17 +38,28 @@ impl Engines {
     /// No driver has the scheme, or the driver could not connect.
     pub async fn connect(&self, target: &Target) -> Result<Connection, Error> {
         let scheme = target.scheme();
-        let driver = self.drivers.iter().find(|driver| driver.schemes().contains(&scheme)).ok_or_else(|| {
-            let known: Vec<_> = self.drivers.iter().flat_map(|driver| driver.schemes()).copied().collect();
-            Error::usage(format!("no engine has URLs that begin with {scheme:?}"))
-                .hint(format!("known are {}", known.join(", ")))
-        })?;
+        let driver = self
+            .drivers
+            .iter()
+            .find(|driver| driver.schemes().contains(&scheme))
+            .ok_or_else(|| {
+                let known: Vec<_> = self
+                    .drivers
+                    .iter()
+                    .flat_map(|driver| driver.schemes())
+                    .copied()
+                    .collect();
+                Error::usage(format!("no engine has URLs that begin with {scheme:?}"))
+                    .hint(format!("known are {}", known.join(", ")))
+            })?;
         Ok(driver.connect(target).await?)
     }
 }
 
 impl std::fmt::Debug for Engines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.drivers.iter().map(|driver| driver.schemes())).finish()
+        f.debug_list()
+            .entries(self.drivers.iter().map(|driver| driver.schemes()))
+            .finish()
     }
 }

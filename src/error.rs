@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use skep_engine::{EngineError, Position};
+
+use crate::syntax::job_statement::JobStatementError;
 
 /// The result of what the shell does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -110,7 +113,7 @@ pub struct Place {
     pub line: u32,
     /// The column in that line, in characters, from 1.
     pub column: u32,
-    /// How many characters are meant, at least 1.
+    /// How many characters are meant; 0 if only the statement is known in which it is, and no caret can be shown.
     pub length: u32,
     /// The statement's line (a file's line may hold more before and after it).
     pub text: String,
@@ -209,9 +212,41 @@ impl Error {
         self.locate(&Origin::Prompt, statement, 1, 1)
     }
 
+    /// A statement about jobs that is not written as it must be.
+    pub fn malformed(statement: &str, cause: &JobStatementError) -> Self {
+        let before = crate::syntax::Place::of(statement, cause.span.start);
+        let length = cause.span.of(statement).chars().count();
+        let mut error = Self::failed(&cause.message).hint(format!("usage: {}", cause.usage));
+        error.position = Some(Position {
+            line: before.line as u32,
+            column: before.column as u32,
+            length: length.max(1) as u32,
+        });
+        error
+    }
+
+    /// The same with the place where the statement begins, if it came from a script and no better place is known.
+    #[must_use]
+    pub fn begun_at(mut self, origin: &Origin, line: u32, column: u32) -> Self {
+        if self.place.is_none() && *origin != Origin::Prompt && !self.ends_script() {
+            self.place = Some(Place {
+                origin: origin.clone(),
+                line,
+                column,
+                length: 0,
+                text: String::new(),
+                offset: 0,
+            });
+        }
+        self
+    }
+
     /// Whether a script ends whatever was asked for: a signal came, or nobody reads the results.
     pub const fn ends_script(&self) -> bool {
-        matches!(self.kind, ErrorKind::HungUp | ErrorKind::Interrupted | ErrorKind::Terminated | ErrorKind::ReaderGone)
+        matches!(
+            self.kind,
+            ErrorKind::HungUp | ErrorKind::Interrupted | ErrorKind::Terminated | ErrorKind::ReaderGone
+        )
     }
 
     /// Adds a hint: what the person can do.
@@ -250,6 +285,26 @@ impl Error {
     /// The exit code.
     pub const fn exit_code(&self) -> ExitCode {
         self.kind.exit_code()
+    }
+}
+
+impl Serialize for Error {
+    /// As `--json` shows it: `kind, message, exit_code, source, line, column, hints`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let place = self.place.as_ref();
+        let source = place.and_then(|place| match &place.origin {
+            Origin::Named(name) => Some(name.as_str()),
+            Origin::Prompt | Origin::Stdin => None,
+        });
+        let mut object = serializer.serialize_struct("Error", 7)?;
+        object.serialize_field("kind", self.kind.as_str())?;
+        object.serialize_field("message", &self.message)?;
+        object.serialize_field("exit_code", &self.exit_code().0)?;
+        object.serialize_field("source", &source)?;
+        object.serialize_field("line", &place.map(|place| place.line))?;
+        object.serialize_field("column", &place.map(|place| place.column))?;
+        object.serialize_field("hints", &self.hints)?;
+        object.end()
     }
 }
 
@@ -317,7 +372,11 @@ macro_rules! with_hint {
     )*};
 }
 
-with_hint!(crate::job::reference::ReferenceError, crate::savepoint::ChooseError, crate::savepoint::WhichError);
+with_hint!(
+    crate::job::reference::ReferenceError,
+    crate::savepoint::ChooseError,
+    crate::savepoint::WhichError
+);
 
 #[cfg(test)]
 mod tests {
@@ -338,6 +397,14 @@ mod tests {
         ] {
             assert_eq!(kind.exit_code(), ExitCode(code));
         }
+    }
+
+    #[test]
+    fn as_json_what_is_not_known_is_null() {
+        assert_eq!(
+            serde_json::to_string(&Error::usage("no such flag").hint("see --help")).unwrap(),
+            r#"{"kind":"usage","message":"no such flag","exit_code":2,"source":null,"line":null,"column":null,"hints":["see --help"]}"#
+        );
     }
 
     #[test]

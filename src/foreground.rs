@@ -1,5 +1,6 @@
 //! Rows in the foreground: shown as they come, until they end or the person wants something else.
 
+use std::io::Write;
 use std::time::Duration;
 
 use skep_engine::{EngineError, Rows};

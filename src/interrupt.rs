@@ -70,7 +70,10 @@ impl Raiser {
 
     /// How many Ctrl-C nobody has taken note of yet.
     fn unanswered(&self) -> u64 {
-        self.counts.borrow().interrupt.saturating_sub(self.answered.load(Ordering::Relaxed))
+        self.counts
+            .borrow()
+            .interrupt
+            .saturating_sub(self.answered.load(Ordering::Relaxed))
     }
 }
 
@@ -89,8 +92,15 @@ impl Interrupts {
     /// A receiver that only hears what [`Raiser::raise`] is told.
     pub fn new() -> Self {
         let (sender, receiver) = watch::channel(Counts::default());
-        let raiser = Raiser { counts: Arc::new(sender), answered: Arc::default() };
-        Self { receiver, seen: Counts::default(), raiser }
+        let raiser = Raiser {
+            counts: Arc::new(sender),
+            answered: Arc::default(),
+        };
+        Self {
+            receiver,
+            seen: Counts::default(),
+            raiser,
+        }
     }
 
     /// Installs the handlers. SIGTSTP is caught only in an interactive shell: elsewhere it stops the process as any

@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 
 use crate::command::{self, Flow};
 use crate::dispatch::dispatch;
-use crate::error::{Error, Place};
-use crate::interrupt::Signal;
+use crate::error::{Error, ErrorKind, Origin};
 use crate::session::Session;
-use crate::syntax::splitter::{Piece, Splitter};
+use crate::syntax::utf8::{NotUtf8, Utf8Decoder};
+use crate::syntax::{Input, Piece, Splitter};
 
 /// A script may run a script may run a script, so deep.
 const DEPTH: usize = 16;
@@ -21,19 +21,24 @@ const CHUNK: usize = 64 * 1024;
 
 /// A splitter for this session: it knows the connection's dialect and the commands whose tails are SQL.
 pub fn splitter(session: &Session) -> Splitter {
-    let dialect = session.open.as_ref().and_then(|open| open.connection.sql.as_ref()).map(|sql| sql.dialect());
-    Splitter::new(dialect.unwrap_or(skep_engine::Dialect::FLINK), command::sql_tail)
+    Splitter::with_sql_tails(dialect(session), command::sql_start)
 }
 
-/// Runs a text under a name that errors show.
+/// The dialect of the current connection.
+pub fn dialect(session: &Session) -> skep_engine::Dialect {
+    let sql = session.open.as_ref().and_then(|open| open.connection.sql.as_ref());
+    sql.map_or(skep_engine::Dialect::FLINK, |sql| sql.dialect())
+}
+
+/// Runs a text that the command line gave.
 ///
 /// # Errors
 /// The first piece that failed, unless failures are passed over.
-pub async fn run_text(session: &mut Session, name: &str, text: &str) -> Result<Flow, Error> {
-    let mut splitter = splitter(session);
-    let mut pieces = splitter.feed(text);
-    pieces.extend(splitter.finish());
-    run_pieces(session, name, pieces, 0).await
+pub async fn run_text(session: &mut Session, text: &str) -> Result<Flow, Error> {
+    let mut script = Script::new(session, Origin::Named("-e".to_owned()), 0);
+    script.splitter.feed(text);
+    script.splitter.finish();
+    script.run_pieces(session).await
 }
 
 /// Runs a file.
@@ -44,17 +49,20 @@ pub async fn run_file(session: &mut Session, path: &Path) -> Result<Flow, Error>
     file_at_depth(session, path, 0).await
 }
 
-/// Runs a file that a command of the prompt named.
 async fn file_at_depth(session: &mut Session, path: &Path, depth: usize) -> Result<Flow, Error> {
     let name = path.display().to_string();
     if depth >= DEPTH {
-        return Err(Error::usage(format!("{name}: scripts run one another more than {DEPTH} deep")));
+        return Err(Error::usage(format!(
+            "{name}: scripts run one another more than {DEPTH} deep"
+        )));
     }
     let file = File::open(path).map_err(|cause| Error::unreadable(&name, &cause))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(Error::usage(format!("{name} is a directory")));
     }
-    run_input(session, &name, file, depth).await
+    Script::new(session, Origin::Named(name), depth)
+        .run(session, file)
+        .await
 }
 
 /// Runs standard input, each piece as soon as it is whole.
@@ -62,17 +70,96 @@ async fn file_at_depth(session: &mut Session, path: &Path, depth: usize) -> Resu
 /// # Errors
 /// It can't be read, or a piece failed.
 pub async fn run_stdin(session: &mut Session) -> Result<Flow, Error> {
-    run_input(session, "", io::stdin(), 0).await
+    Script::new(session, Origin::Stdin, 0).run(session, io::stdin()).await
 }
 
-/// Runs what a reader gives. It is read on a thread of its own, since reading blocks, a little ahead of what is run.
-async fn run_input(
-    session: &mut Session,
-    name: &str,
-    mut reader: impl Read + Send + 'static,
+/// Runs what one piece of input, typed or pasted, holds.
+///
+/// # Errors
+/// It failed. A script that it ran has been reported by then as far as it went on.
+pub async fn run_piece(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
+    match dispatch(session, piece).await {
+        Ok(Flow::Run(path)) => Box::pin(file_at_depth(session, &path, 0)).await,
+        other => other.map_err(|error| located(error, &Origin::Prompt, piece)),
+    }
+}
+
+/// A script that is being run.
+struct Script {
+    origin: Origin,
+    splitter: Splitter,
     depth: usize,
-) -> Result<Flow, Error> {
-    let (sender, mut chunks) = mpsc::channel::<io::Result<Vec<u8>>>(2);
+}
+
+impl Script {
+    fn new(session: &Session, origin: Origin, depth: usize) -> Self {
+        Self {
+            origin,
+            splitter: splitter(session),
+            depth,
+        }
+    }
+
+    /// Runs what a reader gives.
+    async fn run(mut self, session: &mut Session, reader: impl Read + Send + 'static) -> Result<Flow, Error> {
+        let mut chunks = read_ahead(reader);
+        let mut decoder = Utf8Decoder::default();
+        loop {
+            session.interrupts.forget();
+            let chunk = tokio::select! {
+                chunk = chunks.recv() => chunk,
+                signal = session.interrupts.next() => return Err(signal.error()),
+            };
+            let Some(chunk) = chunk else { break };
+            let chunk = chunk.map_err(|cause| Error::unreadable(self.name(), &cause))?;
+            let text = decoder.decode(&chunk).map_err(|cause| not_utf8(&self.origin, &cause))?;
+            self.splitter.feed(&text);
+            if Box::pin(self.run_pieces(session)).await? == Flow::Quit {
+                return Ok(Flow::Quit);
+            }
+        }
+        decoder.finish().map_err(|cause| not_utf8(&self.origin, &cause))?;
+        self.splitter.finish();
+        Box::pin(self.run_pieces(session)).await
+    }
+
+    fn name(&self) -> &str {
+        match &self.origin {
+            Origin::Named(name) => name,
+            Origin::Stdin | Origin::Prompt => "",
+        }
+    }
+
+    /// Runs the pieces that are whole.
+    async fn run_pieces(&mut self, session: &mut Session) -> Result<Flow, Error> {
+        while let Some(piece) = self.splitter.next_piece() {
+            let done = match dispatch(session, &piece).await {
+                Ok(Flow::Run(path)) => Box::pin(file_at_depth(session, &path, self.depth + 1)).await,
+                other => other.map_err(|error| located(error, &self.origin, &piece)),
+            };
+            match done {
+                Ok(Flow::Quit) => return Ok(Flow::Quit),
+                // A new connection may have another dialect.
+                Ok(_) => self.splitter.set_dialect(dialect(session)),
+                Err(error) => {
+                    if !session.settings.force || error.ends_script() {
+                        return Err(error);
+                    }
+                    session.ui.error(&error);
+                    session.note_failure(&Error::new(ErrorKind::Failed, ""));
+                }
+            }
+            if let Some(signal) = session.interrupts.ending() {
+                return Err(signal.error());
+            }
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+/// Reads on a thread of its own, since reading blocks, a little ahead of what is run.
+fn read_ahead(mut reader: impl Read + Send + 'static) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+    let (sender, chunks) = mpsc::channel(2);
     std::thread::spawn(move || {
         let mut buffer = vec![0; CHUNK];
         loop {
@@ -88,63 +175,16 @@ async fn run_input(
             }
         }
     });
-    let mut splitter = splitter(session);
-    let mut text = Utf8::default();
-    let mut outcome = Flow::Continue;
-    loop {
-        session.interrupts.forget();
-        let chunk = tokio::select! {
-            chunk = chunks.recv() => chunk,
-            signal = session.interrupts.next() => return Err(signal.error()),
-        };
-        let Some(chunk) = chunk else { break };
-        let chunk = chunk.map_err(|cause| Error::unreadable(name, &cause))?;
-        let text = text.push(&chunk).map_err(|line| not_utf8(name, line))?;
-        let pieces = splitter.feed(&text);
-        outcome = Box::pin(run_pieces(session, name, pieces, depth)).await?;
-        if outcome == Flow::Quit {
-            return Ok(outcome);
-        }
-    }
-    if !text.rest.is_empty() {
-        return Err(not_utf8(name, text.line));
-    }
-    let pieces = splitter.finish();
-    if !pieces.is_empty() {
-        outcome = Box::pin(run_pieces(session, name, pieces, depth)).await?;
-    }
-    Ok(outcome)
+    chunks
 }
 
-async fn run_pieces(session: &mut Session, name: &str, pieces: Vec<Piece>, depth: usize) -> Result<Flow, Error> {
-    for piece in pieces {
-        let done = match dispatch(session, &piece).await {
-            Ok(Flow::Run(path)) => Box::pin(file_at_depth(session, &path, depth + 1)).await,
-            other => other,
-        };
-        match done {
-            Ok(Flow::Quit) => return Ok(Flow::Quit),
-            Ok(_) => {}
-            Err(error) => {
-                let error = error.placed(&Place::of_piece(name, piece.line, piece.column));
-                // A signal, and a reader that went away, end a script whatever was asked for.
-                if !session.settings.force || error.ends_script() || session.interrupts.ending().is_some() {
-                    return Err(error);
-                }
-                session.ui.error(&error);
-                session.note_failure(&Error::failed(String::new()));
-            }
-        }
-        if let Some(signal) = session.interrupts.ending() {
-            return Err(signal.error());
-        }
+/// Says where a statement stands that failed: at the engine's word for it, else at its beginning.
+fn located(error: Error, origin: &Origin, piece: &Piece) -> Error {
+    let (line, column) = (piece.place.line as u32, piece.place.column as u32);
+    match &piece.input {
+        Input::Sql { text, .. } => error.locate(origin, text, line, column).begun_at(origin, line, column),
+        _ => error.begun_at(origin, line, column),
     }
-    Ok(Flow::Continue)
-}
-
-/// Whether the script was ended by Ctrl-C: then its local jobs are still stopped with a savepoint.
-pub fn was_interrupted(error: &Error) -> bool {
-    error.exit_code() == Signal::Interrupt.exit_code()
 }
 
 fn not_utf8(origin: &Origin, cause: &NotUtf8) -> Error {

@@ -90,6 +90,18 @@ pub fn stores(connection: &Connection) -> Result<Arc<dyn Stores>, Error> {
     connection.stores.clone().ok_or_else(none)
 }
 
+/// What a question's answer means for the command that asked.
+///
+/// # Errors
+/// The answer was no, or nobody could be asked.
+pub fn agreed(answer: Option<bool>) -> Result<(), Error> {
+    match answer {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::failed("not done")),
+        None => Err(Error::failed("this needs a yes, and nobody can be asked").hint("--yes says it")),
+    }
+}
+
 /// The shell's state.
 #[derive(Debug)]
 pub struct Session {
@@ -121,7 +133,9 @@ impl Session {
     /// # Errors
     /// There is none.
     pub fn open(&self) -> Result<&Open, Error> {
-        self.open.as_ref().ok_or_else(|| Error::failed("not connected").hint("!connect URL"))
+        self.open
+            .as_ref()
+            .ok_or_else(|| Error::failed("not connected").hint("!connect URL"))
     }
 
     /// Connects, and makes that the current connection. Jobs of the one before go on and stay in the table.
@@ -129,7 +143,10 @@ impl Session {
     /// # Errors
     /// See [`Engines::connect`]; the current connection stays as it was.
     pub async fn connect(&mut self, url: &str) -> Result<(), Error> {
-        let target = Target { url: url.to_owned(), ..self.target.clone() };
+        let target = Target {
+            url: url.to_owned(),
+            ..self.target.clone()
+        };
         let connection = Arc::new(self.engines.connect(&target).await?);
         if let Some(stores) = &connection.stores
             && let Ok(recipes) = stores.recipes().await
@@ -137,7 +154,10 @@ impl Session {
         {
             self.ledger.import(&connection.url, &connection.label, recipes);
         }
-        self.open = Some(Open { connection, prelude: Vec::new() });
+        self.open = Some(Open {
+            connection,
+            prelude: Vec::new(),
+        });
         Ok(())
     }
 

@@ -16,12 +16,20 @@ use crate::statement::{self, new_job_id};
 /// # Errors
 /// A job could not be stopped with a savepoint, or a second Ctrl-C came first.
 pub async fn leave(session: &mut Session) -> Result<(), Error> {
-    let active: Vec<Entry> = session.jobs.entries().into_iter().filter(|entry| entry.job.is_active()).collect();
-    let (inside, outside): (Vec<_>, Vec<_>) =
-        active.into_iter().partition(|entry| entry.connection.capabilities.jobs_end_with_shell);
+    let active: Vec<Entry> = session
+        .jobs
+        .entries()
+        .into_iter()
+        .filter(|entry| entry.job.is_active())
+        .collect();
+    let (inside, outside): (Vec<_>, Vec<_>) = active
+        .into_iter()
+        .partition(|entry| entry.connection.capabilities.jobs_end_with_shell);
     for entry in &outside {
         if let Some(id) = entry.job.job_id {
-            session.ui.say(&format!("{} goes on: job {id} on {}", entry.job.title(), entry.job.url));
+            session
+                .ui
+                .say(&format!("{} goes on: job {id} on {}", entry.job.title(), entry.job.url));
         }
     }
     let stopped = stop_all(session, &inside).await;
@@ -65,10 +73,21 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
         match stopped {
             Ok(Stopped::Saved(savepoint)) => {
                 session.ledger.saved(&entry.connection.url, savepoint.clone());
-                let number = savepoint.checkpoint_id.map(|id| format!(" · checkpoint {id}")).unwrap_or_default();
-                session.ui.say(&format!("{} stopped with a savepoint{number}", entry.job.title()));
-                let url = if entry.job.url == "local:" { String::new() } else { format!(" -u {}", entry.job.url) };
-                session.ui.say(&format!("    to go on: skep{url}, then !restore {}", entry.job.name));
+                let number = savepoint
+                    .checkpoint_id
+                    .map(|id| format!(" · checkpoint {id}"))
+                    .unwrap_or_default();
+                session
+                    .ui
+                    .say(&format!("{} stopped with a savepoint{number}", entry.job.title()));
+                let url = if entry.job.url == "local:" {
+                    String::new()
+                } else {
+                    format!(" -u {}", entry.job.url)
+                };
+                session
+                    .ui
+                    .say(&format!("    to go on: skep{url}, then !restore {}", entry.job.name));
             }
             Ok(Stopped::Ended) => {}
             Ok(Stopped::Cancelled) => session.ui.say(&format!("{} cancelled", entry.job.title())),
@@ -88,11 +107,31 @@ enum Stopped {
 async fn stop(entry: &Entry) -> Result<Stopped, Error> {
     let jobs = entry.connection.jobs.clone();
     if let (None, Some(jobs), Some(job_id)) = (&entry.spool, &jobs, entry.job.job_id) {
-        let savepoint = SavepointRequest { trigger: new_job_id(), dir: None, format: skep_engine::Format::default() };
-        match jobs.stop(&job_id, StopRequest { savepoint, drain: false }).await {
+        let savepoint = SavepointRequest {
+            trigger: new_job_id(),
+            dir: None,
+            format: skep_engine::Format::default(),
+        };
+        match jobs
+            .stop(
+                &job_id,
+                StopRequest {
+                    savepoint,
+                    drain: false,
+                },
+            )
+            .await
+        {
             Ok(savepoint) => return Ok(Stopped::Saved(savepoint)),
             // It was faster than we.
-            Err(_) if jobs.status(&job_id).await.is_ok_and(|status| status.state.is_terminal()) => return Ok(Stopped::Ended),
+            Err(_)
+                if jobs
+                    .status(&job_id)
+                    .await
+                    .is_ok_and(|status| status.state.is_terminal()) =>
+            {
+                return Ok(Stopped::Ended);
+            }
             // A job that can't be saved, such as a batch job, is cancelled below.
             Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Refused) => {}
             Err(error) => return Err(error.into()),
@@ -110,10 +149,17 @@ async fn stop(entry: &Entry) -> Result<Stopped, Error> {
 /// What is left when nobody waits for the savepoints.
 fn name_checkpoints(session: &Session, entries: &[Entry]) {
     for handle in entries.iter().filter_map(|entry| entry.job.handle) {
-        let Some(entry) = session.jobs.get(handle).filter(|entry| entry.job.is_active()) else { continue };
+        let Some(entry) = session.jobs.get(handle).filter(|entry| entry.job.is_active()) else {
+            continue;
+        };
         match entry.job.checkpoint_id {
-            Some(id) => session.ui.say(&format!("{} ends at once: its last checkpoint is {id}", entry.job.title())),
-            None => session.ui.say(&format!("{} ends at once, without a checkpoint", entry.job.title())),
+            Some(id) => session.ui.say(&format!(
+                "{} ends at once: its last checkpoint is {id}",
+                entry.job.title()
+            )),
+            None => session
+                .ui
+                .say(&format!("{} ends at once, without a checkpoint", entry.job.title())),
         }
     }
 }
@@ -124,15 +170,18 @@ fn name_checkpoints(session: &Session, entries: &[Entry]) {
 /// A job has failed, or a signal came.
 pub async fn stay(session: &mut Session) -> Result<(), Error> {
     use crate::job::wait::{self, Outcome, Until};
-    let inside = session.jobs.entries().into_iter().filter(|entry| {
-        entry.job.is_active() && entry.connection.capabilities.jobs_end_with_shell
-    });
+    let inside = session
+        .jobs
+        .entries()
+        .into_iter()
+        .filter(|entry| entry.job.is_active() && entry.connection.capabilities.jobs_end_with_shell);
     let handles: Vec<u32> = inside.filter_map(|entry| entry.job.handle).collect();
     let table = Arc::new(session.jobs.clone());
     match wait::wait(&table, &handles, Until::Finished, false, None, &mut session.interrupts).await {
-        Outcome::Reached(jobs) => {
-            jobs.iter().find(|(_, result)| result.is_err()).map_or(Ok(()), |(job, _)| Err(job.ended_badly()))
-        }
+        Outcome::Reached(jobs) => jobs
+            .iter()
+            .find(|(_, result)| result.is_err())
+            .map_or(Ok(()), |(job, _)| Err(job.ended_badly())),
         Outcome::Interrupted(signal) => Err(signal.error()),
         Outcome::TimedOut(_) => Ok(()),
     }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use skep_engine::{
-    Connection, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, Operation, OperationHandle, Restore, Rows,
-    Sql, Submit,
+    Connection, Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, Operation, OperationHandle,
+    Restore, Rows, Sql, Submit,
 };
 use tokio::task::JoinHandle;
 
@@ -22,7 +22,7 @@ use crate::job::watcher;
 use crate::ledger::{Intent, Outcome};
 use crate::session::Session;
 use crate::syntax::classifier::{self, Kind};
-use crate::syntax::secrets;
+use crate::syntax::{secrets, sink};
 use crate::ui::quantity;
 
 /// A statement to be run.
@@ -37,7 +37,7 @@ pub struct Request {
 }
 
 /// What a job is to start from, and where.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Start {
     /// The state.
     pub restore: Restore,
@@ -45,6 +45,14 @@ pub struct Start {
     pub checkpoint_id: Option<u64>,
     /// A session with the prelude replayed; the current one if none.
     pub session: Option<(Arc<dyn Sql>, Vec<String>)>,
+}
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Start")
+            .field("restore", &self.restore)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of a statement.
@@ -70,10 +78,14 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let dialect = sql.dialect();
     let kind = classifier::classify(&request.text, &dialect);
     let redacted = secrets::redact(&request.text, &dialect);
-    let text = expand(session, &request.text)?;
+    let text = expand(session, &request.text, &dialect)?;
+    // What was typed here need not be asked for when a job of this session is restored.
+    session
+        .secrets
+        .extend(redacted.secrets.into_iter().map(|secret| (secret.name, secret.value)));
     let connection = open.connection;
 
-    let starts_job = classifier::starts_job(&kind);
+    let starts_job = kind.starts_job();
     let restore = match (&request.restore, starts_job) {
         (Some(start), _) => Some(start.restore.clone()),
         (None, true) => session.settings.restore.take().map(|path| Restore {
@@ -132,15 +144,20 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
             if let Some(job_id) = intent {
                 note_refusal(session, job_id, &error);
             }
-            return Err(Error::from(error).in_statement(&request.text));
+            return Err(error.into());
         }
     };
     for note in &operation.notes {
         session.ui.warn(note);
     }
-    if classifier::is_session_scoped(&kind) && request.restore.is_none() && let Some(open) = &mut session.open {
+    if kind.is_session_scoped()
+        && request.restore.is_none()
+        && let Some(open) = &mut session.open
+    {
         open.prelude.push(redacted.text.clone());
     }
+    let bounded = operation.job.as_ref().map(|job| job.bounded);
+    let wait = waits(session, &kind, bounded, request.background).await;
     let running = Running {
         name: operation.job.as_ref().map_or(name, |job| job.name.clone()),
         sql: redacted.text,
@@ -148,7 +165,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         began,
         lineage,
         intent,
-        wait: waits(session, &kind, &operation, request.background).await,
+        wait,
         background: request.background,
     };
     running.go_on(session, operation).await
@@ -159,19 +176,34 @@ pub fn new_job_id() -> JobId {
     JobId::from_bytes(rand::random())
 }
 
-/// The statement with `${env:X}` and `${secret:…}` replaced by what they stand for.
+/// The statement with `${env:X}` and `${secret:…}` replaced by what they stand for. A secret that nobody has given is
+/// asked for at a terminal.
 ///
 /// # Errors
 /// One of them stands for nothing.
-pub fn expand(session: &Session, text: &str) -> Result<String, Error> {
-    secrets::resolve(text, |name| session.secrets.get(name).cloned(), |name| std::env::var(name).ok()).map_err(|missing| {
-        Error::failed(format!("no value for {missing}; nothing was submitted"))
-            .hint("give it by an environment variable, or by --secret NAME=VALUE or NAME=@FILE")
+pub fn expand(session: &mut Session, text: &str, dialect: &Dialect) -> Result<String, Error> {
+    for name in secrets::references(text, dialect) {
+        if !session.secrets.contains_key(name)
+            && let Some(secret) = session.ui.password(&format!("{name}: "))
+        {
+            session.secrets.insert(name.to_owned(), secret.reveal().to_owned());
+        }
+    }
+    let secret = |name: &str| session.secrets.get(name).cloned();
+    secrets::resolve(text, dialect, secret, |name| std::env::var(name).ok()).map_err(|missing| {
+        let error = Error::failed(format!("{missing}; nothing was submitted"));
+        match missing.origin {
+            secrets::Origin::Secret => error.hint(format!(
+                "--secret {0}=@FILE gives it, or --secret {0}=VALUE",
+                missing.name
+            )),
+            secrets::Origin::Environment => error.hint(format!("set the environment variable {}", missing.name)),
+        }
     })
 }
 
-fn job_name(kind: &Kind, text: &str, dialect: &skep_engine::Dialect) -> String {
-    if let Some(sink) = classifier::sink_name(text, dialect) {
+fn job_name(kind: &Kind, text: &str, dialect: &Dialect) -> String {
+    if let Some(sink) = sink(text, dialect) {
         return sink;
     }
     match kind {
@@ -180,17 +212,23 @@ fn job_name(kind: &Kind, text: &str, dialect: &skep_engine::Dialect) -> String {
     }
 }
 
-/// Whether a job is waited for: it was asked to be, or it ends by itself.
-async fn waits(session: &Session, kind: &Kind, operation: &Operation, background: bool) -> bool {
-    if background || operation.job.is_none() || !classifier::starts_job(kind) {
+/// Whether a job (`bounded` says of one whether it ends by itself) is waited for: it is, or was asked to be.
+async fn waits(session: &Session, kind: &Kind, bounded: Option<bool>, background: bool) -> bool {
+    if background || bounded.is_none() || !kind.starts_job() {
         return false;
     }
-    if operation.job.as_ref().is_some_and(|job| job.bounded) {
+    if bounded == Some(true) {
         return true;
     }
-    let Some(sql) = session.open.as_ref().and_then(|open| open.connection.sql.clone()) else { return false };
+    let Some(sql) = session.open.as_ref().and_then(|open| open.connection.sql.clone()) else {
+        return false;
+    };
     let is = async |key: &str, value: &str| {
-        sql.setting(key).await.ok().flatten().is_some_and(|set| set.eq_ignore_ascii_case(value))
+        sql.setting(key)
+            .await
+            .ok()
+            .flatten()
+            .is_some_and(|set| set.eq_ignore_ascii_case(value))
     };
     is("table.dml-sync", "true").await || is("execution.runtime-mode", "batch").await
 }
@@ -243,7 +281,9 @@ fn leave_submission(
         let what = job.map_or_else(|| format!("operation {}", operation.id), |id| format!("job {id}"));
         match end(operation.handle.as_ref(), connection.jobs.as_deref(), job).await {
             Ok(_) => ui.note(&format!("{name}: accepted late as {what}, and cancelled")),
-            Err(error) => ui.note(&format!("{name}: accepted late as {what}, and could not be cancelled: {error}")),
+            Err(error) => ui.note(&format!(
+                "{name}: accepted late as {what}, and could not be cancelled: {error}"
+            )),
         }
     });
 }
@@ -252,7 +292,9 @@ fn note_refusal(session: &Session, job_id: JobId, error: &EngineError) {
     match error.kind {
         ErrorKind::Lost | ErrorKind::Timeout => {
             session.ledger.settled(job_id, Outcome::Unknown(error.message.clone()));
-            session.ui.warn(&format!("whether job {job_id} was started is not known · !job {job_id} asks the engine"));
+            session.ui.warn(&format!(
+                "whether job {job_id} was started is not known · !job {job_id} asks the engine"
+            ));
         }
         _ => session.ledger.settled(job_id, Outcome::Refused(error.message.clone())),
     }
@@ -268,7 +310,9 @@ pub async fn end(
     job: Option<JobId>,
 ) -> Result<Option<JobStatus>, EngineError> {
     let asked = operation.cancel().await;
-    let (Some(jobs), Some(job)) = (jobs, job) else { return asked.map(|()| None) };
+    let (Some(jobs), Some(job)) = (jobs, job) else {
+        return asked.map(|()| None);
+    };
     let status = match jobs.status(&job).await {
         Ok(status) => status,
         // A job that the engine does not list can't be looked at: its word has to do.
@@ -297,7 +341,9 @@ struct Running {
 impl Running {
     async fn go_on(self, session: &mut Session, mut operation: Operation) -> Result<Done, Error> {
         if let (Some(job_id), Some(started)) = (self.intent, &operation.job) {
-            session.ledger.accepted(job_id, started.clone(), Some(operation.id.clone()));
+            session
+                .ledger
+                .accepted(job_id, started.clone(), Some(operation.id.clone()));
         }
         match operation.rows.take() {
             Some(rows) if self.background => self.detach(session, operation, rows),
@@ -305,7 +351,9 @@ impl Running {
             None if operation.job.is_some() => self.follow(session, operation).await,
             None => {
                 if session.settings.interactive {
-                    session.ui.say(&format!("ok · {}", quantity::duration(self.began.elapsed())));
+                    session
+                        .ui
+                        .say(&format!("ok · {}", quantity::duration(self.began.elapsed())));
                 }
                 Ok(Done::Over)
             }
@@ -325,15 +373,17 @@ impl Running {
                 return Err(error);
             }
         };
-        let rows_text = quantity::rows(count);
+        let rows_text = quantity::counted(count, "row", "rows");
         match end {
             End::Complete => {
                 if session.settings.interactive {
-                    session.ui.say(&format!("{rows_text} · {}", quantity::duration(self.began.elapsed())));
+                    session
+                        .ui
+                        .say(&format!("{rows_text} · {}", quantity::duration(self.began.elapsed())));
                 }
                 Ok(Done::Over)
             }
-            End::Failed(error) => Err(Error::from(error).in_statement(&self.sql)),
+            End::Failed(error) => Err(error.into()),
             End::Interrupted(Signal::Suspend) => self.detach(session, operation, rows),
             End::Interrupted(signal) => {
                 session.ui.say("cancelling …");
@@ -346,18 +396,26 @@ impl Running {
 
     /// Cancels what is in the foreground and waits for the engine's word; a second Ctrl-C leaves the rest to the job
     /// table.
-    async fn cancel(self, session: &mut Session, operation: Operation, so_far: &str, signal: Signal) -> Result<Done, Error> {
+    async fn cancel(
+        self,
+        session: &mut Session,
+        operation: Operation,
+        so_far: &str,
+        signal: Signal,
+    ) -> Result<Done, Error> {
         let job = operation.job.as_ref().map(|job| job.job_id);
         let asked = Instant::now();
         let handle = Arc::clone(&operation.handle);
         let connection = Arc::clone(&self.connection);
-        let mut task =
-            tokio::spawn(async move { end(handle.as_ref(), connection.jobs.as_deref(), job).await });
+        let mut task = tokio::spawn(async move { end(handle.as_ref(), connection.jobs.as_deref(), job).await });
         let ended = tokio::select! {
             ended = &mut task => Some(ended),
             _ = session.interrupts.next() => None,
         };
-        let what = job.map_or_else(|| format!("operation {}", operation.id), |id| format!("job {}", id.short()));
+        let what = job.map_or_else(
+            || format!("operation {}", operation.id),
+            |id| format!("job {}", id.short()),
+        );
         match ended {
             Some(Ok(Ok(status))) => {
                 let took = quantity::duration(asked.elapsed());
@@ -374,7 +432,9 @@ impl Running {
             Some(Err(panic)) => return Err(Error::internal(panic)),
             None => {
                 let handle = self.register(session, &operation, None, Action::Cancelling);
-                session.ui.say(&format!("[{handle}] the cancel of {what} goes on · !job %{handle}"));
+                session
+                    .ui
+                    .say(&format!("[{handle}] the cancel of {what} goes on · !job %{handle}"));
                 let (table, ui) = (session.jobs.clone(), session.ui.clone());
                 tokio::spawn(async move {
                     let ended = task.await;
@@ -410,15 +470,26 @@ impl Running {
                 drop(rows);
                 let handle = operation.handle;
                 tokio::spawn(async move { drop(handle.cancel().await) });
-                return Err(Error::failed(format!("the rows can't be kept on disk: {cause}; the query was cancelled")));
+                return Err(Error::failed(format!(
+                    "the rows can't be kept on disk: {cause}; the query was cancelled"
+                )));
             }
         };
         let progress = spool.progress();
         let handle = self.register(session, &operation, Some(spool), Action::None);
         if operation.job.is_none() {
-            tokio::spawn(watcher::follow_rows(session.jobs.clone(), handle, progress, session.ui.clone()));
+            tokio::spawn(watcher::follow_rows(
+                session.jobs.clone(),
+                handle,
+                progress,
+                session.ui.clone(),
+            ));
         }
-        let id = operation.job.as_ref().map(|job| format!(" · job {}", job.job_id)).unwrap_or_default();
+        let id = operation
+            .job
+            .as_ref()
+            .map(|job| format!(" · job {}", job.job_id))
+            .unwrap_or_default();
         let word = if self.background { "running" } else { "detached" };
         session.ui.say(&format!(
             "[{handle}] {word}{id} · rows are kept (limit {}), !fg %{handle} shows them",
@@ -430,16 +501,26 @@ impl Running {
     /// A job without rows: the prompt comes back, or it is waited for.
     async fn follow(self, session: &mut Session, operation: Operation) -> Result<Done, Error> {
         let handle = self.register(session, &operation, None, Action::None);
-        let Some(entry) = session.jobs.get(handle) else { return Err(Error::internal("the job is not in the table")) };
+        let Some(entry) = session.jobs.get(handle) else {
+            return Err(Error::internal("the job is not in the table"));
+        };
         let job = &entry.job;
         if session.settings.json {
             session.ui.json(&job.clone().timed(Timestamp::now()))?;
         }
         let id = job.job_id.map(|id| format!(" · job {id}")).unwrap_or_default();
-        let cluster = job.cluster_id.as_ref().map(|id| format!(" on cluster {id}")).unwrap_or_default();
+        let cluster = job
+            .cluster_id
+            .as_ref()
+            .map(|id| format!(" on cluster {id}"))
+            .unwrap_or_default();
         let state = job.state.map(|state| format!(" · {state}")).unwrap_or_default();
         session.ui.say(&format!("{}{id}{state}{cluster}", job.title()));
-        if self.wait { self.attend(session, handle, operation).await } else { Ok(Done::Job(handle)) }
+        if self.wait {
+            self.attend(session, handle, operation).await
+        } else {
+            Ok(Done::Job(handle))
+        }
     }
 
     /// Waits for a job in the foreground: Ctrl-C cancels it, Ctrl-Z gives the prompt back.
@@ -452,10 +533,17 @@ impl Running {
             wait::Outcome::Reached(ended) => {
                 for (job, result) in ended {
                     if result.is_err() {
-                        return Err(job.ended_badly().in_statement(&self.sql));
+                        return Err(job.ended_badly());
                     }
-                    let rows = job.rows_out.map(|n| format!(" · {}", quantity::rows(n))).unwrap_or_default();
-                    session.ui.say(&format!("{} FINISHED{rows} · {}", job.title(), quantity::duration(self.began.elapsed())));
+                    let rows = job
+                        .rows_out
+                        .map(|n| format!(" · {}", quantity::counted(n, "row", "rows")))
+                        .unwrap_or_default();
+                    session.ui.say(&format!(
+                        "{} FINISHED{rows} · {}",
+                        job.title(),
+                        quantity::duration(self.began.elapsed())
+                    ));
                 }
                 Ok(Done::Over)
             }
@@ -480,8 +568,12 @@ impl Running {
             session.jobs.update(handle, |entry| entry.job.action = action);
             return handle;
         }
-        let mut job =
-            Job::new(self.name.clone(), self.connection.label.clone(), self.connection.url.clone(), Origin::Session);
+        let mut job = Job::new(
+            self.name.clone(),
+            self.connection.label.clone(),
+            self.connection.url.clone(),
+            Origin::Session,
+        );
         job.job_id = operation.job.as_ref().map(|job| job.job_id);
         job.cluster_id = operation.job.as_ref().and_then(|job| job.cluster_id.clone());
         job.sql = Some(self.sql.clone());

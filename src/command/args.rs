@@ -9,8 +9,18 @@ use crate::syntax::command_line;
 
 /// The flags that every command takes.
 pub const COMMON_FLAGS: [Flag; 2] = [
-    Flag { name: "json", short: None, value: None, help: "one JSON object a line instead of text" },
-    Flag { name: "yes", short: Some('y'), value: None, help: "yes to what would be asked" },
+    Flag {
+        name: "json",
+        short: None,
+        value: None,
+        help: "one JSON object a line instead of text",
+    },
+    Flag {
+        name: "yes",
+        short: Some('y'),
+        value: None,
+        help: "yes to what would be asked",
+    },
 ];
 
 /// What was typed, sorted.
@@ -27,18 +37,16 @@ impl Args {
     /// # Errors
     /// A usage error that shows the usage line.
     pub fn parse(spec: &Spec, tail: &str) -> Result<Self, Error> {
-        let (words, sql) = match spec.sql_tail() {
-            SqlTail::Never => (tail, None),
-            SqlTail::AfterAs => match find_as(tail) {
-                Some((words, sql)) => (words, Some(sql)),
-                None => (tail.trim_end().trim_end_matches(';'), None),
-            },
-            SqlTail::Always => {
-                let sql = skip_flags(spec, tail);
-                (&tail[..tail.len() - sql.len()], Some(sql))
-            }
+        let (words, sql) = match sql_start(spec, tail) {
+            Some(start) => (&tail[..start], Some(&tail[start..])),
+            None => (tail, None),
         };
-        let words = command_line::split(words).map_err(|cause| usage(spec, &cause.to_string()))?;
+        let words = command_line::words(words).map_err(|cause| usage(spec, &cause.to_string()))?;
+        let mut words: Vec<String> = words.into_iter().map(|word| word.text).collect();
+        if sql.is_some() && spec.sql_tail() == SqlTail::AfterAs {
+            // The word AS itself.
+            words.pop();
+        }
         Self::from_words(spec, words, sql.map(str::to_owned))
     }
 
@@ -65,30 +73,41 @@ impl Args {
                     (None, None) => String::new(),
                     (None, Some(_)) => return Err(usage(spec, &format!("{name} takes no value"))),
                     (Some(_), Some(value)) => value,
-                    (Some((what, _)), None) => {
-                        words.next().ok_or_else(|| usage(spec, &format!("{name} needs a value: {what}")))?
-                    }
+                    (Some((what, _)), None) => words
+                        .next()
+                        .ok_or_else(|| usage(spec, &format!("{name} needs a value: {what}")))?,
                 };
                 args.flags.entry(flag.name).or_default().push(value);
             }
         }
-        args.sql = sql.map(|sql| sql.trim().trim_end_matches(';').trim_end().to_owned()).filter(|sql| !sql.is_empty());
+        args.sql = sql
+            .map(|sql| sql.trim().trim_end_matches(';').trim_end().to_owned())
+            .filter(|sql| !sql.is_empty());
         args.check(spec)?;
         Ok(args)
     }
 
     fn check(&mut self, spec: &Spec) -> Result<(), Error> {
         let words: Vec<_> = spec.positionals.iter().filter(|p| p.kind != Kind::Sql).collect();
-        let least = words.iter().filter(|p| matches!(p.arity, Arity::One | Arity::Some)).count();
+        let least = words
+            .iter()
+            .filter(|p| matches!(p.arity, Arity::One | Arity::Some))
+            .count();
         let unbounded = words.iter().any(|p| matches!(p.arity, Arity::Some | Arity::Any));
         let sql_wanted = spec.positionals.iter().find(|p| p.kind == Kind::Sql);
-        if let Some(missing) = words.iter().filter(|p| matches!(p.arity, Arity::One | Arity::Some)).nth(self.positionals.len())
+        if let Some(missing) = words
+            .iter()
+            .filter(|p| matches!(p.arity, Arity::One | Arity::Some))
+            .nth(self.positionals.len())
         {
             return Err(usage(spec, &format!("{} is missing", missing.name)));
         }
         debug_assert!(least <= self.positionals.len());
         if !unbounded && self.positionals.len() > words.len() {
-            return Err(usage(spec, &format!("{:?} is one too many", self.positionals[words.len()])));
+            return Err(usage(
+                spec,
+                &format!("{:?} is one too many", self.positionals[words.len()]),
+            ));
         }
         if sql_wanted.is_some_and(|p| p.arity == Arity::One) && self.sql.is_none() {
             return Err(usage(spec, "the SQL is missing"));
@@ -141,7 +160,9 @@ impl Args {
     /// # Errors
     /// It is not one.
     pub fn duration(&self, flag: &str) -> Result<Option<Duration>, Error> {
-        self.value(flag).map(|text| parse_duration(text).map_err(|cause| cause.within(&format!("--{flag}")))).transpose()
+        self.value(flag)
+            .map(|text| parse_duration(text).map_err(|cause| cause.within(&format!("--{flag}"))))
+            .transpose()
     }
 
     /// The same with a flag added, for statements that stand for a command.
@@ -153,7 +174,10 @@ impl Args {
 
     /// Arguments of these positional words.
     pub fn of_words<const N: usize>(words: [&str; N]) -> Self {
-        Self { positionals: words.map(str::to_owned).to_vec(), ..Self::default() }
+        Self {
+            positionals: words.map(str::to_owned).to_vec(),
+            ..Self::default()
+        }
     }
 }
 
@@ -169,7 +193,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, Error> {
         return Err(bad());
     }
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
         rest = rest[digits..].trim_start();
         let letters = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
@@ -207,13 +233,24 @@ fn find_flag(spec: &Spec, typed: &str) -> Option<Flag> {
         Some(name) => all().find(|flag| flag.name == name).copied(),
         None => {
             let letter = typed.strip_prefix('-')?;
-            all().find(|flag| flag.short.is_some_and(|short| letter == short.to_string())).copied()
+            all()
+                .find(|flag| flag.short.is_some_and(|short| letter == short.to_string()))
+                .copied()
         }
     }
 }
 
-/// Splits at the first word `AS`: what stands before it, and the SQL behind it.
-fn find_as(tail: &str) -> Option<(&str, &str)> {
+/// Where SQL begins in a command's tail, if it is to be read as SQL.
+pub fn sql_start(spec: &Spec, tail: &str) -> Option<usize> {
+    match spec.sql_tail() {
+        SqlTail::Never => None,
+        SqlTail::AfterAs => behind_as(tail),
+        SqlTail::Always => Some(tail.len() - skip_flags(spec, tail).len()),
+    }
+}
+
+/// The place behind the first word `AS` outside quotes.
+fn behind_as(tail: &str) -> Option<usize> {
     let mut quote = None;
     let bytes = tail.as_bytes();
     for (i, c) in tail.char_indices() {
@@ -224,8 +261,8 @@ fn find_as(tail: &str) -> Option<(&str, &str)> {
             None => {
                 let starts = i == 0 || bytes[i - 1].is_ascii_whitespace();
                 let is_as = bytes[i..].get(..2).is_some_and(|word| word.eq_ignore_ascii_case(b"as"));
-                if starts && is_as && bytes.get(i + 2).is_some_and(u8::is_ascii_whitespace) {
-                    return Some((&tail[..i], &tail[i + 2..]));
+                if starts && is_as && bytes.get(i + 2).is_none_or(u8::is_ascii_whitespace) {
+                    return Some(i + 2);
                 }
             }
         }
@@ -254,7 +291,13 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, ms) in [("30s", 30_000), ("500 ms", 500), ("1m 30s", 90_000), ("1h30m", 5_400_000), ("2", 2_000)] {
+        for (text, ms) in [
+            ("30s", 30_000),
+            ("500 ms", 500),
+            ("1m 30s", 90_000),
+            ("1h30m", 5_400_000),
+            ("2", 2_000),
+        ] {
             assert_eq!(parse_duration(text).unwrap(), Duration::from_millis(ms), "{text}");
         }
         for text in ["", "soon", "5 parsecs", "-1s", "1e400d", "99999999999999999999999h"] {
@@ -264,8 +307,9 @@ mod tests {
 
     #[test]
     fn the_word_as_is_found_outside_quotes_only() {
-        assert_eq!(find_as("%1 'as is' AS SELECT 1"), Some(("%1 'as is' ", " SELECT 1")));
-        assert_eq!(find_as("%1 latest"), None);
-        assert_eq!(find_as("/tmp/as x"), None);
+        assert_eq!(behind_as("%1 'as is' AS SELECT 1"), Some(13));
+        assert_eq!(behind_as("%1 latest as"), Some(12));
+        assert_eq!(behind_as("%1 latest"), None);
+        assert_eq!(behind_as("/tmp/as x"), None);
     }
 }

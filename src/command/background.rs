@@ -19,7 +19,11 @@ static SPEC: Spec = Spec {
     summary: "runs a statement in the background",
     help: "The prompt comes back at once and the statement is a job of this session. Its rows are kept on disk until !fg\n\
            shows them. An & before or right after the ; does the same.",
-    positionals: &[Positional { name: "SQL", kind: Kind::Sql, arity: Arity::One }],
+    positionals: &[Positional {
+        name: "SQL",
+        kind: Kind::Sql,
+        arity: Arity::One,
+    }],
     flags: &[],
     example: "!async SELECT 1;",
     one_shot: false,
@@ -33,7 +37,14 @@ impl Command for Async {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let text = args.sql().unwrap_or_default().to_owned();
-        statement::execute(session, Request { text, background: true, restore: None }).await?;
+        let request = Request {
+            text: text.clone(),
+            background: true,
+            restore: None,
+        };
+        statement::execute(session, request)
+            .await
+            .map_err(|error| error.in_statement(&text))?;
         Ok(Flow::Continue)
     }
 }

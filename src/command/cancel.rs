@@ -28,10 +28,24 @@ static SPEC: Spec = Spec {
     summary: "cancels jobs and sees that they have ended",
     help: "Says that a job is cancelled only when the engine says so. With --savepoint one is taken first, and if that\n\
            fails the job runs on; !stop does the same more cleanly.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Any }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Any,
+    }],
     flags: &[
-        Flag { name: "all", short: None, value: None, help: "every job of this session that runs" },
-        Flag { name: "savepoint", short: None, value: None, help: "take a savepoint first and print its path" },
+        Flag {
+            name: "all",
+            short: None,
+            value: None,
+            help: "every job of this session that runs",
+        },
+        Flag {
+            name: "savepoint",
+            short: None,
+            value: None,
+            help: "take a savepoint first and print its path",
+        },
         DIR,
     ],
     example: "!cancel %1",
@@ -52,13 +66,21 @@ impl Command for Cancel {
         };
         let json = args.has("json") || session.settings.json;
         if args.has("savepoint") {
-            savepoint::each(session, targets.clone(), Action::Savepointing, "savepoint of", None, json, |target| {
-                let request = savepoint::request(&args);
-                async move {
-                    let (job_id, control) = (target.job_id()?, target.control()?);
-                    Ok::<Savepoint, Error>(control.savepoint(&job_id, request).await?)
-                }
-            })
+            savepoint::each(
+                session,
+                targets.clone(),
+                Action::Savepointing,
+                "savepoint of",
+                None,
+                json,
+                |target| {
+                    let request = savepoint::request(&args);
+                    async move {
+                        let (job_id, control) = (target.job_id()?, target.control()?);
+                        Ok::<Savepoint, Error>(control.savepoint(&job_id, request).await?)
+                    }
+                },
+            )
             .await?;
         }
         end_all(session, targets, json).await?;
@@ -69,7 +91,11 @@ impl Command for Cancel {
 fn running(session: &Session) -> Vec<Target> {
     let entries = session.jobs.entries().into_iter().filter(|entry| entry.job.is_active());
     entries
-        .map(|entry| Target { job: entry.job.clone(), connection: entry.connection.clone(), entry: Some(entry) })
+        .map(|entry| Target {
+            job: entry.job.clone(),
+            connection: entry.connection.clone(),
+            entry: Some(entry),
+        })
         .collect()
 }
 
@@ -111,9 +137,14 @@ async fn end_all(session: &mut Session, targets: Vec<Target>, json: bool) -> Res
                         None => watcher::settle(entry, Some(&EngineError::new(ErrorKind::Cancelled, "cancelled"))),
                     });
                 }
-                let id = job.job_id.map(|id| format!(" · job {}", id.short())).unwrap_or_default();
+                let id = job
+                    .job_id
+                    .map(|id| format!(" · job {}", id.short()))
+                    .unwrap_or_default();
                 let state = status.map_or_else(|| " · cancelled".to_owned(), |status| format!(" is {}", status.state));
-                session.ui.say(&format!("{}{id}{state} · {}", job.title(), quantity::duration(took)));
+                session
+                    .ui
+                    .say(&format!("{}{id}{state} · {}", job.title(), quantity::duration(took)));
                 if json {
                     session.ui.json(&job.timed(Timestamp::now()))?;
                 }

@@ -23,11 +23,30 @@ static SPEC: Spec = Spec {
     summary: "triggers a checkpoint now and prints its id",
     help: "A checkpoint is the engine's own: it lives until newer ones have taken its place. With --keep a savepoint is\n\
            taken instead, which stays until somebody drops it; its id and path are printed.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::One }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::One,
+    }],
     flags: &[
-        Flag { name: "keep", short: None, value: None, help: "take a savepoint instead, which stays" },
-        Flag { name: "full", short: None, value: None, help: "everything, not only what changed" },
-        Flag { name: "incremental", short: None, value: None, help: "only what changed" },
+        Flag {
+            name: "keep",
+            short: None,
+            value: None,
+            help: "take a savepoint instead, which stays",
+        },
+        Flag {
+            name: "full",
+            short: None,
+            value: None,
+            help: "everything, not only what changed",
+        },
+        Flag {
+            name: "incremental",
+            short: None,
+            value: None,
+            help: "only what changed",
+        },
     ],
     example: "!checkpoint %1",
     one_shot: true,
@@ -73,11 +92,17 @@ impl Command for Checkpoint {
             }
         };
         drop(acting);
-        let size = taken.size.map(|size| format!(" · {}", quantity::bytes(size))).unwrap_or_default();
+        let size = taken
+            .size
+            .map(|size| format!(" · {}", quantity::bytes(size)))
+            .unwrap_or_default();
         let id = taken.checkpoint_id.map(|id| id.to_string()).unwrap_or_default();
         if args.has("keep") {
             session.ledger.saved(&target.connection.url, taken.clone());
-            session.ui.say(&format!("{} · savepoint {id}{size} · kept until !drop-savepoint", target.job.title()));
+            session.ui.say(&format!(
+                "{} · savepoint {id}{size} · kept until !drop-savepoint",
+                target.job.title()
+            ));
         } else {
             session.ui.say(&format!(
                 "{} · checkpoint {id}{size} · lives until newer checkpoints have taken its place (--keep for one that stays)",
@@ -87,9 +112,9 @@ impl Command for Checkpoint {
         if args.has("json") || session.settings.json {
             session.ui.json(&taken)?;
         } else if args.has("keep") {
-            session.ui.line(&format!("{id} {}", taken.path))?;
+            session.ui.print(&format!("{id} {}", taken.path))?;
         } else {
-            session.ui.line(&id)?;
+            session.ui.print(&id)?;
         }
         Ok(Flow::Continue)
     }

@@ -18,7 +18,11 @@ static SPEC: Spec = Spec {
     summary: "connects to an engine, or says to which one",
     help: "Opens a connection and makes it the current one. Jobs of the connection before go on and stay in !jobs.\n\
            Without a URL it says what is connected and which URLs there are.",
-    positionals: &[Positional { name: "URL", kind: Kind::Url, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "URL",
+        kind: Kind::Url,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!connect local:",
     one_shot: false,
@@ -40,11 +44,13 @@ impl Command for Connect {
             }
             None => {
                 match &session.open {
-                    Some(open) => session.ui.line(&format!("{} · {}", open.connection.url, open.connection.greeting))?,
-                    None => session.ui.line("not connected")?,
+                    Some(open) => session
+                        .ui
+                        .print(&format!("{} · {}", open.connection.url, open.connection.greeting))?,
+                    None => session.ui.print("not connected")?,
                 }
                 for summary in session.engines.summaries() {
-                    session.ui.line(&format!("    {summary}"))?;
+                    session.ui.print(&format!("    {summary}"))?;
                 }
             }
         }

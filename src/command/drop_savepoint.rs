@@ -20,7 +20,11 @@ static SPEC: Spec = Spec {
     category: Category::Savepoints,
     summary: "deletes a savepoint",
     help: "Only a savepoint: checkpoints are the engine's own. It can't be taken back, so it asks.",
-    positionals: &[Positional { name: "PATH", kind: Kind::Location, arity: Arity::One }],
+    positionals: &[Positional {
+        name: "PATH",
+        kind: Kind::Location,
+        arity: Arity::One,
+    }],
     flags: &[],
     example: "!drop-savepoint savepoints/savepoint-5f2c9a-8d1e0b",
     one_shot: true,
@@ -38,7 +42,7 @@ impl Command for DropSavepoint {
         let stores = session::stores(&connection)?;
         let mut savepoint = stores.inspect(path).await?;
         if !args.has("yes") && !session.settings.yes {
-            session.ui.confirm(&format!("delete {}?", savepoint.path))?;
+            session::agreed(session.ui.confirm(&format!("delete {}?", savepoint.path)))?;
         }
         stores.delete(&savepoint.path).await?;
         session.ui.say(&format!("deleted {}", savepoint.path));

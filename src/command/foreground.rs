@@ -23,7 +23,11 @@ static SPEC: Spec = Spec {
     summary: "shows the rows of a background query, or waits for a job",
     help: "Shows each row that has come since it went into the background once, then the new ones as they come. Ctrl-C\n\
            and Ctrl-Z stop the showing, never the job. A job without rows is waited for.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!fg %%",
     one_shot: false,
@@ -38,7 +42,10 @@ impl Command for Fg {
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
         let (Some(entry), Some(handle)) = (&target.entry, target.job.handle) else {
-            return Err(Error::failed(format!("{} was not started by this session: it has no rows here", target.job.title())));
+            return Err(Error::failed(format!(
+                "{} was not started by this session: it has no rows here",
+                target.job.title()
+            )));
         };
         session.jobs.update(handle, |entry| entry.attended = true);
         let shown = match &entry.spool {
@@ -52,7 +59,7 @@ impl Command for Fg {
 
 async fn show(session: &mut Session, handle: u32, rows: &mut dyn skep_engine::Rows) -> Result<(), Error> {
     let (count, end) = foreground::show(session, rows).await?;
-    let count = quantity::rows(count);
+    let count = quantity::counted(count, "row", "rows");
     match end {
         End::Complete => session.ui.say(&format!("[{handle}] {count}, and no more to come")),
         End::Failed(error) => return Err(Error::from(error)),

@@ -7,7 +7,7 @@ use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
 use super::{COMMANDS, find};
 use crate::error::Error;
 use crate::session::Session;
-use crate::ui::listing::{Align, Listing};
+use crate::ui::{Align, Listing};
 
 /// `!help [COMMAND]`.
 #[derive(Debug)]
@@ -19,7 +19,11 @@ static SPEC: Spec = Spec {
     category: Category::Shell,
     summary: "lists the commands, or explains one",
     help: "Everything that does not begin with ! is SQL and ends with ;",
-    positionals: &[Positional { name: "COMMAND", kind: Kind::Command, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "COMMAND",
+        kind: Kind::Command,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!help restore",
     one_shot: false,
@@ -37,7 +41,7 @@ impl Command for Help {
             None => overview(),
         };
         for line in text.lines() {
-            session.ui.line(line)?;
+            session.ui.print(line)?;
         }
         Ok(Flow::Continue)
     }
@@ -46,11 +50,15 @@ impl Command for Help {
 fn overview() -> String {
     let mut text = String::new();
     for category in Category::ALL {
-        let mut listing = Listing::new(&[("", Align::Left), ("", Align::Left)]);
-        for spec in COMMANDS.iter().map(|command| command.spec()).filter(|spec| spec.category == category) {
+        let mut listing = Listing::new([("", Align::Left), ("", Align::Left)]);
+        for spec in COMMANDS
+            .iter()
+            .map(|command| command.spec())
+            .filter(|spec| spec.category == category)
+        {
             listing.row([format!("  !{}", spec.name), spec.summary.to_owned()]);
         }
-        text.push_str(&format!("{}\n{}\n", category.title(), listing.without_header().to_text(None)));
+        text.push_str(&format!("{}\n{}\n", category.title(), listing.render(None, true)));
     }
     text.push_str(
         "REF is %3, %% (the last job), %- (the one before), a job id or its first digits, or a job's name.\n\
@@ -64,13 +72,19 @@ fn overview() -> String {
 
 fn explain(spec: &Spec) -> String {
     let mut text = format!("{}\n\n{}: {}\n{}\n", spec.usage(), spec.name, spec.summary, spec.help);
-    let mut flags = Listing::new(&[("", Align::Left), ("", Align::Left)]);
-    for Flag { name, short, value, help } in spec.flags.iter().chain(&COMMON_FLAGS) {
+    let mut flags = Listing::new([("", Align::Left), ("", Align::Left)]);
+    for Flag {
+        name,
+        short,
+        value,
+        help,
+    } in spec.flags.iter().chain(&COMMON_FLAGS)
+    {
         let short = short.map(|letter| format!("-{letter}, ")).unwrap_or_default();
         let value = value.map(|(name, _)| format!(" {name}")).unwrap_or_default();
         flags.row([format!("  {short}--{name}{value}"), (*help).to_owned()]);
     }
-    text.push_str(&format!("\n{}", flags.without_header().to_text(None)));
+    text.push_str(&format!("\n{}", flags.render(None, true)));
     if !spec.aliases.is_empty() {
         let aliases: Vec<_> = spec.aliases.iter().map(|alias| format!("!{alias}")).collect();
         text.push_str(&format!("\nalso: {}\n", aliases.join(", ")));

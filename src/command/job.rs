@@ -2,16 +2,18 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use skep_engine::{ErrorKind, JobDetail};
 
 use super::args::Args;
+use super::jobs::age_ms;
 use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::session::Session;
-use crate::ui::listing::{Align, Listing};
 use crate::ui::quantity;
+use crate::ui::{Align, Listing};
 
 /// `!job REF`.
 #[derive(Debug)]
@@ -23,7 +25,11 @@ static SPEC: Spec = Spec {
     category: Category::Jobs,
     summary: "shows one job whole",
     help: "Its SQL, state, rows, tasks, checkpoints, failures, and what it was restored from.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!job %%",
     one_shot: true,
@@ -39,7 +45,8 @@ impl Command for Job {
         let mut target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
         let detail = detail(&mut target).await?;
         if args.has("json") || session.settings.json {
-            let mut object = serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;
+            let mut object =
+                serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;
             if let (Some(detail), Some(fields)) = (&detail, object.as_object_mut()) {
                 fields.insert("vertices".to_owned(), json!(detail.vertices));
                 fields.insert("checkpoints".to_owned(), json!(detail.checkpoints));
@@ -55,7 +62,9 @@ impl Command for Job {
 
 /// Asks the engine, where it can be asked and still knows the job.
 async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
-    let (Some(jobs), Some(job_id)) = (target.connection.jobs.clone(), target.job.job_id) else { return Ok(None) };
+    let (Some(jobs), Some(job_id)) = (target.connection.jobs.clone(), target.job.job_id) else {
+        return Ok(None);
+    };
     match jobs.detail(&job_id).await {
         Ok(detail) => {
             target.job.apply(&detail.summary.status);
@@ -70,13 +79,13 @@ async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
 fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Result<(), Error> {
     let now = Timestamp::now();
     let job = target.job.clone().timed(now);
-    let mut facts = Listing::new(&[("", Align::Left), ("", Align::Left)]);
+    let mut facts = Listing::new([("", Align::Left), ("", Align::Left)]);
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             facts.row([name.to_owned(), value]);
         }
     };
-    let when = |time: Option<Timestamp>| time.map(quantity::date_time);
+    let when = |time: Option<Timestamp>| time.map(|time| quantity::moment(time, now, &TimeZone::system()));
     fact("name", Some(job.name.clone()));
     fact("job id", job.job_id.map(|id| id.to_string()));
     fact("state", job.state.map(|state| state.to_string()));
@@ -85,34 +94,48 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
     fact("started", when(job.started));
     fact("ended", when(job.ended));
     fact("ended by", job.ended_by.map(|by| format!("{by:?}").to_lowercase()));
-    fact("for", job.duration_ms.map(quantity::span_ms));
+    fact("for", job.duration_ms.map(age_ms));
     fact("rows in", job.rows_in.map(quantity::count));
     fact("rows out", job.rows_out.map(quantity::count));
     fact("late rows", job.late_rows.filter(|n| *n > 0).map(quantity::count));
     for (name, value) in detail.iter().flat_map(|detail| &detail.facts) {
         fact(name, Some(value.clone()));
     }
-    fact("checkpoint", job.checkpoint_id.map(|id| match job.checkpoint_taken {
-        Some(taken) => format!("{id} · {}", quantity::date_time(taken)),
-        None => id.to_string(),
-    }));
+    fact(
+        "checkpoint",
+        job.checkpoint_id.map(|id| match job.checkpoint_taken {
+            Some(taken) => format!("{id} · {}", quantity::moment(taken, now, &TimeZone::system())),
+            None => id.to_string(),
+        }),
+    );
     fact("savepoint", job.savepoint.clone());
     fact("restored from", job.restored_from.clone());
     fact("error", job.error.clone());
     if let Some(spool) = target.entry.as_ref().and_then(|entry| entry.spool.as_ref()) {
         let progress = spool.progress().borrow().clone();
-        let held = if progress.full { ", the query is held back until !fg" } else { "" };
-        fact("rows kept", Some(format!("{} ({} not shown yet{held})", quantity::count(progress.rows), quantity::bytes(progress.waiting))));
+        let held = if progress.full {
+            ", the query is held back until !fg"
+        } else {
+            ""
+        };
+        fact(
+            "rows kept",
+            Some(format!(
+                "{} ({} not shown yet{held})",
+                quantity::count(progress.rows),
+                quantity::bytes(progress.waiting)
+            )),
+        );
     }
-    session.ui.listing(&facts.without_header())?;
+    session.ui.list(&facts)?;
     if let Some(sql) = &job.sql {
-        session.ui.line("")?;
-        session.ui.block(sql)?;
+        session.ui.print("")?;
+        session.ui.print(sql)?;
     }
     let Some(detail) = detail else { return Ok(()) };
     if !detail.vertices.is_empty() {
-        session.ui.line("")?;
-        let mut vertices = Listing::new(&[
+        session.ui.print("")?;
+        let mut vertices = Listing::new([
             ("task", Align::Left),
             ("state", Align::Left),
             ("parallelism", Align::Right),
@@ -129,15 +152,15 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
                 count(vertex.rows_out),
             ]);
         }
-        session.ui.listing(&vertices)?;
+        session.ui.list(&vertices)?;
     }
     if !detail.checkpoints.is_empty() {
-        session.ui.line("")?;
-        session.ui.listing(&super::savepoints::listing(&detail.checkpoints, now))?;
+        session.ui.print("")?;
+        session.ui.list(&super::savepoints::listing(&detail.checkpoints, now))?;
     }
     for exception in &detail.exceptions {
-        session.ui.line("")?;
-        session.ui.block(exception)?;
+        session.ui.print("")?;
+        session.ui.print(exception)?;
     }
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! `!jobs`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::args::Args;
 use super::spec::{Category, Command, Flag, Flow, Spec};
@@ -9,8 +12,8 @@ use super::target;
 use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
 use crate::session::Session;
-use crate::ui::listing::{Align, Listing};
 use crate::ui::quantity;
+use crate::ui::{Align, Listing};
 
 /// `!jobs [-a]`.
 #[derive(Debug)]
@@ -24,7 +27,12 @@ static SPEC: Spec = Spec {
     help: "With --all also the jobs that the ledger and the engine know of this connection, marked by where they are\n\
            known from.",
     positionals: &[],
-    flags: &[Flag { name: "all", short: Some('a'), value: None, help: "also those of other sessions" }],
+    flags: &[Flag {
+        name: "all",
+        short: Some('a'),
+        value: None,
+        help: "also those of other sessions",
+    }],
     example: "!jobs --all",
     one_shot: true,
 };
@@ -51,10 +59,14 @@ impl Command for Jobs {
             return Ok(Flow::Continue);
         }
         if jobs.is_empty() {
-            session.ui.say(if everything { "no jobs" } else { "no jobs in this session · !jobs -a lists earlier ones" });
+            session.ui.say(if everything {
+                "no jobs"
+            } else {
+                "no jobs in this session · !jobs -a lists earlier ones"
+            });
             return Ok(Flow::Continue);
         }
-        session.ui.listing(&listing(jobs, everything, now))?;
+        session.ui.list(&listing(jobs, everything, now))?;
         Ok(Flow::Continue)
     }
 }
@@ -74,7 +86,7 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
         ("last checkpoint", Align::Left),
         ("savepoint", Align::Left),
     ]);
-    let mut listing = Listing::new(&columns);
+    let mut listing = Listing::new(columns);
     for job in jobs {
         let job = job.timed(now);
         let dash = || "–".to_owned();
@@ -83,15 +95,18 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
             row.extend([word(&job.known), word(&job.origin)]);
         }
         let checkpoint = job.checkpoint_id.map(|id| match job.checkpoint_taken {
-            Some(taken) if job.known == Known::Live => format!("{id} · {} ago", quantity::span_ms(now.as_millisecond() - taken.as_millisecond())),
-            Some(taken) => format!("{id} · {}", quantity::clock(taken, now)),
+            Some(taken) if job.known == Known::Live => {
+                format!("{id} · {} ago", age_ms(now.as_millisecond() - taken.as_millisecond()))
+            }
+            Some(taken) => format!("{id} · {}", quantity::moment(taken, now, &TimeZone::system())),
             None => id.to_string(),
         });
         row.extend([
             job.name.clone(),
             job.job_id.map_or_else(dash, |id| id.short()),
-            job.started.map_or_else(dash, |started| quantity::clock(started, now)),
-            job.duration_ms.map_or_else(dash, quantity::span_ms),
+            job.started
+                .map_or_else(dash, |started| quantity::moment(started, now, &TimeZone::system())),
+            job.duration_ms.map_or_else(dash, age_ms),
             job.rows_in.map_or_else(dash, quantity::count),
             job.rows_out.map_or_else(dash, quantity::count),
             checkpoint.unwrap_or_else(dash),
@@ -100,6 +115,11 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
         listing.row(row);
     }
     listing
+}
+
+/// How long something has been so, from milliseconds; a clock that went back makes it none at all.
+pub fn age_ms(ms: i64) -> String {
+    quantity::age(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
 }
 
 /// The engine's word, with what the shell is doing to the job.

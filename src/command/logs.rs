@@ -1,6 +1,8 @@
 //! `!logs`.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::args::Args;
@@ -20,7 +22,11 @@ static SPEC: Spec = Spec {
     category: Category::Jobs,
     summary: "shows what a job has logged",
     help: "The newest lines that are still kept, oldest first; also what a print table was given.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!logs %%",
     one_shot: true,
@@ -39,17 +45,23 @@ impl Command for Logs {
             (_, _, Some(entry)) => {
                 let (lines, dropped) = entry.log.lines();
                 if dropped > 0 {
-                    session.ui.say(&format!("{} older lines are not kept any more", quantity::count(dropped)));
+                    session.ui.say(&format!(
+                        "{} older lines are not kept any more",
+                        quantity::count(dropped)
+                    ));
                 }
                 lines
             }
             _ => return Err(Error::failed(format!("no log of {} is kept", target.job.title()))),
         };
+        let (now, zone) = (Timestamp::now(), TimeZone::system());
         for line in lines {
             if args.has("json") || session.settings.json {
                 session.ui.json(&json!({ "at": line.at, "text": line.text }))?;
             } else {
-                session.ui.line(&format!("{} {}", quantity::date_time(line.at), line.text))?;
+                session
+                    .ui
+                    .print(&format!("{} {}", quantity::moment(line.at, now, &zone), line.text))?;
             }
         }
         Ok(Flow::Continue)

@@ -25,6 +25,7 @@ mod target;
 mod wait;
 
 pub use args::Args;
+pub use set::names as setting_names;
 pub use spec::{Command, Flow, Spec, SqlTail};
 
 use crate::error::Error;
@@ -58,11 +59,16 @@ pub static COMMANDS: &[&dyn Command] = &[
 /// There is none, or there are several.
 pub fn find(name: &str) -> Result<&'static dyn Command, Error> {
     let lower = name.to_ascii_lowercase();
-    let exact = COMMANDS.iter().find(|command| names(command.spec()).any(|n| n == lower));
+    let exact = COMMANDS
+        .iter()
+        .find(|command| names(command.spec()).any(|n| n == lower));
     if let Some(command) = exact {
         return Ok(*command);
     }
-    let starting: Vec<_> = COMMANDS.iter().filter(|command| names(command.spec()).any(|n| n.starts_with(&lower))).collect();
+    let starting: Vec<_> = COMMANDS
+        .iter()
+        .filter(|command| names(command.spec()).any(|n| n.starts_with(&lower)))
+        .collect();
     match starting.as_slice() {
         [command] if !lower.is_empty() => Ok(**command),
         [] | [_] => {
@@ -73,15 +79,23 @@ pub fn find(name: &str) -> Result<&'static dyn Command, Error> {
             })
         }
         several => {
-            let names: Vec<_> = several.iter().map(|command| format!("!{}", command.spec().name)).collect();
+            let names: Vec<_> = several
+                .iter()
+                .map(|command| format!("!{}", command.spec().name))
+                .collect();
             Err(Error::failed(format!("!{name} could be {}", names.join(", "))))
         }
     }
 }
 
-/// Where SQL begins in the tail of the command of that name, for the splitter. Nowhere if there is no such command.
-pub fn sql_tail(name: &str) -> SqlTail {
-    find(name).map_or(SqlTail::Never, |command| command.spec().sql_tail())
+/// Where SQL begins in a command's first line (without its `!`), for the splitter: nowhere if the command takes none.
+pub fn sql_start(line: &str) -> Option<usize> {
+    let name = line
+        .split(|c: char| c.is_whitespace() || c == ';')
+        .next()
+        .unwrap_or_default();
+    let command = find(name).ok()?;
+    args::sql_start(command.spec(), &line[name.len()..]).map(|start| name.len() + start)
 }
 
 fn names(spec: &'static Spec) -> impl Iterator<Item = &'static str> {
@@ -127,7 +141,7 @@ mod tests {
     #[test]
     fn a_typing_error_gets_a_suggestion() {
         let error = find("restroe").err().unwrap();
-        assert!(error.hints().iter().any(|hint| hint.contains("!restore")), "{error:?}");
+        assert!(error.hints.iter().any(|hint| hint.contains("!restore")), "{error:?}");
     }
 
     #[test]
@@ -139,7 +153,11 @@ mod tests {
         assert_eq!(all.len(), count);
         for command in COMMANDS {
             let spec = command.spec();
-            assert!(!spec.summary.is_empty() && !spec.help.is_empty() && spec.example.contains(spec.name), "{}", spec.name);
+            assert!(
+                !spec.summary.is_empty() && !spec.help.is_empty() && spec.example.contains(spec.name),
+                "{}",
+                spec.name
+            );
         }
     }
 }

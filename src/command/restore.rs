@@ -30,12 +30,29 @@ static SPEC: Spec = Spec {
            In a session that has nothing of its own yet the job's tables are made there, so that they can be queried;\n\
            otherwise they are made in a session of their own.",
     positionals: &[
-        Positional { name: "REF|PATH", kind: Kind::Reference, arity: Arity::One },
-        Positional { name: "WHICH", kind: Kind::Which, arity: Arity::Optional },
-        Positional { name: "AS SQL", kind: Kind::Sql, arity: Arity::Optional },
+        Positional {
+            name: "REF|PATH",
+            kind: Kind::Reference,
+            arity: Arity::One,
+        },
+        Positional {
+            name: "WHICH",
+            kind: Kind::Which,
+            arity: Arity::Optional,
+        },
+        Positional {
+            name: "AS SQL",
+            kind: Kind::Sql,
+            arity: Arity::Optional,
+        },
     ],
     flags: &[
-        Flag { name: "fork", short: None, value: None, help: "go back although another job has gone on from there" },
+        Flag {
+            name: "fork",
+            short: None,
+            value: None,
+            help: "go back although another job has gone on from there",
+        },
         Flag {
             name: "allow-non-restored-state",
             short: None,
@@ -72,7 +89,12 @@ impl Command for Restore {
 async fn from_path(session: &mut Session, path: &str, sql: String, args: &Args) -> Result<(), Error> {
     let connection = Arc::clone(&session.open()?.connection);
     let savepoint = session::stores(&connection)?.inspect(path).await?;
-    let known = savepoint::Known { job: savepoint.job_id, ancestors: &[], savepoints: std::slice::from_ref(&savepoint), descendants: &[] };
+    let known = savepoint::Known {
+        job: savepoint.job_id,
+        ancestors: &[],
+        savepoints: std::slice::from_ref(&savepoint),
+        descendants: &[],
+    };
     let chosen = savepoint::choose(&Which::Path(savepoint.path.clone()), &known, args.has("fork"))?;
     run(session, &chosen, sql, None, args).await
 }
@@ -105,7 +127,10 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
 
 async fn refuse_running(target: &Target) -> Result<(), Error> {
     let running = match (&target.connection.jobs, target.job.job_id) {
-        (Some(jobs), Some(job_id)) => jobs.status(&job_id).await.is_ok_and(|status| !status.state.is_terminal()),
+        (Some(jobs), Some(job_id)) => jobs
+            .status(&job_id)
+            .await
+            .is_ok_and(|status| !status.state.is_terminal()),
         _ => target.job.known == Known::Live,
     };
     if running && target.job.known != Known::Lost {
@@ -140,7 +165,11 @@ async fn choose(
     let mut descendants = Vec::new();
     for record in &family.descendants {
         let progress = progress(connection, record).await;
-        descendants.push(Descendant { job_id: record.job_id(), name: record.intent.name.clone(), progress });
+        descendants.push(Descendant {
+            job_id: record.job_id(),
+            name: record.intent.name.clone(),
+            progress,
+        });
     }
     let known = savepoint::Known {
         job: Some(job_id),
@@ -166,17 +195,27 @@ async fn origins(connection: &Connection, ancestors: &[Lineage]) -> Vec<Savepoin
 
 /// How far a job has come that was restored from this one.
 async fn progress(connection: &Connection, record: &crate::ledger::JobRecord) -> Progress {
-    let Some(jobs) = &connection.jobs else { return Progress::Unknown };
+    let Some(jobs) = &connection.jobs else {
+        return Progress::Unknown;
+    };
     let status = jobs.status(&record.job_id()).await;
     match status {
         Ok(status) if !status.state.is_terminal() => Progress::Running,
         Ok(status) if status.state == JobState::Finished => Progress::Advanced,
-        Ok(_) | Err(skep_engine::EngineError { kind: skep_engine::ErrorKind::NotFound, .. }) => {
+        Ok(_)
+        | Err(skep_engine::EngineError {
+            kind: skep_engine::ErrorKind::NotFound,
+            ..
+        }) => {
             let own = match &connection.stores {
                 Some(stores) => stores.find(Some(&record.job_id()), &[]).await.unwrap_or_default(),
                 None => Vec::new(),
             };
-            if own.is_empty() { Progress::None } else { Progress::Advanced }
+            if own.is_empty() {
+                Progress::None
+            } else {
+                Progress::Advanced
+            }
         }
         Err(_) => Progress::Unknown,
     }
@@ -192,14 +231,21 @@ async fn recipe(session: &Session, target: &Target, job_id: JobId) -> Result<(St
     }
     match session.ledger.job(job_id).await {
         Ok(Some(record)) => Ok((record.intent.sql, record.intent.prelude)),
-        _ => Err(Error::failed(format!("the SQL of {} is not known: it was not started by skep", target.job.title()))
-            .hint(format!("!restore {} AS INSERT … gives it", job_id.short()))),
+        _ => Err(Error::failed(format!(
+            "the SQL of {} is not known: it was not started by skep",
+            target.job.title()
+        ))
+        .hint(format!("!restore {} AS INSERT … gives it", job_id.short()))),
     }
 }
 
 /// Makes the tables and settings that the job had: in the current session if it has none of its own yet, else in a new
 /// one, which is returned.
-async fn replay(session: &mut Session, connection: &Connection, prelude: &[String]) -> Result<Option<Arc<dyn Sql>>, Error> {
+async fn replay(
+    session: &mut Session,
+    connection: &Connection,
+    prelude: &[String],
+) -> Result<Option<Arc<dyn Sql>>, Error> {
     let open = session.open()?;
     let here = open.prelude.is_empty() && open.connection.url == connection.url;
     if !here && open.prelude == prelude {
@@ -208,16 +254,32 @@ async fn replay(session: &mut Session, connection: &Connection, prelude: &[Strin
     let sql = if here {
         open.sql()?
     } else {
-        let none = || Error::failed(format!("{} takes no SQL, so that nothing can be restored there", connection.label));
+        let none = || {
+            Error::failed(format!(
+                "{} takes no SQL, so that nothing can be restored there",
+                connection.label
+            ))
+        };
         connection.sql.clone().ok_or_else(none)?.fresh().await?
     };
     // Every secret is looked for before anything is submitted.
-    let statements: Vec<String> =
-        prelude.iter().map(|statement| statement::expand(session, statement)).collect::<Result<_, _>>()?;
+    let dialect = sql.dialect();
+    let mut statements = Vec::with_capacity(prelude.len());
+    for statement in prelude {
+        statements.push(statement::expand(session, statement, &dialect)?);
+    }
     for (statement, recorded) in statements.into_iter().zip(prelude) {
-        sql.submit(Submit { text: statement, recorded: recorded.clone(), ..Submit::default() })
-            .await
-            .map_err(|error| Error::from(error).in_statement(recorded).within("the job's tables and settings"))?;
+        sql.submit(Submit {
+            text: statement,
+            recorded: recorded.clone(),
+            ..Submit::default()
+        })
+        .await
+        .map_err(|error| {
+            Error::from(error)
+                .in_statement(recorded)
+                .within("the job's tables and settings")
+        })?;
         if here && let Some(open) = &mut session.open {
             open.prelude.push(recorded.clone());
         }
@@ -238,8 +300,19 @@ async fn run(
         allow_non_restored: args.has("allow-non-restored-state"),
         fork: args.has("fork"),
     };
-    let start = Start { restore, checkpoint_id: chosen.savepoint.checkpoint_id, session: own };
-    statement::execute(session, Request { text: sql, background: false, restore: Some(start) }).await?;
+    let start = Start {
+        restore,
+        checkpoint_id: chosen.savepoint.checkpoint_id,
+        session: own,
+    };
+    let request = Request {
+        text: sql.clone(),
+        background: false,
+        restore: Some(start),
+    };
+    statement::execute(session, request)
+        .await
+        .map_err(|error| error.in_statement(&sql))?;
     Ok(())
 }
 

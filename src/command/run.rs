@@ -19,7 +19,11 @@ static SPEC: Spec = Spec {
     category: Category::Statements,
     summary: "runs a script",
     help: "Its statements and commands run in this session, one after the other, up to the first that fails.",
-    positionals: &[Positional { name: "FILE", kind: Kind::Path, arity: Arity::One }],
+    positionals: &[Positional {
+        name: "FILE",
+        kind: Kind::Path,
+        arity: Arity::One,
+    }],
     flags: &[],
     example: "!run examples/tables.sql",
     one_shot: false,

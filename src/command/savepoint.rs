@@ -45,7 +45,11 @@ static SPEC: Spec = Spec {
     summary: "takes a savepoint of running jobs and prints its path",
     help: "The job runs on. Several jobs are saved side by side. The path is the result (on stdout); what is said about\n\
            it is not.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Some }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Some,
+    }],
     flags: &[DIR, FORMAT, LABEL],
     example: "!savepoint %1 --label before-fix",
     one_shot: true,
@@ -68,13 +72,21 @@ impl Command for Savepoint {
                 return Err(Error::unsupported(&target.connection.label, "savepoints"));
             }
         }
-        each(session, targets, Action::Savepointing, "savepoint of", label, args.has("json"), |target| {
-            let request = request(&args);
-            async move {
-                let (job_id, control) = (target.job_id()?, target.control()?);
-                Ok(control.savepoint(&job_id, request).await?)
-            }
-        })
+        each(
+            session,
+            targets,
+            Action::Savepointing,
+            "savepoint of",
+            label,
+            args.has("json"),
+            |target| {
+                let request = request(&args);
+                async move {
+                    let (job_id, control) = (target.job_id()?, target.control()?);
+                    Ok(control.savepoint(&job_id, request).await?)
+                }
+            },
+        )
         .await?;
         Ok(Flow::Continue)
     }
@@ -82,8 +94,29 @@ impl Command for Savepoint {
 
 /// What the flags ask for. The trigger is new: one request, one id.
 pub fn request(args: &Args) -> SavepointRequest {
-    let format = if args.value("format") == Some("native") { Format::Native } else { Format::Canonical };
-    SavepointRequest { trigger: new_job_id(), dir: args.value("dir").map(str::to_owned), format }
+    let format = if args.value("format") == Some("native") {
+        Format::Native
+    } else {
+        Format::Canonical
+    };
+    SavepointRequest {
+        trigger: new_job_id(),
+        dir: args.value("dir").map(str::to_owned),
+        format,
+    }
+}
+
+/// Takes note of the end of a job that was stopped, without waiting for its watcher.
+async fn note_end(session: &Session, target: &Target) {
+    let (Some(job_id), Some(jobs)) = (target.job.job_id, &target.connection.jobs) else {
+        return;
+    };
+    // The stop itself has succeeded; that the job can't be looked at now is the watcher's to tell.
+    let Ok(status) = jobs.status(&job_id).await else { return };
+    session.ledger.status(job_id, status.clone());
+    if let Some(handle) = target.job.handle {
+        session.jobs.update(handle, |entry| entry.job.apply(&status));
+    }
 }
 
 /// Saves several jobs side by side: prints each path, remembers each savepoint. The first failure is the command's, but
@@ -127,7 +160,12 @@ where
                 savepoint.label = label.map(str::to_owned);
                 session.ledger.saved(&target.connection.url, savepoint.clone());
                 if let Some(handle) = target.job.handle {
-                    session.jobs.update(handle, |entry| entry.job.savepoint = Some(savepoint.path.clone()));
+                    session
+                        .jobs
+                        .update(handle, |entry| entry.job.savepoint = Some(savepoint.path.clone()));
+                }
+                if action == Action::Stopping {
+                    note_end(session, target).await;
                 }
                 let id = target.job.job_id.map(|id| id.short()).unwrap_or_default();
                 let mut line = format!("{} · {what} {id}", target.job.title());
@@ -141,7 +179,7 @@ where
                 if json || session.settings.json {
                     session.ui.json(&savepoint)?;
                 } else {
-                    session.ui.line(&savepoint.path)?;
+                    session.ui.print(&savepoint.path)?;
                 }
             }
             Err(error) => {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use skep_engine::{Savepoint, SavepointKind, Verdict};
 
 use super::args::Args;
@@ -11,8 +12,8 @@ use super::target;
 use crate::error::Error;
 use crate::savepoint::gather;
 use crate::session::Session;
-use crate::ui::listing::{Align, Listing};
 use crate::ui::quantity;
+use crate::ui::{Align, Listing};
 
 /// `!savepoints [REF]`.
 #[derive(Debug)]
@@ -25,7 +26,11 @@ static SPEC: Spec = Spec {
     summary: "lists savepoints and checkpoints, each with a verdict",
     help: "Of one job, or of all that this connection knows, newest first: from the engine, from the ledger, and from the\n\
            directories, those of --dir too. The verdict says whether it can be restored from, and why not.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Optional,
+    }],
     flags: &[DIR],
     example: "!savepoints",
     one_shot: true,
@@ -51,9 +56,11 @@ impl Command for Savepoints {
                 session.ui.json(savepoint)?;
             }
         } else if found.is_empty() {
-            session.ui.say("no savepoints and no checkpoints · !savepoint REF takes one");
+            session
+                .ui
+                .say("no savepoints and no checkpoints · !savepoint REF takes one");
         } else {
-            session.ui.listing(&listing(&found, Timestamp::now()))?;
+            session.ui.list(&listing(&found, Timestamp::now()))?;
         }
         Ok(Flow::Continue)
     }
@@ -61,7 +68,7 @@ impl Command for Savepoints {
 
 /// Savepoints and checkpoints as a table.
 pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
-    let mut listing = Listing::new(&[
+    let mut listing = Listing::new([
         ("label", Align::Left),
         ("kind", Align::Left),
         ("id", Align::Right),
@@ -86,13 +93,19 @@ pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
             Verdict::Claimed => "claimed",
             Verdict::Gone => "gone",
         };
-        let reasons = if savepoint.reasons.is_empty() { String::new() } else { format!(": {}", savepoint.reasons.join("; ")) };
+        let reasons = if savepoint.reasons.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", savepoint.reasons.join("; "))
+        };
         listing.row([
             savepoint.label.clone().unwrap_or_default(),
             kind.to_owned(),
             savepoint.checkpoint_id.map_or_else(dash, |id| id.to_string()),
             savepoint.job_id.map_or_else(dash, |id| id.short()),
-            savepoint.taken.map_or_else(dash, |taken| quantity::clock(taken, now)),
+            savepoint
+                .taken
+                .map_or_else(dash, |taken| quantity::moment(taken, now, &TimeZone::system())),
             savepoint.size.map_or_else(dash, quantity::bytes),
             format!("{verdict}{reasons}"),
             savepoint.sources.join(", "),

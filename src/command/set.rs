@@ -6,8 +6,8 @@ use super::args::Args;
 use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::{Session, Settings};
-use crate::ui::listing::{Align, Listing};
 use crate::ui::quantity;
+use crate::ui::{Align, Listing};
 
 /// `!set [NAME [VALUE]]`.
 #[derive(Debug)]
@@ -23,8 +23,16 @@ static SPEC: Spec = Spec {
            !set restore PATH makes the next statement that starts a job start from that state; !set restore off takes it\n\
            back.",
     positionals: &[
-        Positional { name: "NAME", kind: Kind::Setting, arity: Arity::Optional },
-        Positional { name: "VALUE", kind: Kind::Word, arity: Arity::Optional },
+        Positional {
+            name: "NAME",
+            kind: Kind::Setting,
+            arity: Arity::Optional,
+        },
+        Positional {
+            name: "VALUE",
+            kind: Kind::Word,
+            arity: Arity::Optional,
+        },
     ],
     flags: &[],
     example: "!set format csv",
@@ -88,7 +96,7 @@ static SETTINGS: &[Setting] = &[
         help: "how many bytes of a background query's rows are kept before the engine is held back",
         read: |settings| quantity::bytes(settings.spool_limit),
         write: |settings, value| {
-            settings.spool_limit = quantity::parse_bytes(value)
+            settings.spool_limit = parse_bytes(value)
                 .ok_or_else(|| Error::usage(format!("{value:?} is not a size")).hint("such as 500MB or 2GB"))?;
             Ok(())
         },
@@ -108,24 +116,50 @@ impl Command for Set {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let Some(name) = args.word(0) else {
-            let mut listing = Listing::new(&[("setting", Align::Left), ("value", Align::Left), ("", Align::Left)]);
+            let mut listing = Listing::new([("setting", Align::Left), ("value", Align::Left), ("", Align::Left)]);
             for setting in SETTINGS {
-                listing.row([setting.name.to_owned(), (setting.read)(&session.settings), setting.help.to_owned()]);
+                listing.row([
+                    setting.name.to_owned(),
+                    (setting.read)(&session.settings),
+                    setting.help.to_owned(),
+                ]);
             }
-            session.ui.listing(&listing)?;
+            session.ui.list(&listing)?;
             return Ok(Flow::Continue);
         };
         let lower = name.to_ascii_lowercase();
         let setting = SETTINGS
             .iter()
             .find(|setting| setting.name == lower || setting.aliases.contains(&lower.as_str()))
-            .ok_or_else(|| Error::failed(format!("no setting {name}")).hint("!set lists all · SET 'key' = 'value'; is the engine's own"))?;
+            .ok_or_else(|| {
+                Error::failed(format!("no setting {name}"))
+                    .hint("!set lists all · SET 'key' = 'value'; is the engine's own")
+            })?;
         match args.word(1) {
             Some(value) => (setting.write)(&mut session.settings, value)?,
-            None => session.ui.line(&(setting.read)(&session.settings))?,
+            None => session.ui.print(&(setting.read)(&session.settings))?,
         }
         Ok(Flow::Continue)
     }
+}
+
+/// A size such as `500MB`, `1.5 GB` or `4096`; units count by thousands.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let number: f64 = text[..digits].parse().ok()?;
+    let scale = match text[digits..].trim().to_ascii_uppercase().as_str() {
+        "" | "B" => 1.0,
+        "K" | "KB" => 1e3,
+        "M" | "MB" => 1e6,
+        "G" | "GB" => 1e9,
+        "T" | "TB" => 1e12,
+        _ => return None,
+    };
+    // A cast of a number that is too large gives the largest there is.
+    Some((number * scale) as u64)
 }
 
 fn read_bool(value: &str) -> Result<bool, Error> {

@@ -25,8 +25,13 @@ pub enum Category {
 
 impl Category {
     /// All of them, in the order of `!help`.
-    pub const ALL: [Self; 5] =
-        [Self::Connections, Self::Statements, Self::Jobs, Self::Savepoints, Self::Shell];
+    pub const ALL: [Self; 5] = [
+        Self::Connections,
+        Self::Statements,
+        Self::Jobs,
+        Self::Savepoints,
+        Self::Shell,
+    ];
 
     /// The heading.
     pub const fn title(self) -> &'static str {

@@ -9,7 +9,7 @@ use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
 use crate::job::record::Action;
-use crate::session::Session;
+use crate::session::{self, Session};
 
 /// `!stop REF…`.
 #[derive(Debug)]
@@ -22,8 +22,22 @@ static SPEC: Spec = Spec {
     summary: "stops jobs with a savepoint and prints its path",
     help: "If the savepoint fails the job runs on. With --drain every open window is ended first, which can't be taken\n\
            back: a job should not be restored from such a savepoint to go on.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Some }],
-    flags: &[Flag { name: "drain", short: None, value: None, help: "end every open window first" }, DIR, FORMAT, LABEL],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Some,
+    }],
+    flags: &[
+        Flag {
+            name: "drain",
+            short: None,
+            value: None,
+            help: "end every open window first",
+        },
+        DIR,
+        FORMAT,
+        LABEL,
+    ],
     example: "!stop %1",
     one_shot: true,
 };
@@ -40,7 +54,10 @@ impl Command for Stop {
         for target in &targets {
             let capabilities = target.connection.capabilities;
             if !capabilities.stop {
-                return Err(Error::unsupported(&target.connection.label, "stopping with a savepoint"));
+                return Err(Error::unsupported(
+                    &target.connection.label,
+                    "stopping with a savepoint",
+                ));
             }
             if drain && !capabilities.drain {
                 return Err(Error::unsupported(&target.connection.label, "draining"));
@@ -51,17 +68,35 @@ impl Command for Stop {
                 "draining ends every open window and can't be taken back; the job should not be restored from this savepoint to go on.",
             );
             for target in &targets {
-                session.ui.ask_name(&format!("drain {}? type its name: ", target.job.name), &target.job.name)?;
+                let answer = session
+                    .ui
+                    .ask_name(&format!("drain {}?", target.job.name), &target.job.name);
+                session::agreed(answer)?;
             }
         }
-        let what = if drain { "drained and stopped with a savepoint, job" } else { "stopped with a savepoint, job" };
-        savepoint::each(session, targets, Action::Stopping, what, args.value("label"), args.has("json"), |target| {
-            let request = StopRequest { savepoint: savepoint::request(&args), drain };
-            async move {
-                let (job_id, control) = (target.job_id()?, target.control()?);
-                Ok(control.stop(&job_id, request).await?)
-            }
-        })
+        let what = if drain {
+            "drained and stopped with a savepoint, job"
+        } else {
+            "stopped with a savepoint, job"
+        };
+        savepoint::each(
+            session,
+            targets,
+            Action::Stopping,
+            what,
+            args.value("label"),
+            args.has("json"),
+            |target| {
+                let request = StopRequest {
+                    savepoint: savepoint::request(&args),
+                    drain,
+                };
+                async move {
+                    let (job_id, control) = (target.job_id()?, target.control()?);
+                    Ok(control.stop(&job_id, request).await?)
+                }
+            },
+        )
         .await?;
         Ok(Flow::Continue)
     }

@@ -8,7 +8,7 @@ use super::args::Args;
 use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::Session;
-use crate::ui::listing::{Align, Listing};
+use crate::ui::{Align, Listing};
 
 /// `!tables [PATTERN]`.
 #[derive(Debug)]
@@ -20,7 +20,11 @@ static SPEC: Spec = Spec {
     category: Category::Connections,
     summary: "lists the tables and views of the current database",
     help: "With a PATTERN only those whose name it fits: % stands for any text, _ for one character, as in LIKE.",
-    positionals: &[Positional { name: "PATTERN", kind: Kind::Word, arity: Arity::Optional }],
+    positionals: &[Positional {
+        name: "PATTERN",
+        kind: Kind::Word,
+        arity: Arity::Optional,
+    }],
     flags: &[],
     example: "!tables",
     one_shot: true,
@@ -36,7 +40,9 @@ impl Command for Tables {
         let objects = session.open()?.sql()?.objects().await?;
         let pattern: Option<Vec<char>> = args.word(0).map(|pattern| pattern.chars().collect());
         let shown = objects.iter().filter(|object| {
-            pattern.as_ref().is_none_or(|pattern| like(pattern, &object.name.chars().collect::<Vec<_>>()))
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| like(pattern, &object.name.chars().collect::<Vec<_>>()))
         });
         let kind = |kind| match kind {
             ObjectKind::Table => "table",
@@ -49,7 +55,7 @@ impl Command for Tables {
                 }))?;
             }
         } else {
-            let mut listing = Listing::new(&[
+            let mut listing = Listing::new([
                 ("name", Align::Left),
                 ("kind", Align::Left),
                 ("database", Align::Left),
@@ -63,7 +69,7 @@ impl Command for Tables {
                     object.catalog.clone(),
                 ]);
             }
-            session.ui.listing(&listing)?;
+            session.ui.list(&listing)?;
         }
         Ok(Flow::Continue)
     }
@@ -103,7 +109,14 @@ mod tests {
     #[test]
     fn patterns_fit_as_in_like() {
         let fits = |p: &str, t: &str| like(&p.chars().collect::<Vec<_>>(), &t.chars().collect::<Vec<_>>());
-        for (pattern, text) in [("%", ""), ("a%", "abc"), ("%c", "abc"), ("a_c", "abc"), ("%b%", "abc"), ("%aab", "aaaab")] {
+        for (pattern, text) in [
+            ("%", ""),
+            ("a%", "abc"),
+            ("%c", "abc"),
+            ("a_c", "abc"),
+            ("%b%", "abc"),
+            ("%aab", "aaaab"),
+        ] {
             assert!(fits(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("", "a"), ("a_", "a"), ("b%", "abc"), ("%ab", "abc")] {

@@ -23,7 +23,11 @@ pub struct Target {
 
 impl Target {
     fn of_entry(entry: Entry) -> Self {
-        Self { job: entry.job.clone(), connection: Arc::clone(&entry.connection), entry: Some(entry) }
+        Self {
+            job: entry.job.clone(),
+            connection: Arc::clone(&entry.connection),
+            entry: Some(entry),
+        }
     }
 
     /// Its engine's id.
@@ -31,7 +35,12 @@ impl Target {
     /// # Errors
     /// The statement has started no job.
     pub fn job_id(&self) -> Result<JobId, Error> {
-        let none = || Error::failed(format!("{} is a statement without a job: it has no state", self.job.title()));
+        let none = || {
+            Error::failed(format!(
+                "{} is a statement without a job: it has no state",
+                self.job.title()
+            ))
+        };
         self.job.job_id.ok_or_else(none)
     }
 
@@ -55,11 +64,7 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
     let candidates: Vec<_> = entries.iter().map(|entry| candidate(&entry.job)).collect();
     match reference::resolve(&reference, &candidates, last, previous) {
         Ok(index) => {
-            let entry = entries[index].clone();
-            if let Some(handle) = entry.job.handle {
-                session.jobs.mention(handle);
-            }
-            return Ok(Target::of_entry(entry));
+            return Ok(Target::of_entry(entries[index].clone()));
         }
         Err(error @ ReferenceError::Ambiguous { .. }) => return Err(error.into()),
         Err(error) => {
@@ -76,7 +81,11 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         // A whole id that the engine knows needs no list.
         let mut job = known_job(session, &connection, job_id).await;
         job.apply(&status);
-        return Ok(Target { job, connection, entry: None });
+        return Ok(Target {
+            job,
+            connection,
+            entry: None,
+        });
     }
     let known = all(session).await?;
     let mut candidates: Vec<_> = known.iter().map(candidate).collect();
@@ -84,7 +93,11 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         candidate.superseded = is_superseded(job, &known);
     }
     let index = reference::resolve(&reference, &candidates, None, None)?;
-    Ok(Target { job: known[index].clone(), connection, entry: None })
+    Ok(Target {
+        job: known[index].clone(),
+        connection,
+        entry: None,
+    })
 }
 
 /// The jobs that the words mean; without a word, all that run in this session.
@@ -95,7 +108,10 @@ pub async fn resolve_all(session: &Session, words: &[String]) -> Result<Vec<Targ
     let mut targets: Vec<Target> = Vec::new();
     for word in words {
         let target = resolve(session, word).await?;
-        if !targets.iter().any(|other| other.job.job_id == target.job.job_id && other.job.handle == target.job.handle) {
+        if !targets
+            .iter()
+            .any(|other| other.job.job_id == target.job.job_id && other.job.handle == target.job.handle)
+        {
             targets.push(target);
         }
     }
@@ -112,18 +128,30 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
         Some(jobs) => match jobs.list().await {
             Ok(listed) => Some(listed),
             Err(error) => {
-                session.ui.warn(&format!("{} could not be asked for its jobs: {error}", connection.label));
+                session.ui.warn(&format!(
+                    "{} could not be asked for its jobs: {error}",
+                    connection.label
+                ));
                 None
             }
         },
         None => None,
     };
-    let filter = JobFilter { url: Some(connection.url.clone()), ..JobFilter::default() };
+    let filter = JobFilter {
+        url: Some(connection.url.clone()),
+        ..JobFilter::default()
+    };
     let recorded = session.ledger.jobs(filter).await.unwrap_or_else(|cause| {
         session.ui.warn(&format!("the ledger could not be read: {cause}"));
         Vec::new()
     });
-    let mut jobs: Vec<Job> = session.jobs.entries().into_iter().map(|entry| entry.job).rev().collect();
+    let mut jobs: Vec<Job> = session
+        .jobs
+        .entries()
+        .into_iter()
+        .map(|entry| entry.job)
+        .rev()
+        .collect();
     let known = |jobs: &[Job], id: JobId| jobs.iter().any(|job| job.job_id == Some(id));
     let mut others = Vec::new();
     for record in recorded.iter().filter(|record| !known(&jobs, record.job_id())) {
@@ -141,7 +169,12 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     }
     for summary in listed.iter().flatten().filter(|summary| !known(&jobs, summary.job_id)) {
         if !known(&others, summary.job_id) {
-            let mut job = Job::new(summary.name.clone(), connection.label.clone(), connection.url.clone(), Origin::Cluster);
+            let mut job = Job::new(
+                summary.name.clone(),
+                connection.label.clone(),
+                connection.url.clone(),
+                Origin::Cluster,
+            );
             job.job_id = Some(summary.job_id);
             job.apply(&summary.status);
             others.push(job);
@@ -157,8 +190,12 @@ async fn known_job(session: &Session, connection: &Connection, job_id: JobId) ->
     match session.ledger.job(job_id).await {
         Ok(Some(record)) => from_record(&record, connection),
         _ => {
-            let mut job =
-                Job::new(job_id.short(), connection.label.clone(), connection.url.clone(), Origin::Cluster);
+            let mut job = Job::new(
+                job_id.short(),
+                connection.label.clone(),
+                connection.url.clone(),
+                Origin::Cluster,
+            );
             job.job_id = Some(job_id);
             job
         }
@@ -167,7 +204,12 @@ async fn known_job(session: &Session, connection: &Connection, job_id: JobId) ->
 
 fn from_record(record: &JobRecord, connection: &Connection) -> Job {
     let intent = &record.intent;
-    let mut job = Job::new(intent.name.clone(), connection.label.clone(), intent.url.clone(), Origin::Ledger);
+    let mut job = Job::new(
+        intent.name.clone(),
+        connection.label.clone(),
+        intent.url.clone(),
+        Origin::Ledger,
+    );
     job.job_id = Some(intent.job_id);
     job.cluster_id.clone_from(&record.cluster_id);
     job.sql = Some(intent.sql.clone());
@@ -180,7 +222,11 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
         job.ended = last.ended;
         job.ended_by = last.ended_by;
         job.error.clone_from(&last.error);
-        job.known = if last.state.is_terminal() { Known::Ended } else { Known::Live };
+        job.known = if last.state.is_terminal() {
+            Known::Ended
+        } else {
+            Known::Live
+        };
     }
     job
 }
@@ -188,13 +234,18 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
 /// Whether the job's name means a later one: one that was restored from it or, where none of them runs, simply the
 /// newest.
 fn is_superseded(job: &Job, all: &[Job]) -> bool {
-    !job.is_active() && all.iter().any(|other| {
-        other.name == job.name
-            && other.job_id != job.job_id
-            && (other.is_active() || other.started > job.started)
-    })
+    !job.is_active()
+        && all.iter().any(|other| {
+            other.name == job.name && other.job_id != job.job_id && (other.is_active() || other.started > job.started)
+        })
 }
 
 fn candidate(job: &Job) -> Candidate {
-    Candidate { handle: job.handle, job_id: job.job_id, operation: None, name: job.name.clone(), superseded: false }
+    Candidate {
+        handle: job.handle,
+        job_id: job.job_id,
+        operation: None,
+        name: job.name.clone(),
+        superseded: false,
+    }
 }

@@ -22,16 +22,30 @@ static SPEC: Spec = Spec {
     summary: "waits for jobs",
     help: "Without REF, for all that run in this session. Ctrl-C stops the waiting, never the jobs.\n\
            The exit code tells how it went: 3 if a job failed, was cancelled or is lost, 4 if the time was up first.",
-    positionals: &[Positional { name: "REF", kind: Kind::Reference, arity: Arity::Any }],
+    positionals: &[Positional {
+        name: "REF",
+        kind: Kind::Reference,
+        arity: Arity::Any,
+    }],
     flags: &[
-        Flag { name: "any", short: None, value: None, help: "one of them is enough" },
+        Flag {
+            name: "any",
+            short: None,
+            value: None,
+            help: "one of them is enough",
+        },
         Flag {
             name: "until",
             short: None,
             value: Some(("POINT", Kind::Choice(Until::WORDS))),
             help: "running, first-checkpoint or finished (the default)",
         },
-        Flag { name: "timeout", short: None, value: Some(("TIME", Kind::Duration)), help: "at most so long, such as 5m" },
+        Flag {
+            name: "timeout",
+            short: None,
+            value: Some(("TIME", Kind::Duration)),
+            help: "at most so long, such as 5m",
+        },
     ],
     example: "!wait %% --until running --timeout 1m",
     one_shot: true,
@@ -59,7 +73,15 @@ impl Command for Wait {
             session.jobs.update(*handle, |entry| entry.attended = true);
         }
         let table = session.jobs.clone();
-        let outcome = wait::wait(&table, &handles, until, args.has("any"), timeout, &mut session.interrupts).await;
+        let outcome = wait::wait(
+            &table,
+            &handles,
+            until,
+            args.has("any"),
+            timeout,
+            &mut session.interrupts,
+        )
+        .await;
         for handle in &handles {
             session.jobs.update(*handle, |entry| entry.attended = false);
         }
@@ -89,7 +111,10 @@ fn report(session: &Session, outcome: wait::Outcome, until: Until, json: bool) -
         }
         wait::Outcome::TimedOut(jobs) => {
             let names: Vec<_> = jobs.iter().map(super::super::job::Job::title).collect();
-            Err(Error::new(ErrorKind::Timeout, format!("the time is up, still running: {}", names.join(", "))))
+            Err(Error::new(
+                ErrorKind::Timeout,
+                format!("the time is up, still running: {}", names.join(", ")),
+            ))
         }
         wait::Outcome::Interrupted(signal) => {
             session.ui.say("no longer waiting; the jobs go on");

@@ -29,7 +29,12 @@ pub async fn cancel(jobs: &dyn JobControl, job: &JobId) -> Result<JobStatus> {
             return Ok(status);
         }
         if waited >= LIMIT {
-            let message = format!("job {} has been asked to end and is still {} after {} s", job.short(), status.state, LIMIT.as_secs());
+            let message = format!(
+                "job {} has been asked to end and is still {} after {} s",
+                job.short(),
+                status.state,
+                LIMIT.as_secs()
+            );
             return Err(EngineError::failed(message).hint("it may end yet: !job shows its state"));
         }
         tokio::time::sleep(look).await;

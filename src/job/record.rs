@@ -1,8 +1,8 @@
 //! What the shell knows of a job, and its JSON form.
 
+use crate::error::Error;
 use jiff::Timestamp;
 use serde::Serialize;
-use crate::error::Error;
 use skep_engine::{EndedBy, ErrorKind, JobId, JobState, JobStatus, Watched};
 
 /// What the shell is doing to a job.
@@ -138,9 +138,17 @@ impl Job {
     pub fn apply(&mut self, status: &JobStatus) {
         self.state = Some(status.state);
         self.as_of = Some(status.as_of);
-        self.known = if status.state.is_terminal() { Known::Ended } else { Known::Live };
+        self.known = if status.state.is_terminal() {
+            Known::Ended
+        } else {
+            Known::Live
+        };
         self.started = status.started.or(self.started);
-        self.ended = status.ended.or(if status.state.is_terminal() { Some(status.as_of) } else { None });
+        self.ended = status.ended.or(if status.state.is_terminal() {
+            Some(status.as_of)
+        } else {
+            None
+        });
         self.ended_by = status.ended_by.or(self.ended_by).or(match status.state {
             JobState::Canceled => Some(EndedBy::Cancelled),
             JobState::Failed => Some(EndedBy::Failed),
@@ -181,21 +189,30 @@ impl Job {
     #[must_use]
     pub fn timed(mut self, now: Timestamp) -> Self {
         let end = self.ended.or(if self.is_active() { Some(now) } else { self.as_of });
-        self.duration_ms = self.started.zip(end).map(|(from, to)| to.as_millisecond() - from.as_millisecond());
+        self.duration_ms = self
+            .started
+            .zip(end)
+            .map(|(from, to)| to.as_millisecond() - from.as_millisecond());
         self
     }
 
     /// The error of having waited for it: it failed, was cancelled, or is lost.
     pub fn ended_badly(&self) -> Error {
-        let id = self.job_id.map(|id| format!(" (job {})", id.short())).unwrap_or_default();
+        let id = self
+            .job_id
+            .map(|id| format!(" (job {})", id.short()))
+            .unwrap_or_default();
         let why = self.error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let end = match (self.known, self.state) {
             (Known::Lost, _) => "is lost".to_owned(),
             (_, Some(state)) => format!("ended {state}"),
             (_, None) => "ended".to_owned(),
         };
-        Error::new(crate::error::ErrorKind::JobEnded, format!("{}{id} {end}{why}", self.name))
-            .hint(format!("!job {} shows it", self.reference()))
+        Error::new(
+            crate::error::ErrorKind::JobEnded,
+            format!("{}{id} {end}{why}", self.name),
+        )
+        .hint(format!("!job {} shows it", self.reference()))
     }
 
     /// The shortest word by which a command can be told of it.

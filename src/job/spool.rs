@@ -62,7 +62,11 @@ impl Spool {
         let spool = Self {
             schema: rows.schema(),
             changelog: rows.is_changelog(),
-            store: Arc::new(Mutex::new(Store { file, written: 0, read: 0 })),
+            store: Arc::new(Mutex::new(Store {
+                file,
+                written: 0,
+                read: 0,
+            })),
             progress: Arc::new(watch::channel(Progress::default()).0),
             stop,
         };
@@ -83,7 +87,11 @@ impl Spool {
 
     /// The rows that nobody has read yet, and those that are still to come.
     pub fn rows(&self) -> SpooledRows {
-        SpooledRows { spool: self.clone(), progress: self.progress(), ended: false }
+        SpooledRows {
+            spool: self.clone(),
+            progress: self.progress(),
+            ended: false,
+        }
     }
 
     async fn fill(self, mut rows: Box<dyn Rows>, limit: u64, mut stopped: mpsc::Receiver<()>) {
@@ -130,7 +138,10 @@ impl Spool {
         record[8..16].copy_from_slice(&(kinds.len() as u64).to_le_bytes());
         record.extend(kinds.iter().map(|kind| *kind as u8));
         let mut writer = StreamWriter::try_new(&mut record, &batch.rows.schema()).map_err(io::Error::other)?;
-        writer.write(&batch.rows).and_then(|()| writer.finish()).map_err(io::Error::other)?;
+        writer
+            .write(&batch.rows)
+            .and_then(|()| writer.finish())
+            .map_err(io::Error::other)?;
         drop(writer);
         let length = record.len() as u64 - 8;
         record[..8].copy_from_slice(&length.to_le_bytes());
@@ -170,7 +181,10 @@ impl Spool {
             let kinds = usize::try_from(kinds).map_err(io::Error::other)?;
             let (kinds, stream) = record.split_at(kinds);
             let mut reader = StreamReader::try_new(stream, None).map_err(io::Error::other)?;
-            let rows = reader.next().ok_or_else(|| io::Error::other("an empty record"))?.map_err(io::Error::other)?;
+            let rows = reader
+                .next()
+                .ok_or_else(|| io::Error::other("an empty record"))?
+                .map_err(io::Error::other)?;
             let kinds = (!kinds.is_empty()).then(|| kinds.iter().map(|kind| row_kind(*kind)).collect());
             (Batch { rows, kinds }, store.written - store.read)
         };
@@ -275,8 +289,12 @@ mod tests {
 
     #[tokio::test]
     async fn every_row_is_read_once_and_in_order() {
-        let rows = Counting { next: 0, end: 1000, pulled: watch::channel(0).0 };
-        let spool = Spool::start(Box::new(rows), 1 << 20).unwrap();
+        let rows = Counting {
+            next: 0,
+            end: 1000,
+            pulled: watch::channel(0).0,
+        };
+        let spool = Spool::start(Box::new(rows), 1 << 20).ok().unwrap();
         let mut seen = Vec::new();
         let mut first = spool.rows();
         for _ in 0..7 {
@@ -295,8 +313,12 @@ mod tests {
     #[tokio::test]
     async fn a_full_spool_holds_the_source_back_until_somebody_reads() {
         let (pulled, mut seen_pulled) = watch::channel(0);
-        let rows = Counting { next: 0, end: 100_000, pulled };
-        let spool = Spool::start(Box::new(rows), 2_000).unwrap();
+        let rows = Counting {
+            next: 0,
+            end: 100_000,
+            pulled,
+        };
+        let spool = Spool::start(Box::new(rows), 2_000).ok().unwrap();
         spool.progress().wait_for(|p| p.full).await.unwrap();
         let held_at = *seen_pulled.borrow_and_update();
         assert!(held_at < 100_000, "{held_at}");

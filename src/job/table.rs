@@ -35,8 +35,6 @@ impl fmt::Debug for Entry {
 #[derive(Debug, Default)]
 struct Inner {
     entries: Vec<Entry>,
-    last: Option<u32>,
-    previous: Option<u32>,
 }
 
 /// The table. Cheap to clone; all clones are the same table.
@@ -49,7 +47,10 @@ pub struct Table {
 impl Table {
     /// An empty one.
     pub fn new() -> Self {
-        Self { inner: Arc::default(), version: Arc::new(watch::channel(0).0) }
+        Self {
+            inner: Arc::default(),
+            version: Arc::new(watch::channel(0).0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -64,7 +65,6 @@ impl Table {
             let handle = inner.entries.last().and_then(|e| e.job.handle).unwrap_or(0) + 1;
             entry.job.handle = Some(handle);
             inner.entries.push(entry);
-            inner.previous = inner.last.replace(handle);
             handle
         };
         self.tell();
@@ -73,7 +73,11 @@ impl Table {
 
     /// The job with that handle.
     pub fn get(&self, handle: u32) -> Option<Entry> {
-        self.lock().entries.iter().find(|entry| entry.job.handle == Some(handle)).cloned()
+        self.lock()
+            .entries
+            .iter()
+            .find(|entry| entry.job.handle == Some(handle))
+            .cloned()
     }
 
     /// All jobs, in the order of their handles.
@@ -81,25 +85,21 @@ impl Table {
         self.lock().entries.clone()
     }
 
-    /// The handles that `%%` and `%-` mean.
+    /// The handles that `%%` and `%-` mean: of the newest job and of the one before it.
     pub fn recent(&self) -> (Option<u32>, Option<u32>) {
         let inner = self.lock();
-        (inner.last, inner.previous)
-    }
-
-    /// Makes that job the one that `%%` means.
-    pub fn mention(&self, handle: u32) {
-        let mut inner = self.lock();
-        if inner.last != Some(handle) {
-            inner.previous = inner.last.replace(handle);
-        }
+        let mut newest = inner.entries.iter().rev().map(|entry| entry.job.handle);
+        (newest.next().flatten(), newest.next().flatten())
     }
 
     /// Changes the job with that handle and tells all who watch the table. Returns it as it is then.
     pub fn update(&self, handle: u32, change: impl FnOnce(&mut Entry)) -> Option<Entry> {
         let changed = {
             let mut inner = self.lock();
-            let entry = inner.entries.iter_mut().find(|entry| entry.job.handle == Some(handle))?;
+            let entry = inner
+                .entries
+                .iter_mut()
+                .find(|entry| entry.job.handle == Some(handle))?;
             change(entry);
             entry.clone()
         };
@@ -112,14 +112,21 @@ impl Table {
         if let Some(handle) = handle {
             self.update(handle, |entry| entry.job.action = action);
         }
-        Acting { table: self.clone(), handle }
+        Acting {
+            table: self.clone(),
+            handle,
+        }
     }
 
     /// How many jobs run, and how many have failed.
     pub fn counts(&self) -> (usize, usize) {
         let inner = self.lock();
         let active = inner.entries.iter().filter(|entry| entry.job.is_active()).count();
-        let failed = inner.entries.iter().filter(|entry| entry.job.ended_by == Some(skep_engine::EndedBy::Failed)).count();
+        let failed = inner
+            .entries
+            .iter()
+            .filter(|entry| entry.job.ended_by == Some(skep_engine::EndedBy::Failed))
+            .count();
         (active, failed)
     }
 

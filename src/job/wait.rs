@@ -97,7 +97,11 @@ pub async fn wait(
         changes.borrow_and_update();
         let mut reached = Vec::new();
         let mut open = Vec::new();
-        for job in handles.iter().filter_map(|handle| table.get(*handle)).map(|entry| entry.job) {
+        for job in handles
+            .iter()
+            .filter_map(|handle| table.get(*handle))
+            .map(|entry| entry.job)
+        {
             match until.reached(&job) {
                 Some(result) => reached.push((job, result)),
                 None => open.push(job),

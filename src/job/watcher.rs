@@ -11,11 +11,21 @@ use crate::ledger::Ledger;
 use crate::ui::Ui;
 
 /// Follows a job until it has ended or is lost.
-pub async fn follow(table: Table, handle: u32, job: JobId, mut watched: watch::Receiver<Watched>, ledger: Ledger, ui: Ui) {
+pub async fn follow(
+    table: Table,
+    handle: u32,
+    job: JobId,
+    mut watched: watch::Receiver<Watched>,
+    ledger: Ledger,
+    ui: Ui,
+) {
     loop {
         let now = watched.borrow_and_update().clone();
         if now.status.is_some() || now.problem.is_some() {
-            let gone = now.problem.as_ref().is_some_and(|problem| problem.kind == ErrorKind::NotFound);
+            let gone = now
+                .problem
+                .as_ref()
+                .is_some_and(|problem| problem.kind == ErrorKind::NotFound);
             let before = table.get(handle).map(|entry| entry.job);
             let entry = table.update(handle, |entry| entry.job.apply_watched(&now));
             if let (Some(before), Some(entry)) = (before, entry) {
@@ -66,7 +76,9 @@ pub fn settle(entry: &mut Entry, error: Option<&EngineError>) {
         Some(_) => JobState::Failed,
     };
     let mut status = skep_engine::JobStatus::new(state);
-    status.error = error.filter(|_| state == JobState::Failed).map(|error| error.message.clone());
+    status.error = error
+        .filter(|_| state == JobState::Failed)
+        .map(|error| error.message.clone());
     entry.job.apply(&status);
 }
 
@@ -76,15 +88,24 @@ fn announce(ui: &Ui, entry: &Entry) {
     if entry.attended || job.action != Action::None {
         return;
     }
-    let id = job.job_id.map(|id| format!(" · job {}", id.short())).unwrap_or_default();
-    let see = job.handle.map(|handle| format!(" · !job %{handle}")).unwrap_or_default();
+    let id = job
+        .job_id
+        .map(|id| format!(" · job {}", id.short()))
+        .unwrap_or_default();
+    let see = job
+        .handle
+        .map(|handle| format!(" · !job %{handle}"))
+        .unwrap_or_default();
     match (job.known, job.state) {
         (Known::Ended, Some(JobState::Failed)) => {
             let why = job.error.as_deref().unwrap_or("the engine does not say why");
             ui.note(&format!("{}{id} FAILED: {why}{see}", job.title()));
         }
         (Known::Ended, Some(state)) => ui.note(&format!("{}{id} {state}", job.title())),
-        (Known::Lost, _) => ui.note(&format!("{}{id} is lost: the engine does not know it any more{see}", job.title())),
+        (Known::Lost, _) => ui.note(&format!(
+            "{}{id} is lost: the engine does not know it any more{see}",
+            job.title()
+        )),
         (_, Some(JobState::Restarting)) => {
             let why = job.error.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
             ui.note(&format!("{}{id} RESTARTING{why}{see}", job.title()));

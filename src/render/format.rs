@@ -21,10 +21,16 @@ pub enum Format {
     Json,
     /// An object a line.
     Jsonl,
+    /// A Markdown table.
+    Markdown,
+    /// An XML element a row, values as its attributes.
+    XmlAttr,
+    /// An XML element a row, values as elements in it.
+    XmlElements,
 }
 
 /// Each format with its name first, then the other spellings (beeline's, duckdb's, the Flink SQL client's).
-const NAMES: [(Format, &[&str]); 7] = [
+const NAMES: [(Format, &[&str]); 10] = [
     (Format::Table, &["table", "tableau"]),
     (Format::Vertical, &["vertical"]),
     (Format::Csv, &["csv", "csv2"]),
@@ -32,6 +38,9 @@ const NAMES: [(Format, &[&str]); 7] = [
     (Format::Dsv, &["dsv"]),
     (Format::Json, &["json"]),
     (Format::Jsonl, &["jsonl", "jsonfile", "jsonlines", "ndjson"]),
+    (Format::Markdown, &["markdown", "md"]),
+    (Format::XmlAttr, &["xmlattr", "xmlattrs"]),
+    (Format::XmlElements, &["xmlelements"]),
 ];
 
 impl Format {
@@ -55,7 +64,7 @@ impl Format {
 
     /// Whether a person reads it, not a program.
     pub const fn is_for_people(self) -> bool {
-        matches!(self, Self::Table | Self::Vertical)
+        matches!(self, Self::Table | Self::Vertical | Self::Markdown)
     }
 }
 
@@ -110,7 +119,8 @@ mod tests {
     fn an_unknown_name_lists_the_known_ones() {
         assert_eq!(
             "cvs".parse::<Format>().unwrap_err().to_string(),
-            "no output format \"cvs\"; there are table, vertical, csv, tsv, dsv, json, jsonl"
+            "no output format \"cvs\"; there are table, vertical, csv, tsv, dsv, json, jsonl, \
+             markdown, xmlattr, xmlelements"
         );
     }
 }

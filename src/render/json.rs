@@ -4,13 +4,13 @@
 //! times are strings as Flink prints them, lists, maps and rows nest. Two columns of one name get `_2`, `_3`, … so that
 //! no value is lost. Characters that would act on a terminal are `\uXXXX`.
 
-use std::collections::HashSet;
 use std::io::{self, Write};
 
 use arrow::datatypes::SchemaRef;
 use skep_engine::Batch;
 
 use super::column::Column;
+use super::names::distinct;
 use super::number::NumberText;
 use super::{OP, Renderer, columns, kind_at, spill};
 use crate::ui::text::is_hidden;
@@ -103,29 +103,6 @@ impl Renderer for Json {
     }
 }
 
-/// The names, with a number added to those that came before.
-fn distinct<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
-    let given: HashSet<&str> = names.clone().collect();
-    let mut taken = HashSet::new();
-    names
-        .map(|name| {
-            let mut free = name.to_owned();
-            let mut number = 2;
-            while !taken.insert(free.clone()) {
-                // A name that another column has by itself is left to that column.
-                loop {
-                    free = format!("{name}_{number}");
-                    number += 1;
-                    if !given.contains(free.as_str()) {
-                        break;
-                    }
-                }
-            }
-            free
-        })
-        .collect()
-}
-
 /// Appends a string in quotes. What would act on a terminal is escaped too, which leaves the value the same.
 pub(super) fn push_string(text: &str, to: &mut Vec<u8>) {
     to.push(b'"');
@@ -158,17 +135,4 @@ pub(super) fn push_string(text: &str, to: &mut Vec<u8>) {
         }
     }
     to.push(b'"');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_repeat_get_a_number() {
-        assert_eq!(
-            distinct(["a", "a", "b", "a_2", "a"].into_iter()),
-            ["a", "a_3", "b", "a_2", "a_4"]
-        );
-    }
 }

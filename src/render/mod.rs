@@ -8,10 +8,13 @@ mod column;
 mod delimited;
 mod format;
 mod json;
+mod markdown;
+mod names;
 mod number;
 mod table;
 mod time;
 mod vertical;
+mod xml;
 
 use std::io::{self, Write};
 
@@ -34,7 +37,7 @@ const CHUNK: usize = 128 * 1024;
 /// How rows are to be shown.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Column names come first. `vertical` and JSON show them anyway.
+    /// Column names come first. `vertical`, `markdown`, JSON and XML show them anyway.
     pub show_header: bool,
     /// What stands for NULL in formats for people.
     pub null: String,
@@ -111,6 +114,9 @@ pub fn renderer(format: Format, options: &Options) -> Box<dyn Renderer> {
         Format::Dsv => Box::new(delimited::Delimited::new(options.delimiter, options)),
         Format::Json => Box::new(json::Json::new(false, options.numbers)),
         Format::Jsonl => Box::new(json::Json::new(true, options.numbers)),
+        Format::Markdown => Box::new(markdown::Markdown::new(options)),
+        Format::XmlAttr => Box::new(xml::Xml::new(true, options.numbers)),
+        Format::XmlElements => Box::new(xml::Xml::new(false, options.numbers)),
     }
 }
 

@@ -12,7 +12,7 @@
 
 use std::io::{self, Write};
 
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
 use skep_engine::Batch;
 
 use super::column::{Column, Reader, is_number};
@@ -26,8 +26,29 @@ pub(super) const SAMPLE: usize = 1000;
 /// A column of text is not made narrower than this to fit the terminal.
 const NARROWEST: usize = 8;
 
-/// The room that a column of numbers, and one of text, gets for values to come.
-const ROOM: (usize, usize) = (12, 16);
+/// The columns that values to come are likely to take, to be kept for them.
+fn room(kind: &DataType) -> usize {
+    let fraction = |unit: &TimeUnit| match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 4,
+        TimeUnit::Microsecond => 7,
+        TimeUnit::Nanosecond => 10,
+    };
+    match kind {
+        DataType::Null | DataType::Boolean | DataType::UInt16 => 5,
+        DataType::Int8 | DataType::UInt8 => 4,
+        DataType::Int16 => 6,
+        DataType::Int32 | DataType::UInt32 => 11,
+        DataType::Date32 | DataType::Date64 => 10,
+        DataType::Time32(unit) | DataType::Time64(unit) => 8 + fraction(unit),
+        DataType::Timestamp(unit, zone) => 19 + fraction(unit) + usize::from(zone.is_some()),
+        kind if kind.is_numeric() => 12,
+        _ => TEXT_ROOM,
+    }
+}
+
+/// The columns that are kept for text to come.
+const TEXT_ROOM: usize = 16;
 
 /// Renders a table.
 pub(super) struct Table {
@@ -47,6 +68,7 @@ pub(super) struct Table {
 struct Heading {
     name: String,
     number: bool,
+    room: usize,
 }
 
 enum Layout {
@@ -227,7 +249,7 @@ impl Table {
                 }
             }
         }
-        match self.fit(&values, more, held.is_empty() || self.held_rows < SAMPLE) {
+        match self.fit(&values, more, self.held_rows < SAMPLE) {
             Some(widths) => {
                 self.layout = Some(Layout::Frame(widths));
                 self.push_head();
@@ -268,13 +290,11 @@ impl Table {
         let roomy: Vec<usize> = natural
             .iter()
             .zip(&self.headings)
-            .enumerate()
-            .map(|(at, (&width, heading))| match (at, heading.number) {
-                (0, _) if self.changelog => width,
+            .map(|(&width, heading)| match heading.room {
                 _ if !more => width,
-                (_, true) => width.max(ROOM.0),
-                (_, false) if few => width.max(ROOM.1),
-                _ => width,
+                // Many rows tell how wide texts are; numbers grow.
+                TEXT_ROOM if !few => width,
+                room => width.max(room),
             })
             .collect();
         let Some(columns) = self.options.width else {
@@ -417,11 +437,13 @@ impl Renderer for Table {
         let heading = |field: &Field| Heading {
             name: text::sanitize(field.name()).into_owned(),
             number: is_number(field),
+            room: room(field.data_type()),
         };
         self.headings = changelog
             .then(|| Heading {
                 name: OP.to_owned(),
                 number: false,
+                room: 0,
             })
             .into_iter()
             .chain(schema.fields().iter().map(|field| heading(field)))

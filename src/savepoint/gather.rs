@@ -27,10 +27,14 @@ pub async fn gather(
         None => ledger.all_savepoints(Some(&connection.url)).await,
     };
     let mut all = merge([found, recorded.unwrap_or_default()]);
-    let Some(stores) = &connection.stores else { return Ok(all) };
+    let Some(stores) = &connection.stores else {
+        return Ok(all);
+    };
     let paths: Vec<String> = remembered(&all).map(|savepoint| savepoint.path.clone()).collect();
     for path in paths {
-        let Some(savepoint) = all.iter_mut().find(|savepoint| savepoint.path == path) else { continue };
+        let Some(savepoint) = all.iter_mut().find(|savepoint| savepoint.path == path) else {
+            continue;
+        };
         match stores.inspect(&path).await {
             Ok(seen) => {
                 savepoint.verdict = seen.verdict;

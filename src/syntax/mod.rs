@@ -1,20 +1,25 @@
 //! How input is read: tokens, statements and bang-commands, what a statement is, and what in it is secret. Pure: text in,
 //! text out, no I/O, and no input that it can't take.
 
-//Xpub mod classifier;
-//Xpub mod command_line;
-//Xpub mod job_statement;
-//Xpub mod keywords;
+pub mod classifier;
+pub mod command_line;
+mod cursor;
+pub mod job_statement;
+pub mod keywords;
 pub mod lexer;
-//Xpub mod literal;
-//Xpub mod secrets;
+pub mod literal;
+#[cfg(test)]
+mod properties;
+pub mod secrets;
+pub mod sink;
 pub mod span;
 pub mod splitter;
 pub mod statement_set;
 pub mod utf8;
 
-//Xpub use classifier::{Kind, classify};
-//Xpub use job_statement::JobStatement;
+pub use classifier::{Kind, classify};
+pub use job_statement::JobStatement;
 pub use lexer::{Lexer, Open, Token, TokenKind};
+pub use sink::sink;
 pub use span::{Place, Span};
 pub use splitter::{Input, Pending, Piece, Splitter};

@@ -195,6 +195,12 @@ impl Splitter {
         }
     }
 
+    /// How many bytes are allocated for what has not been taken.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The next piece, or `None` if it is not complete.
     pub fn next_piece(&mut self) -> Option<Piece> {
         loop {

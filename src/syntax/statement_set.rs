@@ -130,7 +130,7 @@ pub fn as_execute(text: &str, dialect: &Dialect) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn texts<'a>(text: &'a str) -> Option<Vec<&'a str>> {
+    fn texts(text: &str) -> Option<Vec<&str>> {
         members(text, &Dialect::FLINK).map(|spans| spans.into_iter().map(|span| span.of(text)).collect())
     }
 

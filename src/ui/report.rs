@@ -40,7 +40,7 @@ pub fn report(error: &Error, colour: bool, unicode: bool, width: Option<usize>) 
     lines.push(' ');
     lines.push_str(text::sanitize_lines(error.message.trim_end()).as_ref());
     lines.push('\n');
-    if let Some(place) = &error.place {
+    if let Some(place) = error.place.as_ref().filter(|place| place.length > 0) {
         push_caret(place, colour, unicode, width, &mut lines);
     }
     for hint in &error.hints {
@@ -90,7 +90,7 @@ fn push_caret(place: &Place, colour: bool, unicode: bool, width: Option<usize>, 
         )
         .into_owned();
     }
-    to.push_str(&format!("{:INDENT$}{before}{meant}{after}", "").trim_end().to_owned());
+    to.push_str(format!("{:INDENT$}{before}{meant}{after}", "").trim_end());
     to.push('\n');
     let carets = "^".repeat(text::width(&meant).max(1));
     let carets = if colour {

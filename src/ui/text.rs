@@ -103,13 +103,21 @@ pub fn width(text: &str) -> usize {
 /// The longest beginning of a text that takes at most so many columns; a combining character stays with its base.
 pub fn prefix(text: &str, columns: usize) -> &str {
     let mut taken = 0;
-    for (at, c) in text.char_indices() {
+    let end = text.char_indices().find_map(|(at, c)| {
         taken += c.width().unwrap_or(0);
-        if taken > columns {
-            return text[..at].trim_end_matches('\u{200d}');
-        }
+        (taken > columns).then_some(at)
+    });
+    let mut part = match end {
+        Some(end) => text[..end].trim_end_matches('\u{200d}'),
+        None => text,
+    };
+    // Together, characters can be wider than one by one: a heart with an emoji selector takes two columns.
+    while width(part) > columns
+        && let Some((last, _)) = part.char_indices().next_back()
+    {
+        part = &part[..last];
     }
-    text
+    part
 }
 
 /// The text in at most so many columns: a longer one is cut, and ends with the mark (`…`) where that fits.
@@ -163,6 +171,9 @@ mod tests {
         assert_eq!(cut("abcdef", 2, "..."), "ab");
         assert_eq!(cut("e\u{301}e\u{301}e\u{301}", 2, "…"), "e\u{301}…");
         assert_eq!(cut("abc", 0, "…"), "");
+        assert_eq!(width("❤\u{fe0f}"), 2);
+        assert_eq!(width(prefix("❤\u{fe0f}❤\u{fe0f}", 3)), 3);
+        assert_eq!(prefix("❤\u{fe0f}❤\u{fe0f}", 2), "❤\u{fe0f}");
     }
 
     #[test]
@@ -184,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_fits(text: String, columns in 0usize..40) {
+        fn a_cut_fits(text in ".*|[a漢❤👍\u{fe0f}\u{200d}\u{301}1\u{20e3}]{0,20}", columns in 0usize..40) {
             let text = sanitize(&text);
             prop_assert!(width(&cut(&text, columns, "…")) <= columns);
         }

@@ -47,7 +47,10 @@ impl Engine for Scripted {
                 jobs_end_with_shell: target.url == "scripted:inside",
                 ..Capabilities::default()
             },
-            sql: Some(Arc::new(Session { cluster: Arc::clone(&cluster), settings: Mutex::default() })),
+            sql: Some(Arc::new(Session {
+                cluster: Arc::clone(&cluster),
+                settings: Mutex::default(),
+            })),
             jobs: Some(cluster),
             stores: None,
         })
@@ -56,8 +59,14 @@ impl Engine for Scripted {
 
 /// Writes a line of what was asked for.
 pub fn journal(line: &str) {
-    let Ok(path) = std::env::var("SCRIPTED_JOURNAL") else { return };
-    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("the journal can be written");
+    let Ok(path) = std::env::var("SCRIPTED_JOURNAL") else {
+        return;
+    };
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .expect("the journal can be written");
     writeln!(file, "{line}").expect("the journal can be written");
 }
 
@@ -85,23 +94,40 @@ impl Sql for Session {
         let words: Vec<&str> = statement.text.split_whitespace().collect();
         let quoted = || statement.text.split('\'').nth(1).unwrap_or_default().to_owned();
         match words.as_slice() {
-            ["ROWS", n] => Ok(rows(Counting::new(number(n)?, None))),
-            ["SELECT", n] => Ok(rows(Counting::new(number(n)?, None))),
-            ["ENDLESS", quietly @ ..] => {
-                let run = self.cluster.start(job_id(&statement), "endless", false, statement.restore.as_ref());
+            ["SELECT", "ENDLESS", quietly @ ..] => {
+                let run = self
+                    .cluster
+                    .start(job_id(&statement), "endless", false, statement.restore.as_ref());
                 let mut stream = Counting::new(i64::MAX, None);
                 stream.run = Some(Arc::clone(&run));
                 stream.pause_after = (!quietly.is_empty()).then_some(3);
                 Ok(job(&run, Some(Box::new(stream))))
             }
-            ["FAIL", "AFTER", n, ..] => Ok(rows(Counting::new(number(n)?, Some(quoted())))),
+            ["SELECT", n] => Ok(rows(Counting::new(number(n)?, None))),
+            ["SELECT", n, "FAILING", ..] => Ok(rows(Counting::new(number(n)?, Some(quoted())))),
             ["FAIL", ..] => {
-                let word = Position { line: 1, column: 6, length: 2 + quoted().chars().count() as u32 };
+                let word = Position {
+                    line: 1,
+                    column: 6,
+                    length: 2 + quoted().chars().count() as u32,
+                };
                 Err(EngineError::rejected(quoted()).at(word).hint("do not ask for failures"))
             }
-            ["JOB", name, rest @ ..] | ["INSERT", "INTO", name, rest @ ..] => {
+            ["INSERT", "INTO", name, "LOST"] => {
+                self.cluster.start(job_id(&statement), name, false, None);
+                Err(EngineError::new(
+                    ErrorKind::Lost,
+                    "the connection broke before the reply came",
+                ))
+            }
+            ["INSERT", "INTO", name, rest @ ..] => {
                 let bounded = rest.contains(&"BOUNDED");
-                Ok(job(&self.cluster.start(job_id(&statement), name, bounded, statement.restore.as_ref()), None))
+                Ok(job(
+                    &self
+                        .cluster
+                        .start(job_id(&statement), name, bounded, statement.restore.as_ref()),
+                    None,
+                ))
             }
             ["DIE", name, ..] => {
                 self.cluster.run_named(name)?.end(JobState::Failed, Some(quoted()));
@@ -110,10 +136,6 @@ impl Sql for Session {
             ["SLOW"] => {
                 gate().await;
                 Ok(rows(Counting::new(1, None)))
-            }
-            ["LOSE", name] => {
-                self.cluster.start(job_id(&statement), name, false, None);
-                Err(EngineError::new(ErrorKind::Lost, "the connection broke before the reply came"))
             }
             ["CANCEL", habit] => {
                 self.cluster.set_cancels(match *habit {
@@ -125,23 +147,37 @@ impl Sql for Session {
                 Ok(done())
             }
             ["SAVEPOINT", habit] => {
-                self.cluster.set_savepoints(if *habit == "FAILS" { Habit::Fails } else { Habit::Works });
+                self.cluster
+                    .set_savepoints(if *habit == "FAILS" { Habit::Fails } else { Habit::Works });
                 Ok(done())
             }
             ["SET", ..] => {
                 let parts: Vec<&str> = statement.text.split('\'').collect();
                 if let (Some(key), Some(value)) = (parts.get(1), parts.get(3)) {
-                    self.settings.lock().expect("not poisoned").insert((*key).to_owned(), (*value).to_owned());
+                    self.settings
+                        .lock()
+                        .expect("not poisoned")
+                        .insert((*key).to_owned(), (*value).to_owned());
                 }
                 Ok(done())
             }
-            _ => Err(EngineError::rejected(format!("{} is not the beginning of a statement", words.first().unwrap_or(&"")))
-                .at(Position { line: 1, column: 1, length: words.first().map_or(1, |word| word.chars().count() as u32) })),
+            _ => Err(EngineError::rejected(format!(
+                "{} is not the beginning of a statement",
+                words.first().unwrap_or(&"")
+            ))
+            .at(Position {
+                line: 1,
+                column: 1,
+                length: words.first().map_or(1, |word| word.chars().count() as u32),
+            })),
         }
     }
 
     async fn fresh(&self) -> Result<Arc<dyn Sql>> {
-        Ok(Arc::new(Self { cluster: Arc::clone(&self.cluster), settings: Mutex::default() }))
+        Ok(Arc::new(Self {
+            cluster: Arc::clone(&self.cluster),
+            settings: Mutex::default(),
+        }))
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {
@@ -158,11 +194,14 @@ impl Sql for Session {
 }
 
 fn number(word: &str) -> Result<i64> {
-    word.parse().map_err(|_| EngineError::rejected(format!("{word} is not a number")))
+    word.parse()
+        .map_err(|_| EngineError::rejected(format!("{word} is not a number")))
 }
 
 fn job_id(statement: &Submit) -> JobId {
-    statement.job_id.expect("the shell chooses the job id where the engine declares it")
+    statement
+        .job_id
+        .expect("the shell chooses the job id where the engine declares it")
 }
 
 fn done() -> Operation {
@@ -219,7 +258,13 @@ struct Counting {
 
 impl Counting {
     fn new(end: i64, failure: Option<String>) -> Self {
-        Self { next: 0, end, failure, pause_after: None, run: None }
+        Self {
+            next: 0,
+            end,
+            failure,
+            pause_after: None,
+            run: None,
+        }
     }
 }
 
@@ -236,7 +281,10 @@ async fn ended(run: Option<&Arc<Run>>) {
 #[async_trait]
 impl Rows for Counting {
     fn schema(&self) -> SchemaRef {
-        let fields = vec![Field::new("n", DataType::Int64, false), Field::new("text", DataType::Utf8, true)];
+        let fields = vec![
+            Field::new("n", DataType::Int64, false),
+            Field::new("text", DataType::Utf8, true),
+        ];
         Arc::new(Schema::new(fields))
     }
 

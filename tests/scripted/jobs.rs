@@ -140,7 +140,11 @@ impl Cluster {
             return Err(EngineError::failed("the savepoint could not be written: disk full"));
         }
         Ok(Savepoint {
-            path: format!("{}/savepoint-{}", request.dir.as_deref().unwrap_or("/savepoints"), run.job_id.short()),
+            path: format!(
+                "{}/savepoint-{}",
+                request.dir.as_deref().unwrap_or("/savepoints"),
+                run.job_id.short()
+            ),
             kind: SavepointKind::Savepoint,
             job_id: Some(run.job_id),
             checkpoint_id: Some(7),
@@ -156,13 +160,24 @@ impl Cluster {
 }
 
 fn summary(run: &Run) -> JobSummary {
-    JobSummary { job_id: run.job_id, name: run.name.clone(), status: run.status.borrow().clone() }
+    JobSummary {
+        job_id: run.job_id,
+        name: run.name.clone(),
+        status: run.status.borrow().clone(),
+    }
 }
 
 #[async_trait]
 impl JobControl for Cluster {
     async fn list(&self) -> Result<Vec<JobSummary>> {
-        Ok(self.runs.lock().expect("not poisoned").iter().rev().map(|run| summary(run)).collect())
+        Ok(self
+            .runs
+            .lock()
+            .expect("not poisoned")
+            .iter()
+            .rev()
+            .map(|run| summary(run))
+            .collect())
     }
 
     async fn status(&self, job: &JobId) -> Result<JobStatus> {
@@ -191,7 +206,8 @@ impl JobControl for Cluster {
         let run = self.run(job)?;
         journal(&format!("stop {}", run.name));
         let savepoint = self.save(&run, &request.savepoint)?;
-        run.status.send_modify(|status| status.ended_by = Some(EndedBy::Stopped));
+        run.status
+            .send_modify(|status| status.ended_by = Some(EndedBy::Stopped));
         run.end(JobState::Finished, None);
         Ok(savepoint)
     }
@@ -205,7 +221,14 @@ impl JobControl for Cluster {
 
     async fn checkpoint(&self, job: &JobId, _request: CheckpointRequest) -> Result<Savepoint> {
         let run = self.run(job)?;
-        let request = SavepointRequest { trigger: run.job_id, dir: None, format: skep_engine::Format::Canonical };
-        Ok(Savepoint { kind: SavepointKind::Checkpoint, ..self.save(&run, &request)? })
+        let request = SavepointRequest {
+            trigger: run.job_id,
+            dir: None,
+            format: skep_engine::Format::Canonical,
+        };
+        Ok(Savepoint {
+            kind: SavepointKind::Checkpoint,
+            ..self.save(&run, &request)?
+        })
     }
 }

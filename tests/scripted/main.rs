@@ -4,16 +4,16 @@
 //!
 //! | statement | what happens |
 //! |---|---|
-//! | `ROWS n` | n rows come |
-//! | `ENDLESS` | rows come for ever, in a job |
-//! | `ENDLESS QUIETLY` | three rows come, then none, in a job |
+//! | `SELECT n` | n rows come |
+//! | `SELECT ENDLESS` | rows come for ever, in a job |
+//! | `SELECT ENDLESS QUIETLY` | three rows come, then none, in a job |
 //! | `FAIL 'message'` | the statement is rejected |
-//! | `FAIL AFTER n 'message'` | n rows come, then the query fails |
-//! | `JOB name` | a job without rows starts and runs until it is ended |
-//! | `JOB name BOUNDED` | a job that ends when `GATE` opens |
+//! | `SELECT n FAILING 'message'` | n rows come, then the query fails |
+//! | `INSERT INTO name` | a job without rows starts and runs until it is ended |
+//! | `INSERT INTO name BOUNDED` | a job that ends when `GATE` opens |
 //! | `DIE name 'message'` | the running job of that name fails |
 //! | `SLOW` | the submission is answered when `GATE` opens |
-//! | `LOSE name` | a job starts, and the reply to the submission is lost |
+//! | `INSERT INTO name LOST` | a job starts, and the reply to the submission is lost |
 //! | `CANCEL LIES`, `CANCEL HANGS`, `CANCEL WORKS`, `CANCEL FAILS` | how cancels behave from now on |
 //! | `SAVEPOINT FAILS`, `SAVEPOINT WORKS` | how savepoints behave from now on |
 //! | `SET 'key' = 'value'` | a setting |

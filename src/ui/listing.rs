@@ -1,0 +1,122 @@
+//! The shell's own tables, without borders: `!jobs` and its like.
+
+use crate::ui::text;
+
+/// What stands between two columns, and before the first.
+const GAP: &str = "  ";
+
+/// How a column stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A header and rows, shown with two spaces between the columns.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    columns: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Listing {
+    /// A listing with these columns.
+    pub fn new<'a>(columns: impl IntoIterator<Item = (&'a str, Align)>) -> Self {
+        Self {
+            columns: columns
+                .into_iter()
+                .map(|(name, align)| (name.to_owned(), align))
+                .collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; hidden characters are made visible. Cells beyond the last column are dropped, missing ones are empty.
+    pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        let mut row: Vec<String> = cells
+            .into_iter()
+            .take(self.columns.len())
+            .map(|cell| text::sanitize(cell.as_ref()).into_owned())
+            .collect();
+        row.resize(self.columns.len(), String::new());
+        self.rows.push(row);
+    }
+
+    /// Whether it has no rows.
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The lines, each with its line end, cut to the terminal's columns if there are any.
+    pub fn render(&self, columns: Option<usize>, unicode: bool) -> String {
+        let header: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
+        let widths: Vec<usize> = (0..self.columns.len())
+            .map(|at| {
+                let cells = self.rows.iter().chain([&header]);
+                cells.map(|row| text::width(&row[at])).max().unwrap_or(0)
+            })
+            .collect();
+        let mut lines = String::new();
+        let nameless = header.iter().all(String::is_empty);
+        for row in std::iter::once(&header).filter(|_| !nameless).chain(&self.rows) {
+            let mut line = String::new();
+            for ((cell, (_, align)), &width) in row.iter().zip(&self.columns).zip(&widths) {
+                let pad = " ".repeat(width - text::width(cell));
+                let (before, after) = match align {
+                    Align::Left => ("", pad.as_str()),
+                    Align::Right => (pad.as_str(), ""),
+                };
+                line.extend([GAP, before, cell, after]);
+            }
+            let line = line.trim_end();
+            match columns {
+                Some(columns) => lines.push_str(&text::cut(line, columns, if unicode { "…" } else { "..." })),
+                None => lines.push_str(line),
+            }
+            lines.push('\n');
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs() -> Listing {
+        let mut jobs = Listing::new([
+            ("", Align::Left),
+            ("state", Align::Left),
+            ("name", Align::Left),
+            ("rows in", Align::Right),
+            ("savepoint", Align::Left),
+        ]);
+        jobs.row(["%1", "RUNNING", "delays", "12,400", "–"]);
+        jobs.row(["%12", "FAILED", "漢字\x1b", "7"]);
+        jobs
+    }
+
+    #[test]
+    fn columns_stand_under_their_names() {
+        assert_eq!(
+            jobs().render(None, true),
+            "       state    name        rows in  savepoint\n  \
+             %1   RUNNING  delays       12,400  –\n  \
+             %12  FAILED   漢字\\u{1b}        7\n"
+        );
+    }
+
+    #[test]
+    fn lines_are_cut_to_the_terminal() {
+        assert_eq!(
+            jobs().render(Some(12), true),
+            "       stat…\n  %1   RUNN…\n  %12  FAIL…\n"
+        );
+        assert_eq!(
+            jobs().render(Some(12), false),
+            "       st...\n  %1   RU...\n  %12  FA...\n"
+        );
+    }
+}
