@@ -50,13 +50,23 @@ pub fn check(path: &Path) {
         fs::write(path, &actual).unwrap();
         return;
     }
-    panic!("{}\n--- expected:\n{text}\n--- but it is:\n{actual}\n--- first difference: {}", path.display(), difference(&text, &actual));
+    panic!(
+        "{}\n--- expected:\n{text}\n--- but it is:\n{actual}\n--- first difference: {}",
+        path.display(),
+        difference(&text, &actual)
+    );
 }
 
 fn difference(expected: &str, actual: &str) -> String {
-    let pairs = expected.lines().map(Some).chain(std::iter::repeat(None)).zip(actual.lines().map(Some).chain(std::iter::repeat(None)));
-    let (at, (expected, actual)) =
-        pairs.enumerate().find(|(_, (expected, actual))| expected != actual).expect("they differ");
+    let pairs = expected
+        .lines()
+        .map(Some)
+        .chain(std::iter::repeat(None))
+        .zip(actual.lines().map(Some).chain(std::iter::repeat(None)));
+    let (at, (expected, actual)) = pairs
+        .enumerate()
+        .find(|(_, (expected, actual))| expected != actual)
+        .expect("they differ");
     format!("line {}\n  expected {expected:?}\n  actual   {actual:?}", at + 1)
 }
 
@@ -74,14 +84,24 @@ fn is_expected(line: &str) -> bool {
 impl<'a> Script<'a> {
     fn parse(text: &'a str) -> Self {
         let lines: Vec<&str> = text.lines().collect();
-        let args = lines.iter().filter_map(|line| line.strip_prefix("--args ")).flat_map(str::split_whitespace).collect();
-        Self { args, needs_local: lines.contains(&"--needs local"), lines }
+        let args = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix("--args "))
+            .flat_map(str::split_whitespace)
+            .collect();
+        Self {
+            args,
+            needs_local: lines.contains(&"--needs local"),
+            lines,
+        }
     }
 
     /// The numbers of the lines that stand right below a statement.
     fn stops(&self) -> Vec<usize> {
         let is_code = |line: &str| !line.trim().is_empty() && !line.starts_with("--");
-        (1..self.lines.len()).filter(|&n| is_code(self.lines[n - 1]) && !is_code(self.lines[n])).collect()
+        (1..self.lines.len())
+            .filter(|&n| is_code(self.lines[n - 1]) && !is_code(self.lines[n]))
+            .collect()
     }
 
     /// The whole file with what the script prints now.
@@ -100,7 +120,9 @@ impl<'a> Script<'a> {
         let mut command = world.scripted().command();
         command.args(&self.args);
         command.stdin(File::open(&input).unwrap());
-        command.stdout(Stdio::from(File::create(&out).unwrap())).stderr(Stdio::from(File::create(&err).unwrap()));
+        command
+            .stdout(Stdio::from(File::create(&out).unwrap()))
+            .stderr(Stdio::from(File::create(&err).unwrap()));
         let mut child = command.spawn().unwrap();
         let ended = Arc::new(AtomicBool::new(false));
         let (sender, exit) = std::sync::mpsc::channel();
@@ -141,7 +163,10 @@ impl<'a> Script<'a> {
     }
 
     fn render(&self, world: &World, printed: &BTreeMap<usize, (String, String)>, code: i32) -> String {
-        let mut normal = Normal { dir: world.path("").display().to_string(), jobs: Vec::new() };
+        let mut normal = Normal {
+            dir: world.path("").display().to_string(),
+            jobs: Vec::new(),
+        };
         let mut text = String::new();
         for n in 0..=self.lines.len() {
             if let Some((out, err)) = printed.get(&n) {
@@ -170,7 +195,9 @@ impl<'a> Script<'a> {
 /// Opens a pipe for reading, whether or not somebody writes.
 fn read_at_once(pipe: &Path) -> File {
     use rustix::fs::{Mode, OFlags};
-    rustix::fs::open(pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap().into()
+    rustix::fs::open(pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
+        .unwrap()
+        .into()
 }
 
 /// Ends a program that hangs, unless it is dropped before.
@@ -225,7 +252,10 @@ impl Normal {
 
     /// What stands at the beginning of the text and differs from run to run: its length, and the name for it.
     fn token(&mut self, text: &str) -> Option<(usize, String)> {
-        let hex = text.bytes().take_while(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).count();
+        let hex = text
+            .bytes()
+            .take_while(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            .count();
         let ends = !text[hex..].starts_with(|c: char| c.is_alphanumeric());
         if ends && (hex == 32 || hex == 8) {
             let id = &text[..hex];
@@ -239,7 +269,9 @@ impl Normal {
             });
             return known.map(|n| (hex, format!("<job-{}>", n + 1)));
         }
-        time(text).map(|length| (length, "<time>".to_owned())).or_else(|| duration(text).map(|length| (length, "<duration>".to_owned())))
+        time(text)
+            .map(|length| (length, "<time>".to_owned()))
+            .or_else(|| duration(text).map(|length| (length, "<duration>".to_owned())))
     }
 }
 
@@ -247,7 +279,10 @@ impl Normal {
 fn time(text: &str) -> Option<usize> {
     let fits = |text: &str, shape: &str| {
         text.len() >= shape.len()
-            && text.bytes().zip(shape.bytes()).all(|(c, s)| if s == b'0' { c.is_ascii_digit() } else { c == s })
+            && text
+                .bytes()
+                .zip(shape.bytes())
+                .all(|(c, s)| if s == b'0' { c.is_ascii_digit() } else { c == s })
     };
     let date = if fits(text, "0000-00-00T") { 11 } else { 0 };
     if !fits(&text[date..], "00:00:00") {
@@ -257,14 +292,21 @@ fn time(text: &str) -> Option<usize> {
     if text[length..].starts_with('.') {
         length += 1 + text[length + 1..].bytes().take_while(u8::is_ascii_digit).count();
     }
-    Some(if text[length..].starts_with('Z') { length + 1 } else { length })
+    Some(if text[length..].starts_with('Z') {
+        length + 1
+    } else {
+        length
+    })
 }
 
 /// The length of `12 ms` or `0.3 s` at the beginning.
 fn duration(text: &str) -> Option<usize> {
     let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let unit = ["ms", "s", "min", "µs"].iter().find(|unit| {
-        text[digits..].strip_prefix(' ').and_then(|rest| rest.strip_prefix(**unit)).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        text[digits..]
+            .strip_prefix(' ')
+            .and_then(|rest| rest.strip_prefix(**unit))
+            .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
     })?;
     (digits > 0).then_some(digits + 1 + unit.len())
 }

@@ -26,7 +26,9 @@ pub struct World {
 impl World {
     /// An empty one.
     pub fn new() -> Self {
-        let world = Self { home: tempfile::tempdir().unwrap() };
+        let world = Self {
+            home: tempfile::tempdir().unwrap(),
+        };
         fs::create_dir(world.path("tmp")).unwrap();
         world
     }
@@ -76,7 +78,13 @@ impl World {
         .map(|(name, value)| (OsString::from(name), value))
         .to_vec();
         env.sort();
-        Program { program: program.into(), args: Vec::new(), env, dir: home.to_owned(), stdin: Vec::new() }
+        Program {
+            program: program.into(),
+            args: Vec::new(),
+            env,
+            dir: home.to_owned(),
+            stdin: Vec::new(),
+        }
     }
 
     /// What the scripted engine was asked for, a line each.
@@ -96,7 +104,11 @@ fn scripted() -> PathBuf {
     // target/<profile>/deps/it-<hash>
     let profile = test.parent().and_then(Path::parent).unwrap();
     let path = profile.join("examples").join("scripted");
-    assert!(path.exists(), "{} is not built: cargo test --test it builds it with the examples", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: cargo test --test it builds it with the examples",
+        path.display()
+    );
     path
 }
 
@@ -139,14 +151,21 @@ impl Program {
     /// The command, without its streams.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.args).env_clear().envs(self.env.iter().cloned()).current_dir(&self.dir);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().cloned())
+            .current_dir(&self.dir);
         command
     }
 
     /// Runs it in pipes until it ends.
     pub fn run(&self) -> Output {
         let mut command = self.command();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|cause| panic!("{self}: {cause}"));
         let mut stdin = child.stdin.take().unwrap();
         let text = self.stdin.clone();
@@ -159,7 +178,12 @@ impl Program {
             panic!("{self}: still runs after {} s", LIMIT.as_secs());
         };
         let status = child.wait().unwrap();
-        Output { what: self.to_string(), stdout, stderr, code: exit_code(status) }
+        Output {
+            what: self.to_string(),
+            stdout,
+            stderr,
+            code: exit_code(status),
+        }
     }
 
     /// Runs it in a terminal of 80 columns and 24 rows.
@@ -170,8 +194,17 @@ impl Program {
 
 impl std::fmt::Display for Program {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", Path::new(&self.program).file_name().unwrap_or(&self.program).to_string_lossy())?;
-        self.args.iter().try_for_each(|arg| write!(f, " {}", arg.to_string_lossy()))
+        write!(
+            f,
+            "{}",
+            Path::new(&self.program)
+                .file_name()
+                .unwrap_or(&self.program)
+                .to_string_lossy()
+        )?;
+        self.args
+            .iter()
+            .try_for_each(|arg| write!(f, " {}", arg.to_string_lossy()))
     }
 }
 
@@ -219,34 +252,52 @@ impl Output {
     /// It ended with that code.
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
-        assert!(self.code == code, "{}\n--- expected exit code {code}\n--- but {self}", self.what);
+        assert!(
+            self.code == code,
+            "{}\n--- expected exit code {code}\n--- but {self}",
+            self.what
+        );
         self
     }
 
     /// This stands in what it wrote to standard error.
     #[track_caller]
     pub fn expect_stderr(self, part: &str) -> Self {
-        assert!(self.stderr.contains(part), "{}\n--- expected in stderr:\n{part}\n--- but {self}", self.what);
+        assert!(
+            self.stderr.contains(part),
+            "{}\n--- expected in stderr:\n{part}\n--- but {self}",
+            self.what
+        );
         self
     }
 
     /// It wrote nothing to standard error.
     #[track_caller]
     pub fn expect_quiet(self) -> Self {
-        assert!(self.stderr.is_empty(), "{}\n--- expected nothing in stderr\n--- but {self}", self.what);
+        assert!(
+            self.stderr.is_empty(),
+            "{}\n--- expected nothing in stderr\n--- but {self}",
+            self.what
+        );
         self
     }
 }
 
 impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit code {}, stdout:\n{}\n--- stderr:\n{}", self.code, self.stdout, self.stderr)
+        write!(
+            f,
+            "exit code {}, stdout:\n{}\n--- stderr:\n{}",
+            self.code, self.stdout, self.stderr
+        )
     }
 }
 
 /// The file's whole text.
 fn read_file(path: &Path) -> String {
     let mut bytes = Vec::new();
-    File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).unwrap();
+    File::open(path)
+        .and_then(|mut file| file.read_to_end(&mut bytes))
+        .unwrap();
     String::from_utf8_lossy(&bytes).into_owned()
 }

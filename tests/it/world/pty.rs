@@ -50,7 +50,13 @@ pub struct Screen {
 impl Screen {
     /// The row that the cursor is in, up to the cursor.
     pub fn line(&self) -> String {
-        let row: Vec<char> = self.text.lines().nth(usize::from(self.cursor.0)).unwrap_or_default().chars().collect();
+        let row: Vec<char> = self
+            .text
+            .lines()
+            .nth(usize::from(self.cursor.0))
+            .unwrap_or_default()
+            .chars()
+            .collect();
         let mut line: String = row.iter().take(usize::from(self.cursor.1)).collect();
         // Blanks at a row's end are not in the text; before the cursor they are.
         while line.chars().count() < usize::from(self.cursor.1) {
@@ -73,7 +79,12 @@ impl std::fmt::Display for Screen {
 }
 
 fn size(rows: u16, columns: u16) -> PtySize {
-    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+    PtySize {
+        rows,
+        cols: columns,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
 }
 
 fn nonzero(n: u16) -> NonZeroU16 {
@@ -91,7 +102,10 @@ impl Pty {
         for (name, value) in &program.env {
             command.env(name, value);
         }
-        let child = pair.slave.spawn_command(command).unwrap_or_else(|cause| panic!("{program}: {cause}"));
+        let child = pair
+            .slave
+            .spawn_command(command)
+            .unwrap_or_else(|cause| panic!("{program}: {cause}"));
         drop(pair.slave);
         let keys = pair.master.take_writer().unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -100,7 +114,10 @@ impl Pty {
             raw: Vec::new(),
             ended: false,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), arrived: Condvar::new() });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+        });
         let sink = Arc::clone(&shared);
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -121,7 +138,13 @@ impl Pty {
                 }
             }
         });
-        Self { what: program.to_string(), shared, master: pair.master, keys, child: Some(child) }
+        Self {
+            what: program.to_string(),
+            shared,
+            master: pair.master,
+            keys,
+            child: Some(child),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -155,7 +178,11 @@ impl Pty {
                 return now;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{}: waited in vain for {what}; the screen is\n{now}", self.what);
+            assert!(
+                !left.is_zero(),
+                "{}: waited in vain for {what}; the screen is\n{now}",
+                self.what
+            );
             assert!(!state.ended, "{}: ended before {what}; the screen is\n{now}", self.what);
             state = self.shared.arrived.wait_timeout(state, left).unwrap().0;
         }
@@ -170,12 +197,17 @@ impl Pty {
     /// Waits until the program is ready for a line: the cursor stands behind this, and it edits.
     #[track_caller]
     pub fn wait_prompt(&self, prompt: &str) -> Screen {
-        self.wait_for(&format!("the prompt {prompt:?}"), |screen| screen.editing && screen.line() == prompt)
+        self.wait_for(&format!("the prompt {prompt:?}"), |screen| {
+            screen.editing && screen.line() == prompt
+        })
     }
 
     /// Changes the terminal's size.
     pub fn resize(&mut self, rows: u16, columns: u16) {
-        self.state().parser.screen_mut().set_size(nonzero(rows), nonzero(columns));
+        self.state()
+            .parser
+            .screen_mut()
+            .set_size(nonzero(rows), nonzero(columns));
         self.master.resize(size(rows, columns)).unwrap();
     }
 
@@ -190,7 +222,10 @@ impl Pty {
         use rustix::termios::{LocalModes, tcgetattr};
         let name = self.master.tty_name().unwrap();
         let tty = std::fs::File::open(name).unwrap();
-        tcgetattr(&tty).unwrap().local_modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+        tcgetattr(&tty)
+            .unwrap()
+            .local_modes
+            .contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
     /// Waits until the program has ended: its exit code, and what is on the screen then.
@@ -202,19 +237,32 @@ impl Pty {
         std::thread::spawn(move || sender.send(child.wait().unwrap()));
         let Ok(status) = receiver.recv_timeout(LIMIT) else {
             let _ = killer.kill();
-            panic!("{}: does not end; the screen is
-{}", self.what, self.screen());
+            panic!(
+                "{}: does not end; the screen is
+{}",
+                self.what,
+                self.screen()
+            );
         };
         // Whatever it wrote last is still on its way.
         let mut state = self.state();
         while !state.ended {
             let (next, late) = self.shared.arrived.wait_timeout(state, LIMIT).unwrap();
-            assert!(!late.timed_out(), "{}: something else holds its terminal open", self.what);
+            assert!(
+                !late.timed_out(),
+                "{}: something else holds its terminal open",
+                self.what
+            );
             state = next;
         }
         let now = screen(&state);
-        assert!(status.signal().is_none(), "{}: ended by {:?}; the screen is
-{now}", self.what, status.signal());
+        assert!(
+            status.signal().is_none(),
+            "{}: ended by {:?}; the screen is
+{now}",
+            self.what,
+            status.signal()
+        );
         (i32::try_from(status.exit_code()).unwrap(), now)
     }
 }
