@@ -19,7 +19,7 @@ mod restore;
 mod run;
 mod savepoint;
 mod savepoints;
-mod set;
+pub mod set;
 mod stop;
 mod tables;
 mod target;

@@ -1,13 +1,308 @@
 //! The prompt.
+//!
+//! Lines are read one by one; the splitter says whether a statement is complete, and the prompt for the next line says
+//! what is open. Statements are run one after the other, however many were typed or pasted at once.
 
-use crate::error::Error;
+mod catalog;
+mod completion;
+mod editor;
+mod entry;
+mod helper;
+mod highlight;
+mod history;
+mod prompt;
+mod terminal;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use skep_engine::Connection;
+
+use crate::command::spec::{Kind as Argument, Positional};
+use crate::command::{self, Flow};
+use crate::error::{Error, ErrorKind};
+use crate::interrupt::Signal;
+use crate::script;
 use crate::session::Session;
+use crate::syntax::{Input, Kind, Piece, classify, secrets};
+use crate::ui::text;
 
-/// Runs the prompt until the person leaves.
+use catalog::Catalog;
+use editor::{Answer, Editor, Request};
+use entry::Entry;
+use helper::LineHelper;
+use terminal::Terminal;
+
+/// How long an editor that is broken off is given to leave the terminal in order.
+const BREAK_OFF: Duration = Duration::from_secs(1);
+
+/// How long a shell that was continued in the background waits to be told to end.
+const CONTINUED: Duration = Duration::from_millis(100);
+
+/// Runs the prompt until the person leaves. Ending the session is the caller's.
 ///
 /// # Errors
-/// The terminal can't be read.
+/// A signal ended it, or the terminal can't be read, or the reader of the results went away.
 pub async fn run(session: &mut Session) -> Result<(), Error> {
-    crate::script::run_stdin(session).await?;
-    Ok(())
+    let mut shell = Shell::start(session)?;
+    let done = shell.work(session).await;
+    shell.leave(session).await;
+    done
+}
+
+struct Shell {
+    editor: Editor,
+    terminal: Option<Terminal>,
+    catalog: Catalog,
+    /// The connection that the catalog is of.
+    connection: Option<Arc<Connection>>,
+    /// A notice was shown since the last look.
+    noticed: Arc<AtomicBool>,
+}
+
+impl Shell {
+    fn start(session: &Session) -> Result<Self, Error> {
+        let terminal = Terminal::open();
+        let catalog = Catalog::default();
+        let mut editor = None;
+        if !session.ui.terminal().dumb && terminal.is_some() {
+            let helper = LineHelper {
+                catalog: catalog.clone(),
+                jobs: session.jobs.clone(),
+                dialect: script::dialect(session),
+                before: String::new(),
+            };
+            let history = session.data_dir().join("history");
+            // A terminal that can't be edited on can be read from.
+            editor = Editor::start(helper, &history, session.ui.terminal().colour()).ok();
+        }
+        let editor = match editor {
+            Some(editor) => editor,
+            None => Editor::start_plain()?,
+        };
+        Ok(Self {
+            editor,
+            terminal,
+            catalog,
+            connection: None,
+            noticed: Arc::default(),
+        })
+    }
+
+    async fn work(&mut self, session: &mut Session) -> Result<(), Error> {
+        session.ui.say(&greeting(session));
+        self.refresh_catalog(session, false);
+        let mut entry = Entry::new(session);
+        loop {
+            let request = entry.request(session);
+            let width = text::width(&request.prompt.raw);
+            let answer = self.read(session, request).await?;
+            if self.noticed.swap(false, Ordering::Relaxed) {
+                entry.interrupted();
+            }
+            match answer {
+                Answer::Line(line) => {
+                    entry.push(&line, width, self.columns());
+                    if entry.is_complete() {
+                        self.remember(session, &entry);
+                    }
+                    match self.run_pieces(session, &mut entry).await? {
+                        Flow::Quit => return Ok(()),
+                        _ if entry.is_empty() => entry = Entry::new(session),
+                        _ => {}
+                    }
+                }
+                Answer::Cleared { nothing } => {
+                    if nothing && entry.is_empty() {
+                        session.ui.hint("Ctrl-D or !quit leaves");
+                    }
+                    entry = Entry::new(session);
+                }
+                Answer::Suspend(left, right) => {
+                    self.stop(session, true).await;
+                    entry.put_back(left, right);
+                }
+                Answer::Back(left, right) => entry = self.go_back(session, &entry, &left, right, width),
+                Answer::NotText => session.ui.warn("what was typed is not UTF-8; nothing was done"),
+                Answer::End if !self.is_gone() => return Ok(()),
+                Answer::End | Answer::Failed(_) if self.is_gone() => return Err(Signal::Hangup.error()),
+                Answer::End => return Ok(()),
+                Answer::Failed(cause) => return Err(Error::failed(format!("the terminal can't be read: {cause}"))),
+            }
+        }
+    }
+
+    /// Reads a line.
+    async fn read(&mut self, session: &mut Session, request: Request) -> Result<Answer, Error> {
+        session.interrupts.forget();
+        self.attach(session);
+        self.editor.ask(request.clone());
+        let answer = loop {
+            tokio::select! {
+                biased;
+                signal = session.interrupts.next() => match signal {
+                    signal if signal.is_final() => break Err(signal.error()),
+                    // The terminal has cleared the line. A line editor sees the key itself.
+                    Signal::Interrupt if self.editor.is_plain() => {
+                        session.ui.say("");
+                        break Ok(Answer::Cleared { nothing: true });
+                    }
+                    Signal::Suspend if self.editor.is_plain() => {
+                        self.stop(session, false).await;
+                        self.editor.ask(request.clone());
+                    }
+                    _ => {}
+                },
+                answer = self.editor.answer() => break Ok(answer),
+            }
+        };
+        session.ui.clear_printer();
+        answer
+    }
+
+    /// Has notices shown above the line being edited, if they go to the same terminal.
+    fn attach(&self, session: &Session) {
+        let Some(notices) = self.editor.notices().filter(|_| session.ui.terminal().stderr) else {
+            return;
+        };
+        let noticed = Arc::clone(&self.noticed);
+        session.ui.set_printer(Box::new(move |notice| {
+            noticed.store(true, Ordering::Relaxed);
+            // The thread behind it lives as long as the sender.
+            let _ = notices.send(notice);
+        }));
+    }
+
+    /// Runs what is complete.
+    async fn run_pieces(&mut self, session: &mut Session, entry: &mut Entry) -> Result<Flow, Error> {
+        while let Some(piece) = entry.next_piece(script::dialect(session)) {
+            entry.interrupted();
+            let done = script::run_piece(session, &piece).await;
+            let changed = changes_catalog(session, &piece);
+            self.refresh_catalog(session, changed);
+            if let Some(signal) = session.interrupts.ending() {
+                return Err(signal.error());
+            }
+            match done {
+                Ok(Flow::Quit) => return Ok(Flow::Quit),
+                Ok(_) => {}
+                Err(error) => match error.kind {
+                    ErrorKind::ReaderGone | ErrorKind::HungUp | ErrorKind::Terminated => return Err(error),
+                    // Who breaks off one statement of several does not want the others.
+                    ErrorKind::Interrupted => {
+                        *entry = Entry::new(session);
+                        return Ok(Flow::Continue);
+                    }
+                    _ => session.ui.error(&error),
+                },
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Opens the lines before for editing, in place of the prompts that they were typed at.
+    fn go_back(&self, session: &Session, entry: &Entry, left: &str, right: String, prompt: usize) -> Entry {
+        let line = format!("{left}{right}");
+        if let (Some(rows), Some(terminal)) = (entry.rows(), &self.terminal) {
+            terminal.erase_rows(rows + (prompt + text::width(&line)) / terminal.columns() + 1);
+        }
+        let before = entry.rest().trim_end_matches('\n').to_owned();
+        let behind = if line.is_empty() { line } else { format!("\n{line}") };
+        Entry::with_initial(session, (before, behind))
+    }
+
+    fn remember(&self, session: &Session, entry: &Entry) {
+        // A blank before the first statement keeps all of it out.
+        self.editor
+            .remember(secrets::mask(entry.text(), &script::dialect(session)));
+    }
+
+    fn refresh_catalog(&mut self, session: &Session, changed: bool) {
+        let now = session.open.as_ref().map(|open| &open.connection);
+        let same = match (now, &self.connection) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        if changed || !same {
+            self.connection = now.cloned();
+            self.catalog.refresh(now.and_then(|connection| connection.sql.clone()));
+        }
+    }
+
+    /// Stops as Ctrl-Z wants it, until the shell that started us continues us.
+    async fn stop(&self, session: &mut Session, group: bool) {
+        if !terminal::stop(group) {
+            session
+                .ui
+                .hint("nothing could bring the shell back: it was not started by a shell with job control");
+            return;
+        }
+        // `kill %1` continues a stopped job for it to see SIGTERM; using the terminal now would stop us again.
+        if self.terminal.as_ref().is_some_and(|terminal| !terminal.is_ours()) {
+            let ending = async { while !session.interrupts.next().await.is_final() {} };
+            let _ = tokio::time::timeout(CONTINUED, ending).await;
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.terminal.as_ref().is_some_and(Terminal::is_gone)
+    }
+
+    fn columns(&self) -> usize {
+        self.terminal.as_ref().map_or(80, Terminal::columns)
+    }
+
+    /// Leaves the terminal as it was found.
+    async fn leave(&mut self, session: &mut Session) {
+        session.ui.clear_printer();
+        let Some(terminal) = &self.terminal else { return };
+        if self.editor.is_reading() && !self.editor.is_plain() && terminal.is_ours() {
+            terminal::break_editor_off();
+            // One that does not answer is left behind, and what it did to the terminal is undone.
+            let _ = tokio::time::timeout(BREAK_OFF, self.editor.answer()).await;
+            session.interrupts.forget();
+        }
+        terminal.restore();
+    }
+}
+
+fn greeting(session: &Session) -> String {
+    let connection = session
+        .open
+        .as_ref()
+        .map(|open| format!(" · {} ({})", open.connection.url, open.connection.greeting));
+    format!(
+        "skep {}{} · !help for commands",
+        env!("CARGO_PKG_VERSION"),
+        connection.unwrap_or_default()
+    )
+}
+
+/// Whether other tables may be there after it.
+fn changes_catalog(session: &Session, piece: &Piece) -> bool {
+    match &piece.input {
+        Input::Trivia => false,
+        Input::Sql { text, .. } => !matches!(
+            classify(text, &script::dialect(session)),
+            Kind::Empty
+                | Kind::Query
+                | Kind::Insert { .. }
+                | Kind::Change
+                | Kind::StatementSet
+                | Kind::Set { .. }
+                | Kind::SetList { .. }
+                | Kind::Reset { .. }
+                | Kind::Show
+                | Kind::Describe
+                | Kind::Explain
+                | Kind::Job(_)
+        ),
+        // A command that runs statements.
+        Input::Bang { name, .. } => command::find(name).is_ok_and(|command| {
+            let runs = |positional: &Positional| matches!(positional.kind, Argument::Sql | Argument::Path);
+            command.spec().positionals.iter().any(runs)
+        }),
+    }
 }

@@ -4,3 +4,5 @@
 mod architecture;
 mod documentation;
 mod flink_rest;
+mod scripts;
+mod world;

@@ -1,0 +1,303 @@
+//! The world that a test runs skep in: a home of its own, a known environment, and nothing else.
+
+pub mod golden;
+pub mod pty;
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+pub use pty::Pty;
+
+/// No test waits longer than this for anything: what takes so long hangs.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A home directory, with what programs that run there are given.
+pub struct World {
+    home: TempDir,
+}
+
+impl World {
+    /// An empty one.
+    pub fn new() -> Self {
+        let world = Self {
+            home: tempfile::tempdir().unwrap(),
+        };
+        fs::create_dir(world.path("tmp")).unwrap();
+        world
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Reads a file; one that is not there is empty.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// The `skep` executable.
+    pub fn skep(&self) -> Program {
+        self.program(env!("CARGO_BIN_EXE_skep"))
+    }
+
+    /// skep with the scripted engine, not yet told where to connect.
+    pub fn scripted(&self) -> Program {
+        self.program(scripted())
+    }
+
+    /// Any program.
+    pub fn program(&self, program: impl Into<OsString>) -> Program {
+        let home = self.home.path();
+        let mut env: Vec<(OsString, OsString)> = [
+            ("HOME", home.as_os_str().to_owned()),
+            ("SKEP_DATA_DIR", home.join("data").into()),
+            ("SCRIPTED_JOURNAL", home.join("journal").into()),
+            ("SCRIPTED_GATE", home.join("gate").into()),
+            ("TMPDIR", home.join("tmp").into()),
+            ("PATH", std::env::var_os("PATH").unwrap_or_default()),
+            ("LC_ALL", "C.UTF-8".into()),
+            ("TZ", "UTC".into()),
+            ("TERM", "xterm-256color".into()),
+        ]
+        .map(|(name, value)| (OsString::from(name), value))
+        .to_vec();
+        env.sort();
+        Program {
+            program: program.into(),
+            args: Vec::new(),
+            env,
+            dir: home.to_owned(),
+            stdin: Vec::new(),
+        }
+    }
+
+    /// What the scripted engine was asked for, a line each.
+    pub fn journal(&self) -> Vec<String> {
+        self.read("journal").lines().map(str::to_owned).collect()
+    }
+
+    /// Lets the scripted engine answer what it holds back.
+    pub fn open_gate(&self) {
+        self.write("gate", "");
+    }
+}
+
+/// The executable with the scripted engine, which cargo builds as an example beside the tests.
+fn scripted() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    // target/<profile>/deps/it-<hash>
+    let profile = test.parent().and_then(Path::parent).unwrap();
+    let path = profile.join("examples").join("scripted");
+    assert!(
+        path.exists(),
+        "{} is not built: cargo test --test it builds it with the examples",
+        path.display()
+    );
+    path
+}
+
+/// A program that is to run.
+#[derive(Clone)]
+pub struct Program {
+    program: OsString,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    dir: PathBuf,
+    stdin: Vec<u8>,
+}
+
+impl Program {
+    /// Adds arguments, parted by blanks.
+    pub fn with(mut self, args: &str) -> Self {
+        self.args.extend(args.split_whitespace().map(OsString::from));
+        self
+    }
+
+    /// Adds one argument.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// What it reads from standard input.
+    pub fn stdin(mut self, text: impl AsRef<[u8]>) -> Self {
+        self.stdin = text.as_ref().to_vec();
+        self
+    }
+
+    /// The command, without its streams.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().cloned())
+            .current_dir(&self.dir);
+        command
+    }
+
+    /// Runs it in pipes until it ends.
+    pub fn run(&self) -> Output {
+        let mut command = self.command();
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|cause| panic!("{self}: {cause}"));
+        let mut stdin = child.stdin.take().unwrap();
+        let text = self.stdin.clone();
+        // A program that does not read all of it is no failure here.
+        std::thread::spawn(move || drop(stdin.write_all(&text)));
+        let stdout = read_all(child.stdout.take().unwrap());
+        let stderr = read_all(child.stderr.take().unwrap());
+        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(LIMIT), stderr.recv_timeout(LIMIT)) else {
+            child.kill().unwrap();
+            panic!("{self}: still runs after {} s", LIMIT.as_secs());
+        };
+        let status = child.wait().unwrap();
+        Output {
+            what: self.to_string(),
+            stdout,
+            stderr,
+            code: exit_code(status),
+        }
+    }
+
+    /// Runs it in a terminal of 80 columns and 24 rows.
+    pub fn pty(&self) -> Pty {
+        Pty::spawn(self, 24, 80)
+    }
+}
+
+impl std::fmt::Display for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}",
+            Path::new(&self.program)
+                .file_name()
+                .unwrap_or(&self.program)
+                .to_string_lossy()
+        )?;
+        self.args
+            .iter()
+            .try_for_each(|arg| write!(f, " {}", arg.to_string_lossy()))
+    }
+}
+
+/// The exit code as a shell says it: 128 and the signal's number where one ended it.
+fn exit_code(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
+}
+
+fn read_all(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}
+
+/// How a program ended, and what it wrote.
+#[must_use = "an output that nobody looks at tests nothing"]
+#[derive(Debug, Clone)]
+pub struct Output {
+    what: String,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+    /// Its exit code.
+    pub code: i32,
+}
+
+impl Output {
+    /// It ended with that code and wrote exactly this to standard output.
+    #[track_caller]
+    pub fn expect(self, code: i32, stdout: &str) -> Self {
+        assert!(
+            self.code == code && self.stdout == stdout,
+            "{}\n--- expected exit code {code} and stdout:\n{stdout}\n--- but {self}",
+            self.what
+        );
+        self
+    }
+
+    /// It ended with that code.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Self {
+        assert!(
+            self.code == code,
+            "{}\n--- expected exit code {code}\n--- but {self}",
+            self.what
+        );
+        self
+    }
+
+    /// This stands in what it wrote to standard error.
+    #[track_caller]
+    pub fn expect_stderr(self, part: &str) -> Self {
+        assert!(
+            self.stderr.contains(part),
+            "{}\n--- expected in stderr:\n{part}\n--- but {self}",
+            self.what
+        );
+        self
+    }
+
+    /// It wrote nothing to standard error.
+    #[track_caller]
+    pub fn expect_quiet(self) -> Self {
+        assert!(
+            self.stderr.is_empty(),
+            "{}\n--- expected nothing in stderr\n--- but {self}",
+            self.what
+        );
+        self
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "exit code {}, stdout:\n{}\n--- stderr:\n{}",
+            self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+/// The file's whole text.
+fn read_file(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|mut file| file.read_to_end(&mut bytes))
+        .unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
