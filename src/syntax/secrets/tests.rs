@@ -272,7 +272,8 @@ proptest! {
         prop_assume!(!value.contains("${"));
         let redacted = redact(&sql, &dialect);
         prop_assert_eq!(&redacted.secrets[0].value, &value);
-        prop_assert!(!redacted.text.contains(&format!("'password' = {}", literal)));
+        let shown = redacted.text.contains(&["'password' = ", &literal].concat());
+        prop_assert!(!shown);
         prop_assert_eq!(round_trip(&sql, &dialect), sql);
     }
 
