@@ -24,7 +24,6 @@ pub(super) type Accumulator = Box<dyn GroupsAccumulator>;
 
 /// What an aggregation computes.
 pub(super) struct Aggregation {
-    input: SchemaRef,
     group_by: PhysicalGroupBy,
     key_schema: SchemaRef,
     /// The aggregate calls.
@@ -86,7 +85,6 @@ impl Aggregation {
             output,
             state: Arc::new(Schema::new(fields)),
             widths,
-            input,
         })
     }
 
@@ -129,9 +127,12 @@ impl Aggregation {
         })
     }
 
-    /// What [`Self::evaluate`] gives for no rows.
-    pub(super) fn empty_input(&self) -> Result<Evaluated> {
-        self.evaluate(&RecordBatch::new_empty(self.input.clone()))
+    /// The one result that a query without keys has of no rows. An accumulator of many groups can't tell it: it takes it
+    /// that there is no group without a row.
+    pub(super) fn result_of_nothing(&self) -> Result<RecordBatch> {
+        let result = |call: &Arc<AggregateFunctionExpr>| call.create_accumulator()?.evaluate()?.to_array();
+        let columns = self.calls.iter().map(result).collect::<PlanResult<Vec<_>>>();
+        self.output_rows(failed(columns)?, 1)
     }
 
     /// Fresh accumulators.

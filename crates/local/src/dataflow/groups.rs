@@ -37,9 +37,7 @@ pub(super) struct Groups {
 pub(super) struct Changes {
     /// Results before, for the touched groups that were there; keys first.
     pub(super) old: RecordBatch,
-    /// Which touched group each row of `old` is.
-    pub(super) old_groups: Vec<usize>,
-    /// Results after, a row for each touched group.
+    /// Results after, a row for each touched group; those that were there come first, in the same order.
     pub(super) new: RecordBatch,
 }
 
@@ -64,21 +62,30 @@ impl Groups {
         let mut ids = std::mem::take(&mut self.ids);
         self.keys.intern(&input.keys, input.rows, &mut ids)?;
         self.local.resize(self.keys.len(), usize::MAX);
-        let mut groups = Vec::new();
-        let mut first_rows = Vec::new();
-        for (row, id) in ids.iter_mut().enumerate() {
-            let local = &mut self.local[*id];
-            if *local == usize::MAX {
-                *local = groups.len();
-                groups.push(*id);
-                first_rows.push(u32::try_from(row).unwrap_or(u32::MAX));
+        // Known groups are numbered before new ones: the accumulators take it that the groups that a batch adds are all in
+        // the batch, so that the saved states must be merged before there is any new group.
+        let (mut old_ids, mut new_ids, mut old_rows, mut new_rows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (row, id) in (0_u32..).zip(&ids) {
+            if self.local[*id] == usize::MAX {
+                let (ids, rows) = if *id < known {
+                    (&mut old_ids, &mut old_rows)
+                } else {
+                    (&mut new_ids, &mut new_rows)
+                };
+                self.local[*id] = ids.len();
+                ids.push(*id);
+                rows.push(row);
             }
-            *id = *local;
         }
+        let old_count = old_ids.len();
+        for id in &mut ids {
+            *id = self.local[*id] + if *id < known { 0 } else { old_count };
+        }
+        let (groups, first_rows) = ([old_ids, new_ids].concat(), [old_rows, new_rows].concat());
         for id in &groups {
             self.local[*id] = usize::MAX;
         }
-        let result = self.change(aggregation, &input, &ids, &groups, &first_rows, known);
+        let result = self.change(aggregation, &input, &ids, &groups, first_rows, old_count);
         self.ids = ids;
         result
     }
@@ -89,16 +96,15 @@ impl Groups {
         input: &super::aggregate::Evaluated,
         locals: &[usize],
         groups: &[usize],
-        first_rows: &[u32],
-        known: usize,
+        first_rows: Vec<u32>,
+        old_count: usize,
     ) -> Result<Changes> {
         let count = groups.len();
-        let old_groups: Vec<usize> = (0..count).filter(|local| groups[*local] < known).collect();
-        let places: Vec<(usize, usize)> = old_groups.iter().map(|local| self.at[groups[*local]]).collect();
+        let places: Vec<(usize, usize)> = groups[..old_count].iter().map(|id| self.at[*id]).collect();
         let before = self.gather(aggregation, &places)?;
         let (old_keys, old_state) = before.split_at(aggregation.keys());
 
-        let first_rows = UInt32Array::from(first_rows.to_vec());
+        let first_rows = UInt32Array::from(first_rows);
         let keys: Vec<ArrayRef> = failed(
             input
                 .keys
@@ -110,7 +116,6 @@ impl Groups {
         let mut old = old_keys.to_vec();
         let mut new = keys;
         let all: Vec<usize> = (0..count).collect();
-        let dense: Vec<usize> = (0..places.len()).collect();
         let (mut working, mut showing, mut past) = (
             aggregation.accumulators()?,
             aggregation.accumulators()?,
@@ -118,9 +123,9 @@ impl Groups {
         );
         for (index, old_part) in aggregation.split(old_state).enumerate() {
             let accumulator = &mut working[index];
-            if !places.is_empty() {
-                failed(accumulator.merge_batch(old_part, &old_groups, count))?;
-                failed(past[index].merge_batch(old_part, &dense, places.len()))?;
+            if old_count > 0 {
+                failed(accumulator.merge_batch(old_part, &all[..old_count], old_count))?;
+                failed(past[index].merge_batch(old_part, &all[..old_count], old_count))?;
                 old.push(failed(past[index].evaluate(EmitTo::All))?);
             }
             let filter = input.filters[index].as_ref();
@@ -130,14 +135,14 @@ impl Groups {
             new.push(failed(showing[index].evaluate(EmitTo::All))?);
             state.extend(part);
         }
-        let old = match places.len() {
+        let old = match old_count {
             0 => RecordBatch::new_empty(aggregation.output.clone()),
             rows => aggregation.output_rows(old, rows)?,
         };
         let new = aggregation.output_rows(new, count)?;
         self.store(aggregation, state, groups)?;
         self.touched |= count > 0;
-        Ok(Changes { old, old_groups, new })
+        Ok(Changes { old, new })
     }
 
     /// Appends the new rows of those groups.
@@ -214,7 +219,7 @@ impl Groups {
             return Ok(None);
         }
         self.touched = true;
-        super::pane::Pane::new(aggregation)?.finish(aggregation).map(Some)
+        aggregation.result_of_nothing().map(Some)
     }
 }
 
@@ -238,8 +243,8 @@ impl Changes {
         let converter = failed(RowConverter::new(fields))?;
         let old = failed(converter.convert_columns(self.old.columns()))?;
         let new = failed(converter.convert_columns(self.new.columns()))?;
-        for (row, group) in self.old_groups.iter().enumerate() {
-            unchanged[*group] = old.row(row) == new.row(*group);
+        for (group, unchanged) in unchanged.iter_mut().enumerate().take(self.old.num_rows()) {
+            *unchanged = old.row(group) == new.row(group);
         }
         Ok(unchanged)
     }

@@ -55,6 +55,9 @@ impl Pane {
     /// The state of all groups. Taking it empties the accumulators, so it is merged back.
     pub(super) fn snapshot(&mut self, aggregation: &Aggregation) -> Result<RecordBatch> {
         let rows = self.keys.len();
+        if rows == 0 {
+            return Ok(RecordBatch::new_empty(aggregation.state.clone()));
+        }
         let mut columns = self.keys.take()?;
         for accumulator in &mut self.accumulators {
             columns.extend(failed(accumulator.state(EmitTo::All))?);
@@ -67,14 +70,12 @@ impl Pane {
 
     /// The results of all groups. A query without keys has one result even of no rows.
     pub(super) fn finish(mut self, aggregation: &Aggregation) -> Result<RecordBatch> {
-        let mut rows = self.keys.len();
+        let rows = self.keys.len();
         if aggregation.keys() == 0 && rows == 0 {
-            rows = 1;
-            let nothing = aggregation.empty_input()?;
-            for (index, accumulator) in self.accumulators.iter_mut().enumerate() {
-                let filter = nothing.filters[index].as_ref();
-                failed(accumulator.update_batch(&nothing.arguments[index], &[], filter, rows))?;
-            }
+            return aggregation.result_of_nothing();
+        }
+        if rows == 0 {
+            return Ok(RecordBatch::new_empty(aggregation.output.clone()));
         }
         let mut columns = self.keys.take()?;
         for accumulator in &mut self.accumulators {

@@ -93,7 +93,9 @@ fn rate(settings: &BTreeMap<String, String>) -> Result<Option<u64>> {
 
 /// The session's state, set up to plan for micro-batches.
 fn planner(state: &SessionState) -> SessionState {
-    let mut config = state.config().clone().with_target_partitions(1).with_batch_size(65_536);
+    let config = state.config().clone().with_target_partitions(1).with_batch_size(65_536);
+    // The catalogs are shared with the session: a default one would replace the session's.
+    let mut config = config.with_create_default_catalog_and_schema(false);
     let options = config.options_mut();
     options.optimizer.enable_dynamic_filter_pushdown = false;
     // It would make two aggregations of one count(DISTINCT …).

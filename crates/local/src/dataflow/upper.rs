@@ -173,13 +173,13 @@ impl Upper {
     /// Changed results as a changelog.
     pub(super) fn changes(&self, changes: Changes) -> Result<Option<Batch>> {
         let unchanged = changes.unchanged()?;
-        let Changes { old, old_groups, new } = changes;
+        let Changes { old, new } = changes;
         let groups = new.num_rows();
         let (old, old_origin) = self.run(old)?;
         let (new, new_origin) = self.run(new)?;
         let mut old_row = vec![None; groups];
-        for (row, origin) in old_origin.into_iter().enumerate() {
-            old_row[old_groups[origin]] = Some(row);
+        for (row, group) in old_origin.into_iter().enumerate() {
+            old_row[group] = Some(row);
         }
         let mut new_row = vec![None; groups];
         for (row, group) in new_origin.into_iter().enumerate() {

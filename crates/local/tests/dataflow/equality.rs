@@ -2,7 +2,7 @@
 
 use datafusion::arrow::datatypes::DataType;
 
-use crate::world::{Output, TIMESTAMP, World, run, run_all, through_ipc};
+use crate::world::{Output, TIMESTAMP, World, run_all, through_ipc};
 
 /// What is asked of a table `t` (k STRING, n BIGINT, v DOUBLE, ts TIMESTAMP).
 const GROUPED: &[&str] = &[
@@ -158,7 +158,7 @@ fn no_rows_at_all() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 6, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 3, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_batches_any_restores(

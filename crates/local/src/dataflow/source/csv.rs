@@ -139,11 +139,6 @@ impl Parser {
         }
     }
 
-    /// The schema of the rows.
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
     /// Rows parsed and not yet taken.
     pub(super) const fn rows(&self) -> usize {
         self.rows
@@ -185,7 +180,8 @@ impl Parser {
                 Record::Whole { end, lines } => {
                     let blank =
                         self.fields.len() == 1 && !self.fields[0].quoted && self.fields[0].start == self.fields[0].end;
-                    if !std::mem::take(&mut header) && !(blank && self.targets.len() > 1) {
+                    let skipped = std::mem::take(&mut header) || (blank && self.targets.len() > 1);
+                    if !skipped {
                         self.append(bytes, here)?;
                     }
                     parsed.bytes = end;
