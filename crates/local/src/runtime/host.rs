@@ -70,6 +70,9 @@ pub struct Started {
     pub handle: Arc<dyn OperationHandle>,
 }
 
+/// A sink, and its rows if somebody reads them.
+type Opened = (Box<dyn Sink>, Option<Box<dyn Rows>>);
+
 /// A `local:DIR`. Implements [`skep_engine::JobControl`] and [`skep_engine::Stores`] for all jobs of the directory,
 /// whichever process runs them.
 #[derive(Default)]
@@ -323,7 +326,7 @@ impl Host {
         log: &LogRing,
         successor: Successor,
         commands: &mpsc::Sender<Command>,
-    ) -> Result<(Box<dyn Sink>, Option<Box<dyn Rows>>)> {
+    ) -> Result<Opened> {
         match &spec.sink {
             SinkSpec::Table(table) => {
                 let opening = Opening {
