@@ -131,10 +131,7 @@ impl Catalog {
             );
         }
         let error = EngineError::rejected(format!("there is no {what} {shown}"));
-        let names: Vec<String> = self
-            .list(&path.catalog, &path.database)
-            .into_keys()
-            .collect();
+        let names: Vec<String> = self.list(&path.catalog, &path.database).into_keys().collect();
         match most_similar(&path.name, names.iter().map(String::as_str)) {
             Some(name) => error.hint(format!("did you mean {name}?")),
             None if names.is_empty() => error.hint("there are no tables yet: CREATE TABLE makes one"),
