@@ -22,7 +22,6 @@ const NAMES: &[&str] = &[
     "snapshot.before-rename",
     "snapshot.after-rename",
     "commit.before-publish",
-    "commit.between-parts",
     "commit.after-rename",
     "commit.after-publish",
     "retention.before-delete",

@@ -70,6 +70,9 @@ pub struct Started {
     pub handle: Arc<dyn OperationHandle>,
 }
 
+/// A sink, and its rows if somebody reads them.
+type Opened = (Box<dyn Sink>, Option<Box<dyn Rows>>);
+
 /// A `local:DIR`. Implements [`skep_engine::JobControl`] and [`skep_engine::Stores`] for all jobs of the directory,
 /// whichever process runs them.
 #[derive(Default)]
@@ -78,9 +81,6 @@ pub struct Host {
     jobs: Mutex<HashMap<JobId, Arc<Handle>>>,
     memory: MemoryTables,
 }
-
-/// A sink, and the rows that come out of it where somebody looks at them.
-type OpenedSink = (Box<dyn Sink>, Option<Box<dyn Rows>>);
 
 impl Host {
     /// A host of that directory. The directory is made when the first job is started.
@@ -326,7 +326,7 @@ impl Host {
         log: &LogRing,
         successor: Successor,
         commands: &mpsc::Sender<Command>,
-    ) -> Result<OpenedSink> {
+    ) -> Result<Opened> {
         match &spec.sink {
             SinkSpec::Table(table) => {
                 let opening = Opening {

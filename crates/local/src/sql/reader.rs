@@ -209,7 +209,16 @@ impl<'a> Reader<'a> {
                 None => error.at(position(Span::new(start, start))),
             },
             None if text.contains("found: EOF") => error.at(self.end()),
-            None => error,
+            // Some messages come without a place: the token that they name stands at the cursor or just before it.
+            None => {
+                let found = text.rsplit_once("found: ").map(|(_, found)| found);
+                let near = self.parser.index().saturating_sub(2)..(self.parser.index() + 3).min(self.tokens.len());
+                let named = self.tokens.get(near).into_iter().flatten();
+                match named.into_iter().find(|t| Some(t.token.to_string().as_str()) == found) {
+                    Some(token) => error.at(position(token.span)),
+                    None => error,
+                }
+            }
         }
     }
 

@@ -253,7 +253,6 @@ impl Cursor<'_> {
         let mut arguments = vec![Vec::new()];
         let mut depth = 0_usize;
         loop {
-            let from = self.at;
             let Some(token) = self.take() else {
                 return Err(usage(call));
             };
@@ -269,9 +268,6 @@ impl Cursor<'_> {
                 _ => {}
             }
             if let Some(argument) = arguments.last_mut() {
-                if !argument.is_empty() && self.at - from > 1 && depth > 0 {
-                    argument.push(TokenWithSpan::new(Token::Whitespace(Whitespace::Space), token.span));
-                }
                 argument.push(token);
             }
         }

@@ -2,6 +2,8 @@
 //! what is refused with its sentence.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod batch;
 mod catalog;
 mod errors;

@@ -62,10 +62,7 @@ impl Named {
 
 /// Makes parts visible. A part that is visible already is left as it is.
 pub(crate) fn publish(dir: &Path, parts: &[Part]) -> Result<()> {
-    for (number, part) in parts.iter().enumerate() {
-        if number > 0 {
-            failpoint::hit("commit.between-parts");
-        }
+    for part in parts {
         let path = dir.join(&part.visible);
         match fs::rename(dir.join(&part.hidden), &path) {
             Ok(()) => failpoint::hit("commit.after-rename"),

@@ -10,3 +10,6 @@ mod write;
 pub(crate) use manifest::{FORMAT_VERSION, METADATA, Manifest, Part, Segment, SinkState};
 pub(crate) use read::{load, peek, size, verify};
 pub(crate) use write::write;
+
+#[cfg(test)]
+mod tests;
