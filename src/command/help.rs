@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::args::{Args, COMMON_FLAGS};
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::{COMMANDS, find};
 use crate::error::Error;
 use crate::session::Session;
