@@ -103,6 +103,15 @@ impl Sql for Session {
                 stream.pause_after = (!quietly.is_empty()).then_some(3);
                 Ok(job(&run, Some(Box::new(stream))))
             }
+            ["SELECT", "GATED", n] => {
+                let run = self
+                    .cluster
+                    .start(job_id(&statement), "gated", false, statement.restore.as_ref());
+                let mut stream = Counting::new(number(n)?, None);
+                stream.run = Some(Arc::clone(&run));
+                stream.gated_after = Some(3);
+                Ok(job(&run, Some(Box::new(stream))))
+            }
             ["SELECT", n] => Ok(rows(Counting::new(number(n)?, None))),
             ["SELECT", n, "FAILING", ..] => Ok(rows(Counting::new(number(n)?, Some(quoted())))),
             ["FAIL", ..] => {
@@ -253,6 +262,7 @@ struct Counting {
     end: i64,
     failure: Option<String>,
     pause_after: Option<i64>,
+    gated_after: Option<i64>,
     run: Option<Arc<Run>>,
 }
 
@@ -263,6 +273,7 @@ impl Counting {
             end,
             failure,
             pause_after: None,
+            gated_after: None,
             run: None,
         }
     }
@@ -298,7 +309,14 @@ impl Rows for Counting {
             ended(self.run.as_ref()).await;
             return Err(EngineError::new(ErrorKind::Cancelled, "the query was cancelled"));
         }
+        if self.gated_after.is_some_and(|n| self.next >= n) {
+            gate().await;
+            self.gated_after = None;
+        }
         if self.next >= self.end {
+            if let Some(run) = &self.run {
+                run.end(JobState::Finished, None);
+            }
             return match self.failure.take() {
                 Some(message) => Err(EngineError::failed(message)),
                 None => Ok(None),
