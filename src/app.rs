@@ -8,7 +8,7 @@ use skep_engine::{Secret, Target};
 
 use crate::cli::{self, Options, Source};
 use crate::command::Flow;
-use crate::engines::Engines;
+use crate::engines::{DEFAULT_URL, Engines};
 use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::job::Table;
@@ -19,9 +19,6 @@ use crate::{dispatch, script, shell, shutdown};
 
 /// The environment variable that names the data directory.
 pub const DATA_DIR: &str = "SKEP_DATA_DIR";
-
-/// Where one connects if nothing else is said.
-const DEFAULT_URL: &str = "local:";
 
 /// Runs skep with these drivers on the process's own command line.
 pub fn main(engines: Engines) -> ExitCode {

@@ -6,6 +6,9 @@ use skep_engine::{Connection, Engine, Target};
 
 use crate::error::Error;
 
+/// Where one connects if nothing else is said.
+pub const DEFAULT_URL: &str = "local:";
+
 /// The drivers, by URL scheme.
 #[derive(Clone, Default)]
 pub struct Engines {
@@ -17,7 +20,7 @@ impl Engines {
     pub fn builtin() -> Self {
         let mut engines = Self::default();
         #[cfg(feature = "local")]
-        engines.add(Arc::new(skep_local::LocalEngine::new()));
+        engines.add(Arc::new(skep_local::LocalEngine));
         engines.add(Arc::new(crate::flink::FlinkRest::new()));
         engines
     }

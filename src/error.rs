@@ -151,7 +151,7 @@ pub struct Error {
     /// One sentence, the root cause first.
     pub message: String,
     /// Where, if it is known.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     /// What the person can do, a sentence each.
     pub hints: Vec<String>,
     /// The server's own account at length, for `!error`.
@@ -229,14 +229,14 @@ impl Error {
     #[must_use]
     pub fn begun_at(mut self, origin: &Origin, line: u32, column: u32) -> Self {
         if self.place.is_none() && *origin != Origin::Prompt && !self.ends_script() {
-            self.place = Some(Place {
+            self.place = Some(Box::new(Place {
                 origin: origin.clone(),
                 line,
                 column,
                 length: 0,
                 text: String::new(),
                 offset: 0,
-            });
+            }));
         }
         self
     }
@@ -259,7 +259,7 @@ impl Error {
     /// Adds the place.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         self
     }
 
@@ -277,7 +277,7 @@ impl Error {
         if self.place.is_none()
             && let Some(position) = self.position
         {
-            self.place = Some(Place::new(origin.clone(), statement, line, column, position));
+            self.place = Some(Box::new(Place::new(origin.clone(), statement, line, column, position)));
         }
         self
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use skep_engine::{ErrorKind, SavepointRequest, StopRequest};
 
+use crate::engines::DEFAULT_URL;
 use crate::error::Error;
 use crate::interrupt::Signal;
 use crate::job::record::Action;
@@ -56,7 +57,7 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
     for (entry, mut task) in entries.iter().zip(tasks) {
         let stopped = loop {
             tokio::select! {
-                stopped = &mut task => break stopped.map_err(|panic| Error::internal(panic))?,
+                stopped = &mut task => break stopped.map_err(Error::internal)?,
                 signal = session.interrupts.next() => {
                     // SIGTERM and SIGHUP stay asked for: they are why this is being done.
                     if signal == Signal::Interrupt {
@@ -65,7 +66,7 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
                     }
                     tokio::task::yield_now().await;
                     if signal.is_final() {
-                        break (&mut task).await.map_err(|panic| Error::internal(panic))?;
+                        break (&mut task).await.map_err(Error::internal)?;
                     }
                 }
             }
@@ -80,7 +81,7 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
                 session
                     .ui
                     .say(&format!("{} stopped with a savepoint{number}", entry.job.title()));
-                let url = if entry.job.url == "local:" {
+                let url = if entry.job.url == DEFAULT_URL {
                     String::new()
                 } else {
                     format!(" -u {}", entry.job.url)

@@ -115,7 +115,7 @@ async fn end_all(session: &mut Session, targets: Vec<Target>, json: bool) -> Res
         .collect();
     for (target, mut task) in tasks {
         let (ended, took, acting) = tokio::select! {
-            ended = &mut task => ended.map_err(|panic| Error::internal(panic))?,
+            ended = &mut task => ended.map_err(Error::internal)?,
             signal = session.interrupts.next() => {
                 session.ui.say("no longer waiting; the cancel goes on · !jobs shows what came of it");
                 return Err(signal.error());

@@ -85,7 +85,7 @@ impl Command for Checkpoint {
             }
         });
         let taken = tokio::select! {
-            taken = &mut task => taken.map_err(|panic| Error::internal(panic))??,
+            taken = &mut task => taken.map_err(Error::internal)??,
             signal = session.interrupts.next() => {
                 session.ui.say("no longer waiting; the checkpoint goes on");
                 return Err(signal.error());

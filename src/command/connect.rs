@@ -24,7 +24,7 @@ static SPEC: Spec = Spec {
         arity: Arity::Optional,
     }],
     flags: &[],
-    example: "!connect local:",
+    example: "!connect",
     one_shot: false,
 };
 

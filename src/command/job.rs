@@ -90,7 +90,7 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
     fact("job id", job.job_id.map(|id| id.to_string()));
     fact("state", job.state.map(|state| state.to_string()));
     fact("known", Some(format!("{:?}", job.known).to_lowercase()));
-    fact("engine", Some(format!("{} · {}", job.engine, job.url)));
+    fact("engine", Some(job.url.clone()));
     fact("started", when(job.started));
     fact("ended", when(job.ended));
     fact("ended by", job.ended_by.map(|by| format!("{by:?}").to_lowercase()));

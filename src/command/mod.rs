@@ -1,6 +1,7 @@
 //! The bang-commands: a table, in the order of `!help`. Adding a command is a file and a line here.
 
 pub mod args;
+pub mod manual;
 pub mod spec;
 
 mod background;

@@ -149,7 +149,7 @@ where
     let mut failure = None;
     for (target, mut task) in targets.iter().zip(tasks) {
         let (saved, took) = tokio::select! {
-            saved = &mut task => saved.map_err(|panic| Error::internal(panic))?,
+            saved = &mut task => saved.map_err(Error::internal)?,
             signal = session.interrupts.next() => {
                 session.ui.say("no longer waiting; what the engine was asked for goes on · !savepoints shows what came of it");
                 return Err(signal.error());
@@ -168,7 +168,7 @@ where
                     note_end(session, target).await;
                 }
                 let id = target.job.job_id.map(|id| id.short()).unwrap_or_default();
-                let mut line = format!("{} · {what} {id}", target.job.title());
+                let mut line = format!("{} {what} {id}", target.job.title());
                 if let Some(number) = savepoint.checkpoint_id {
                     line.push_str(&format!(" · checkpoint {number}"));
                 }

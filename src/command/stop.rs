@@ -75,9 +75,9 @@ impl Command for Stop {
             }
         }
         let what = if drain {
-            "drained and stopped with a savepoint, job"
+            "drained and stopped with a savepoint · job"
         } else {
-            "stopped with a savepoint, job"
+            "stopped with a savepoint · job"
         };
         savepoint::each(
             session,

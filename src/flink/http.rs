@@ -56,6 +56,10 @@ impl Client {
         if is_loopback(url) {
             builder = builder.no_proxy();
         }
+        if url.scheme() == "http" {
+            // No certificate will ever be checked: the system's are not loaded, which takes longer than the connection.
+            builder = builder.tls_certs_only([]);
+        }
         let http = builder.build().map_err(|error| {
             let cause = failure::fit_to_show(&innermost(&error));
             EngineError::new(ErrorKind::Connect, format!("{cause}: HTTP could not be set up"))
@@ -76,6 +80,11 @@ impl Client {
     /// The server as `host:port`.
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    /// Whether TLS is spoken.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.base.starts_with("https:")
     }
 
     /// The limits it keeps.
@@ -174,10 +183,8 @@ impl Client {
             let message = format!("{server} did not answer {name} within {:?}", self.limits.request);
             return EngineError::new(ErrorKind::Timeout, message);
         }
-        EngineError::new(
-            ErrorKind::Lost,
-            format!("the connection to {server} broke during {name}: {cause}"),
-        )
+        let message = format!("the connection to {server} broke during {name}: {cause}");
+        EngineError::new(ErrorKind::Lost, message)
     }
 }
 

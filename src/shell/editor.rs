@@ -90,7 +90,7 @@ impl Editor {
             .map_err(|cause| unusable(&cause))?;
         let history = history.to_owned();
         Self::spawn(Some(notices), move |orders, answers| {
-            Edit::new(editor, &history).work(orders, &answers)
+            Edit::new(editor, &history).work(orders, &answers);
         })
     }
 

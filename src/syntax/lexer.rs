@@ -258,6 +258,24 @@ impl Scan {
         Some(Token { kind, span })
     }
 
+    /// Goes on, if it is not inside a token, to the next character that might not stand for itself.
+    pub(super) fn skip_plain(&mut self, bytes: &[u8]) {
+        if !matches!(self.body, Body::Undecided) {
+            return;
+        }
+        let mut at = self.start;
+        while let Some(found) = bytes[at..].iter().position(|byte| SPECIAL[usize::from(*byte)]) {
+            at += found;
+            // Inside of a word a dollar is a letter.
+            if bytes[at] != b'$' || at == 0 || !is_word(bytes[at - 1]) {
+                *self = Self::at(at);
+                return;
+            }
+            at += 1;
+        }
+        *self = Self::at(bytes.len());
+    }
+
     /// Decides by the first characters what the token is.
     fn begin(&mut self, bytes: &[u8], dialect: &Dialect, bare: bool, ended: bool) -> Option<()> {
         let first = *bytes.get(self.start)?;
@@ -426,9 +444,21 @@ impl Scan {
     }
 }
 
-pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-const fn is_blank(byte: u8) -> bool {
+/// The characters that end a statement or can begin a quote, a comment or a variable, and `&`.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let characters = b";'\"`-/#$&";
+    let mut index = 0;
+    while index < characters.len() {
+        special[characters[index] as usize] = true;
+        index += 1;
+    }
+    special
+};
+
+pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | 0x0b | 0x0c)
 }
 

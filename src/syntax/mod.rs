@@ -10,6 +10,8 @@ pub mod lexer;
 pub mod literal;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod scripts;
 pub mod secrets;
 pub mod sink;
 pub mod span;

@@ -6,7 +6,7 @@
 
 use skep_engine::Dialect;
 
-use super::lexer::{Head, Open, Scan, Token, TokenKind};
+use super::lexer::{Head, Open, Scan, Token, TokenKind, is_blank};
 use super::statement_set::Block;
 use super::{Place, Span};
 
@@ -117,9 +117,27 @@ struct Statement {
 }
 
 impl Statement {
+    /// Words have no meaning any more up to the next `;`.
+    fn is_plain(&self) -> bool {
+        self.head == Head::Plain && self.block.is_plain()
+    }
+
+    /// Reads what is neither `;` nor `&` nor can begin a quote or a comment, without making tokens of it.
+    fn skip(&mut self, bytes: &[u8], scan: &mut Scan) {
+        let start = scan.start;
+        scan.skip_plain(bytes);
+        if let Some(last) = bytes[start..scan.start].iter().rposition(|byte| !is_blank(*byte)) {
+            self.last = start + last + 1;
+            self.ampersand = false;
+        }
+    }
+
+    /// Takes the next token that is neither blank nor comment. A `;` can only be one within a statement set.
     fn note(&mut self, token: Token, bytes: &[u8]) {
-        self.head.note(token, bytes);
-        self.block.note(token, bytes);
+        if token.kind != TokenKind::Semicolon {
+            self.head.note(token, bytes);
+            self.block.note(token, bytes);
+        }
         self.before_last = self.last;
         self.last = token.span.end;
         self.ampersand = token.kind == TokenKind::Symbol && bytes[token.span.start] == b'&';
@@ -175,7 +193,8 @@ impl Splitter {
         self.drop_taken();
     }
 
-    /// What is open, after all pieces have been taken; `None` if the input could end here.
+    /// What is open, after all pieces have been taken; `None` if the input could end here. To be asked at the end of a
+    /// line: a bang-command whose first line has not ended is not open.
     pub fn pending(&self) -> Option<Pending> {
         let inner = self
             .scan
@@ -223,6 +242,9 @@ impl Splitter {
                 }
                 State::Statement(statement) => {
                     let bytes = self.buffer.as_bytes();
+                    if statement.is_plain() {
+                        statement.skip(bytes, &mut self.scan);
+                    }
                     let Some(token) = self
                         .scan
                         .next(bytes, &self.dialect, statement.head.is_bare(), self.ended)

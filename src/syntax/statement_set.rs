@@ -46,6 +46,11 @@ impl Block {
         matches!(self, Self::Member(_))
     }
 
+    /// No token can change anything before the next `;`.
+    pub(super) fn is_plain(self) -> bool {
+        matches!(self, Self::Plain | Self::Member(Member::Other))
+    }
+
     /// Takes the next token that is neither blank nor comment nor `;`.
     pub(super) fn note(&mut self, token: Token, bytes: &[u8]) {
         if *self == Self::Plain {

@@ -1,5 +1,8 @@
 //! What the parts do together, seen from outside.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod architecture;
+mod documentation;
 mod flink_rest;
 mod interrupts;
 mod scripts;

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The result of every call into an engine.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
 /// What sort of failure it was. The shell's exit code and wording follow from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The statement is not valid: it did not parse, or names what is not there. Nothing ran.
     Rejected,

@@ -137,6 +137,10 @@ pub struct JobStatus {
     pub savepoint: Option<String>,
     /// The root cause of the newest failure.
     pub error: Option<String>,
+    /// The job's process is gone without a word: `state` is the last that it wrote down, and `error` says what could
+    /// bring the job back.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 impl JobStatus {
@@ -155,6 +159,7 @@ impl JobStatus {
             last_checkpoint: None,
             savepoint: None,
             error: None,
+            lost: false,
         }
     }
 
@@ -176,7 +181,7 @@ pub struct JobSummary {
 }
 
 /// A vertex (a task with its parallel instances) of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vertex {
     /// Its name.
     pub name: String,

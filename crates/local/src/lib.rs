@@ -5,6 +5,23 @@
 //! [`runtime`] drives a dataflow as a job: its thread, its checkpoints and savepoints, its sink's two-phase commit, its
 //! directory, lock and socket.
 
+mod batch;
+mod catalog;
+mod compute;
 pub mod dataflow;
+mod define;
+mod engine;
+pub mod failpoint;
+mod failure;
+mod function;
+mod plan;
+mod run;
 pub mod runtime;
+mod session;
+mod setting;
+mod show;
+mod similar;
+mod sql;
 pub mod table;
+
+pub use engine::LocalEngine;

@@ -140,8 +140,8 @@ impl Cluster {
             .iter()
             .filter(|checkpoint| checkpoint.status == "COMPLETED");
         let is_stop = |checkpoint: &Checkpoint| checkpoint.checkpoint_type.as_deref() == Some("SYNC_SAVEPOINT");
-        // The history is newest first. A drained job takes one last checkpoint of what it gave out while it drained;
-        // one that was only stopped takes none.
+        // The history is newest first. A checkpoint after the stop's savepoint is one of what a drain gave out; a
+        // drain that was over sooner looks like a plain stop.
         let ended_by = match (completed.next(), completed.next()) {
             (Some(last), _) if is_stop(last) => Some(EndedBy::Stopped),
             (Some(last), Some(before)) if is_stop(before) && !last.is_savepoint => Some(EndedBy::Drained),
@@ -260,8 +260,10 @@ fn newest_checkpoint(checkpoints: &Checkpoints) -> Option<(u64, Timestamp)> {
 }
 
 fn vertex(vertex: super::answers::Vertex) -> Vertex {
-    let count = |records, complete: bool| complete.then(|| u64::try_from(records).ok()).flatten();
     let metrics = &vertex.metrics;
+    // The server collects them every ten seconds and says 0 until it has (seen on 1.20 and 2.3).
+    let not_yet = vertex.status == "RUNNING" && metrics.read_records == 0 && metrics.write_records == 0;
+    let count = |records, complete: bool| (complete && !not_yet).then(|| u64::try_from(records).ok()).flatten();
     Vertex {
         rows_in: count(metrics.read_records, metrics.read_records_complete),
         rows_out: count(metrics.write_records, metrics.write_records_complete),

@@ -30,19 +30,26 @@ impl Cluster {
     /// Asks the JobManager who it is, and gives the cluster and a line of greeting.
     ///
     /// # Errors
-    /// It could not be asked, or is something else.
+    /// [`ErrorKind::Connect`]: it could not be asked, or is something else.
     pub(crate) async fn connect(client: Client) -> Result<(Self, String)> {
         let (config, overview) = tokio::try_join!(
             client.get::<answers::Config>("/v1/config"),
             client.get::<answers::Overview>("/v1/overview"),
         )
-        .map_err(|error| match error.kind {
-            ErrorKind::NotFound => {
-                let message = format!("{} is not a Flink JobManager: {}", client.server(), error.message);
-                EngineError::new(ErrorKind::Connect, message)
-                    .hint("give the JobManager's REST address (rest.port), not the gateway's or the History Server's")
-            }
-            _ => error,
+        .map_err(|error| {
+            let mut error = match (error.kind, client.speaks_tls()) {
+                (ErrorKind::NotFound, _) => EngineError {
+                    message: format!("{} is not a Flink JobManager: {}", client.server(), error.message),
+                    ..error
+                }
+                .hint("give the JobManager's REST address (rest.port), not a gateway's or History Server's"),
+                (ErrorKind::Connect, true) => error.hint("a server without TLS is reached by flink-rest://"),
+                (ErrorKind::Lost, false) => error.hint("a server with TLS is reached by flink-rest+https://"),
+                _ => error,
+            };
+            // Nothing was asked for but the connection: whatever went wrong, there is none.
+            error.kind = ErrorKind::Connect;
+            error
         })?;
         let greeting = format!(
             "Apache Flink {}, {} of {} slots free on {} TaskManager{}, {} job{} running",

@@ -37,7 +37,8 @@ impl Cluster {
             "formatType": format_word(request.format),
             "target-directory": request.dir,
         });
-        let outcome = self.trigger(job, "savepoints", &request.trigger, &body, &what).await?;
+        let outcome = self.trigger(job, "savepoints", &request.trigger, &body, &what).await;
+        let outcome = outcome.map_err(|error| mind_dir(error, request))?;
         match read_location(outcome) {
             Ok(location) => Ok(self.saved(job, location).await),
             Err(cause) => Err(self.not_done(job, &what, &cause).await),
@@ -54,7 +55,8 @@ impl Cluster {
             "formatType": format_word(savepoint.format),
             "targetDirectory": savepoint.dir,
         });
-        let outcome = self.trigger(job, "stop", &savepoint.trigger, &body, &what).await?;
+        let outcome = self.trigger(job, "stop", &savepoint.trigger, &body, &what).await;
+        let outcome = outcome.map_err(|error| mind_dir(error, savepoint))?;
         match read_location(outcome) {
             Ok(location) => {
                 self.await_end(job, &location).await?;
@@ -79,7 +81,7 @@ impl Cluster {
         let triggered = self
             .client
             .send::<Triggered>(Method::POST, &path, Some(&body), Repeat::Never);
-        let triggered = triggered.await.map_err(|error| self.about_job(job, error))?;
+        let triggered = triggered.await.map_err(|error| self.not_sent(job, &what, error))?;
         let progress = format!("{path}/{}", read_id(&triggered)?);
         let outcome = self.await_outcome(&Waiting { what: &what, progress }).await?;
         if let Some(cause) = &outcome.failure_cause {
@@ -111,9 +113,17 @@ impl Cluster {
             let sent = self
                 .client
                 .send::<Triggered>(Method::POST, &path, Some(body), Repeat::Idempotent);
-            sent.await.map_err(|error| self.about_job(job, error))?;
+            sent.await.map_err(|error| self.not_sent(job, what, error))?;
         }
         self.await_outcome(&waiting).await
+    }
+
+    /// The error for a request whose acceptance was not heard of.
+    fn not_sent(&self, job: &JobId, what: &str, error: EngineError) -> EngineError {
+        match error.kind {
+            ErrorKind::Lost | ErrorKind::Timeout => lost(what, error),
+            _ => self.about_job(job, error),
+        }
     }
 
     /// Waits until every task of the job runs or has finished: before that each savepoint fails. RUNNING alone says
@@ -325,6 +335,14 @@ fn read_location(outcome: Outcome) -> Result<String, RootCause> {
 pub(super) fn read_id(triggered: &Triggered) -> Result<JobId> {
     let id = triggered.request_id.parse();
     id.map_err(|error| EngineError::new(ErrorKind::Protocol, format!("the request's id: {error}")))
+}
+
+/// A request without a directory is malformed where the cluster has no default one.
+fn mind_dir(error: EngineError, request: &SavepointRequest) -> EngineError {
+    if error.kind == ErrorKind::Rejected && request.dir.is_none() {
+        return error.hint("give the directory to save in: the cluster has no default one");
+    }
+    error
 }
 
 const fn format_word(format: Format) -> &'static str {

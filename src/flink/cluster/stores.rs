@@ -178,14 +178,22 @@ pub(super) fn known_of(job: &JobId, statistics: &Checkpoints, kept: bool) -> Vec
 fn saved(job: &JobId, checkpoint: &Checkpoint, kept: bool) -> Option<Savepoint> {
     // Without a path it can't be restored from.
     let path = checkpoint.external_path.clone()?;
-    let gone = if is_here(&path) {
-        None
+    let (verdict, reason) = if is_here(&path) {
+        (Verdict::Usable, None)
     } else if checkpoint.discarded {
-        Some("the cluster has deleted it")
+        (Verdict::Gone, Some("the cluster has deleted it"))
     } else if !checkpoint.is_savepoint && !kept {
-        Some("the cluster deleted the job's checkpoints when the job ended")
+        (
+            Verdict::Gone,
+            Some("the cluster deleted the job's checkpoints when the job ended"),
+        )
+    } else if is_missing_here(&path) {
+        (
+            Verdict::Missing,
+            Some("the directory it was written to is on this machine, and it is not there"),
+        )
     } else {
-        None
+        (Verdict::Usable, None)
     };
     let kind = if checkpoint.is_savepoint {
         SavepointKind::Savepoint
@@ -201,8 +209,8 @@ fn saved(job: &JobId, checkpoint: &Checkpoint, kept: bool) -> Option<Savepoint> 
         size: u64::try_from(checkpoint.state_size).ok(),
         format_version: None,
         label: None,
-        verdict: if gone.is_some() { Verdict::Gone } else { Verdict::Usable },
-        reasons: gone.map(str::to_owned).into_iter().collect(),
+        verdict,
+        reasons: reason.map(str::to_owned).into_iter().collect(),
         sources: vec![SOURCE.to_owned()],
     })
 }
@@ -229,9 +237,19 @@ fn kind_by_name(plain: &str) -> SavepointKind {
 
 /// Whether this machine has a savepoint or checkpoint at that path.
 fn is_here(path: &str) -> bool {
+    local(path).is_some_and(|path| path.join("_metadata").is_file())
+}
+
+/// Whether this machine has the directory around that path and in it no savepoint or checkpoint. Without that directory
+/// nothing can be said: the cluster's machines may have it.
+fn is_missing_here(path: &str) -> bool {
+    local(path).is_some_and(|path| path.parent().is_some_and(Path::is_dir) && !path.join("_metadata").is_file())
+}
+
+/// A path of a local file system. `file://host/…` is another machine's.
+fn local(path: &str) -> Option<&Path> {
     let plain = plain(path);
-    // `file://host/…` is left with two slashes: another machine's.
-    plain.starts_with('/') && !plain.starts_with("//") && Path::new(plain).join("_metadata").is_file()
+    (plain.starts_with('/') && !plain.starts_with("//")).then(|| Path::new(plain))
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub(super) fn secrets(text: &str, dialect: &Dialect) -> Vec<Found> {
         let owner = owner(text, dialect).unwrap_or_default();
         search.options(Span::new(0, text.len()), &owner);
     }
+    search.found.sort_by_key(|found| found.span.start);
     search.found
 }
 

@@ -1,7 +1,9 @@
 //! The driver of `flink-rest://` against replies recorded from real clusters.
+#![allow(clippy::unwrap_used, reason = "a test that can not go on panics")]
 
 mod faults;
 mod live;
+mod saved;
 mod server;
 mod verbs;
 

@@ -19,12 +19,16 @@ pub enum Fault {
     Cut,
     /// The request is read, then nothing comes.
     Silence,
+    /// What a server of another kind says: the alert of one that speaks TLS.
+    NotHttp,
     /// A body without an end.
     Endless,
     /// A length is announced that nobody can hold.
     Huge,
     /// These bytes as the body of a 200.
-    Body(&'static [u8]),
+    Body(Vec<u8>),
+    /// The same, said to be gzip.
+    Gzip(Vec<u8>),
     /// A status and a body of another making.
     Status(u16, &'static str),
 }
@@ -51,6 +55,8 @@ struct State {
     in_progress: usize,
     operations: HashMap<String, Operation>,
     requests: Vec<(String, Value)>,
+    /// The last request's `Authorization`.
+    authorization: Option<String>,
 }
 
 /// The server. It ends with the test.
@@ -75,6 +81,7 @@ impl Server {
             in_progress: 2,
             operations: HashMap::new(),
             requests: Vec::new(),
+            authorization: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
@@ -138,6 +145,11 @@ impl Server {
             .filter(|(line, _)| line.starts_with(beginning))
             .cloned()
             .collect()
+    }
+
+    /// What the last request said in `Authorization`.
+    pub fn authorization(&self) -> Option<String> {
+        self.state().authorization.clone()
     }
 
     /// Returns when a request that begins so has been made.
@@ -273,11 +285,17 @@ impl State {
 
 /// Reads requests from one connection and answers them.
 async fn serve(mut stream: TcpStream, state: &Mutex<State>, asked: &Notify) {
-    while let Some((line, body)) = read_request(&mut stream).await {
+    while let Some(Request {
+        line,
+        body,
+        authorization,
+    }) = read_request(&mut stream).await
+    {
         let (method, path) = line.split_once(' ').unwrap();
         let (fault, (status, answer)) = {
             let mut state = state.lock().unwrap();
             state.requests.push((line.clone(), body.clone()));
+            state.authorization = authorization;
             let at = state
                 .faults
                 .iter()
@@ -289,8 +307,16 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>, asked: &Notify) {
         let sent = match fault {
             None => send(&mut stream, status, answer.to_string().as_bytes()).await,
             Some(Fault::Status(status, body)) => send(&mut stream, status, body.as_bytes()).await,
-            Some(Fault::Body(body)) => send(&mut stream, 200, body).await,
+            Some(Fault::Body(body)) => send(&mut stream, 200, &body).await,
+            Some(Fault::Gzip(body)) => {
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all(&[head.as_bytes(), &body].concat()).await
+            }
             Some(Fault::Cut) => return,
+            Some(Fault::NotHttp) => stream.write_all(&[21, 3, 1, 0, 2, 2, 22]).await,
             Some(Fault::Silence) => std::future::pending().await,
             Some(Fault::Huge) => {
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", u64::MAX / 2);
@@ -319,12 +345,18 @@ async fn send(stream: &mut TcpStream, status: u16, body: &[u8]) -> std::io::Resu
         "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).await?;
-    stream.write_all(body).await
+    stream.write_all(&[head.as_bytes(), body].concat()).await
 }
 
-/// `METHOD path` and the body; none at the end of the connection.
-async fn read_request(stream: &mut TcpStream) -> Option<(String, Value)> {
+struct Request {
+    /// `METHOD path`.
+    line: String,
+    body: Value,
+    authorization: Option<String>,
+}
+
+/// The next request; none at the end of the connection.
+async fn read_request(stream: &mut TcpStream) -> Option<Request> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -333,17 +365,27 @@ async fn read_request(stream: &mut TcpStream) -> Option<(String, Value)> {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
         }
+        // A TLS handshake, to which a server without TLS answers like this.
+        if bytes[0] == 0x16 {
+            send(stream, 400, b"").await.ok()?;
+            return None;
+        }
     };
-    let text = String::from_utf8(bytes[..head].to_vec()).unwrap().to_lowercase();
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+    let text = String::from_utf8(bytes[..head].to_vec()).unwrap();
+    let header = |name: &str| {
+        let lines = text.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.to_owned())
+    };
+    let length: usize = header("content-length").map_or(0, |length| length.parse().unwrap());
     while bytes.len() < head + length {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
         }
     }
-    let line = String::from_utf8(bytes[..head].to_vec()).unwrap();
-    let line = line.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned();
-    let body = serde_json::from_slice(&bytes[head..]).unwrap_or(Value::Null);
-    Some((line, body))
+    Some(Request {
+        line: text.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned(),
+        body: serde_json::from_slice(&bytes[head..]).unwrap_or(Value::Null),
+        authorization: header("authorization"),
+    })
 }

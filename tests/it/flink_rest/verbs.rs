@@ -3,11 +3,11 @@
 use serde_json::json;
 use skep::flink::FlinkRest;
 use skep_engine::{
-    CheckpointRequest, EndedBy, Engine, ErrorKind, Format, JobId, JobState, SavepointKind, SavepointRequest,
+    CheckpointRequest, EndedBy, Engine, ErrorKind, Format, JobId, JobState, SavepointKind, SavepointRequest, Secret,
     StopRequest, Target, Verdict,
 };
 
-use super::server::Server;
+use super::server::{Fault, Server};
 use super::{VERSIONS, connect, jobs, savepoint_request, stores, trigger};
 
 const UNKNOWN: JobId = JobId::from_bytes([0xff; 16]);
@@ -26,6 +26,18 @@ async fn a_connection_takes_job_verbs_and_no_sql() {
         assert!(can.savepoint && can.stop && can.cancel && can.checkpoint && can.drain && can.native_format);
         assert!(!can.restore && !can.chosen_job_id && !can.jobs_end_with_shell);
     }
+}
+
+#[tokio::test]
+async fn user_and_password_are_sent_and_not_shown() {
+    let server = Server::start("2.3.0", "running").await;
+    assert!(connect(&server).await.is_ok() && server.authorization().is_none());
+    let mut target = Target::new(server.url.clone(), "/nonexistent");
+    target.user = Some("me".to_owned());
+    target.password = Some(Secret::new("geheim".to_owned()));
+    let connection = FlinkRest::new().connect(&target).await.unwrap();
+    assert_eq!(server.authorization().as_deref(), Some("Basic bWU6Z2VoZWlt"));
+    assert_eq!(connection.url, server.url);
 }
 
 #[tokio::test]
@@ -102,7 +114,13 @@ async fn a_failing_job_says_why() {
                 "{version} {moment}"
             );
             let detail = jobs.detail(&server.job()).await.unwrap();
-            assert!(detail.exceptions[0].contains("ArithmeticException: / by zero (in Source: gen"));
+            assert!(
+                detail.exceptions[0].contains(": ArithmeticException: / by zero"),
+                "{:?}",
+                detail.exceptions
+            );
+            // A failure of the job as a whole names no task.
+            assert_eq!(detail.exceptions[0].contains("(in Source: gen"), moment == "restarting");
         }
     }
 }
@@ -119,7 +137,8 @@ async fn a_detail_has_vertices_checkpoints_and_facts() {
             (detail.vertices[0].state.as_str(), detail.vertices[0].parallelism),
             ("RUNNING", 1)
         );
-        assert!(detail.vertices[0].rows_out.is_some());
+        // Its metrics had not been collected when this was recorded.
+        assert_eq!((detail.vertices[0].rows_in, detail.vertices[0].rows_out), (None, None));
         assert!(detail.exceptions.is_empty());
         assert_eq!(detail.restored_from, None);
         let fact = |name: &str| {
@@ -150,6 +169,10 @@ async fn a_restored_job_says_from_what() {
     for version in VERSIONS {
         let server = Server::start(version, "drained").await;
         let detail = jobs(&server).await.detail(&server.job()).await.unwrap();
+        assert_eq!(
+            (detail.vertices[0].rows_out, detail.vertices[1].rows_in),
+            (Some(80), Some(80))
+        );
         let from = detail.restored_from.unwrap();
         assert!(from.starts_with("file:/srv/flink/savepoints/savepoint-"), "{from}");
     }
@@ -296,6 +319,24 @@ async fn a_savepoint_that_fails_gives_the_root_cause_first() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_cluster_without_a_default_directory_wants_one() {
+    let server = Server::start("2.3.0", "running").await;
+    let (jobs, job) = (jobs(&server).await, server.job());
+    let wanted = r#"{"errors": ["org.apache.flink.runtime.rest.handler.RestHandlerException: Config key [execution.checkpointing.savepoint-dir] is not set. Property [targetDirectory] must be provided.\n\tat a.b.C.d(C.java:1)"]}"#;
+    server.fault("POST ", Fault::Status(400, wanted));
+    let error = jobs.savepoint(&job, savepoint_request(7)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Rejected);
+    assert!(error.message.contains("savepoint-dir] is not set"), "{error}");
+    assert_eq!(error.hints.len(), 1);
+    server.fault("POST ", Fault::Status(400, wanted));
+    let stop = StopRequest {
+        savepoint: savepoint_request(8),
+        drain: false,
+    };
+    assert_eq!(jobs.stop(&job, stop).await.unwrap_err().hints, error.hints);
 }
 
 #[tokio::test]
@@ -455,36 +496,4 @@ async fn a_watched_job_shows_its_end() {
         .await
         .unwrap();
     assert!(seen.problem.is_none());
-}
-
-#[tokio::test]
-async fn what_outlives_a_job_is_told_apart_from_what_does_not() {
-    for version in VERSIONS {
-        for (moment, kept) in [
-            ("saved", true),
-            ("canceled", true),
-            ("failed", true),
-            ("finished", false),
-        ] {
-            let server = Server::start(version, moment).await;
-            let found = stores(&server).await.find(Some(&server.job()), &[]).await.unwrap();
-            assert!(found.is_sorted_by_key(|saved| std::cmp::Reverse(saved.taken)));
-            let usable = |kind| {
-                found
-                    .iter()
-                    .any(|saved| saved.kind == kind && saved.verdict == Verdict::Usable)
-            };
-            if !found.is_empty() {
-                assert_eq!(usable(SavepointKind::Checkpoint), kept, "{version} {moment}");
-            }
-            assert_eq!(
-                usable(SavepointKind::Savepoint),
-                matches!(moment, "saved" | "finished"),
-                "{version} {moment}"
-            );
-            for gone in found.iter().filter(|saved| saved.verdict == Verdict::Gone) {
-                assert_eq!(gone.reasons.len(), 1);
-            }
-        }
-    }
 }

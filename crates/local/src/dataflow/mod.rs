@@ -1,5 +1,23 @@
 //! A planned query that computes micro-batches, and whose state can be saved and brought back.
 
+mod aggregate;
+mod check;
+mod constant;
+mod error;
+mod fingerprint;
+mod groups;
+mod input;
+mod lower;
+mod pace;
+mod pane;
+mod plan;
+mod query;
+mod slot;
+pub mod source;
+mod trace;
+mod upper;
+mod windows;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,6 +26,9 @@ use datafusion::arrow::datatypes::SchemaRef;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use skep_engine::{Batch, Result, Vertex};
+
+use self::error::{failed, rejected};
+pub use self::plan::build;
 
 /// What comes after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,1 +1,34 @@
 //! Drives a dataflow as a job.
+//!
+//! A [`Host`] is one `local:DIR`. Its layout:
+//!
+//! ```text
+//! DIR/jobs/<job id>/job.json    what it takes to run the job again, and how it ended
+//!                   lock        held by the process that runs it
+//!                   successor   held by the process that continues it under another id
+//!                   socket      where that process takes job verbs
+//!                   chk-N/      checkpoints
+//!                   log         the job's log, once it has ended
+//! DIR/savepoints/savepoint-<job>-<random>/
+//! ```
+//!
+//! Each job has one thread: it steps the dataflow, hands the rows to the sink and, between two steps, saves the state.
+//! So a state is consistent without barriers.
+
+mod checkpoint;
+mod control;
+mod file;
+mod handle;
+mod host;
+mod job;
+mod lock;
+mod record;
+mod restore;
+mod settings;
+mod sink;
+mod snapshot;
+mod socket;
+mod stores;
+
+pub use host::{Host, JobSpec, SinkSpec, Started};
+pub use sink::validate;

@@ -1,0 +1,252 @@
+//! A table on its way into the plan: paced, with its watermark, its late rows apart.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use datafusion::arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
+use datafusion::arrow::compute::{cast, filter_record_batch, not};
+use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
+use datafusion::common::DFSchema;
+use datafusion::execution::session_state::SessionState;
+use datafusion::physical_expr::PhysicalExpr;
+use serde_json::{Value, json};
+use skep_engine::{EngineError, Result};
+
+use super::error::{failed, rejected};
+use super::pace::Pace;
+use super::slot::{Scan, Slot};
+use super::source::{Pull, Reader};
+use super::trace::Traced;
+use crate::table::Table;
+
+/// Milliseconds as Arrow has them.
+type Millis = PrimitiveArray<TimestampMillisecondType>;
+
+/// A scan that the input feeds.
+struct Feed {
+    slot: Arc<Slot>,
+    /// The slot's columns among the reader's.
+    columns: Vec<usize>,
+    /// The end of the window that a row falls into.
+    window_end: Option<Arc<dyn PhysicalExpr>>,
+}
+
+/// One table that the plan reads.
+pub(super) struct Input {
+    /// The table.
+    pub(super) table: Arc<Table>,
+    reader: Reader,
+    feeds: Vec<Feed>,
+    watermark: Option<Arc<dyn PhysicalExpr>>,
+    /// The watermark after the rows so far, in milliseconds.
+    pub(super) current: Option<i64>,
+    pace: Pace,
+    ended: bool,
+    /// Rows read so far.
+    pub(super) rows: u64,
+}
+
+/// Late rows of one scan.
+pub(super) struct Late {
+    pub(super) slot: Arc<Slot>,
+    pub(super) rows: RecordBatch,
+}
+
+/// What an input did.
+pub(super) enum Fed {
+    /// It put rows into its slots; the late ones are apart.
+    Rows {
+        rows: usize,
+        late: Vec<Late>,
+    },
+    Idle(Duration),
+    End,
+}
+
+impl Input {
+    /// Reads a table for those scans of it. `windows` has the window end of each reference of the query, if rows that come
+    /// after their window's end are to be dropped.
+    pub(super) fn new(
+        state: &SessionState,
+        scans: Vec<Scan>,
+        windows: &[Traced],
+        per_second: Option<u64>,
+    ) -> Result<Option<Self>> {
+        let Some(table) = scans.first().map(|scan| scan.table.clone()) else {
+            return Ok(None);
+        };
+        let mut wanted: Vec<usize> = scans.iter().flat_map(|scan| scan.projection.iter().copied()).collect();
+        let mut watermark = None;
+        if let Some(declared) = &table.watermark {
+            let schema = rejected(DFSchema::try_from(table.schema.clone()))?;
+            let expression = rejected(state.create_logical_expr(&declared.expression, &schema))?;
+            for column in expression.column_refs() {
+                wanted.push(failed(table.schema.index_of(&column.name))?);
+            }
+            watermark = Some(expression);
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        let reader = Reader::new(state, &table, &wanted, true)?;
+        let watermark = match watermark {
+            None => None,
+            Some(expression) => {
+                let schema = rejected(DFSchema::try_from(reader.schema()))?;
+                Some(rejected(state.create_physical_expr(expression, &schema))?)
+            }
+        };
+        let mut feeds = Vec::new();
+        for scan in scans {
+            let columns = scan
+                .projection
+                .iter()
+                .filter_map(|column| wanted.binary_search(column).ok())
+                .collect();
+            let window_end = match windows.iter().find(|traced| traced.reference == scan.reference) {
+                Some(traced) if watermark.is_some() => {
+                    let schema = DFSchema::try_from_qualified_schema(traced.name.clone(), &reader.schema());
+                    let expression = state.create_physical_expr(traced.expression.clone(), &rejected(schema)?);
+                    Some(rejected(expression)?)
+                }
+                _ => None,
+            };
+            feeds.push(Feed {
+                slot: scan.slot,
+                columns,
+                window_end,
+            });
+        }
+        let pace = Pace::new(per_second);
+        Ok(Some(Self {
+            table,
+            reader,
+            feeds,
+            watermark,
+            current: None,
+            pace,
+            ended: false,
+            rows: 0,
+        }))
+    }
+
+    /// Whether the table has a watermark.
+    pub(super) const fn has_watermark(&self) -> bool {
+        self.watermark.is_some()
+    }
+
+    /// Whether all rows were read.
+    pub(super) const fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads some rows into the slots.
+    pub(super) fn feed(&mut self) -> Result<Fed> {
+        if self.ended {
+            return Ok(Fed::End);
+        }
+        let allowed = match self.pace.allowance(Instant::now()) {
+            Ok(rows) => rows,
+            Err(wait) => return Ok(Fed::Idle(wait)),
+        };
+        let batch = match self.reader.pull(allowed)? {
+            Pull::Rows(batch) => batch,
+            Pull::Idle(wait) => return Ok(Fed::Idle(wait)),
+            Pull::End => {
+                self.ended = true;
+                return Ok(Fed::End);
+            }
+        };
+        let rows = batch.num_rows();
+        self.pace.spend(rows);
+        self.rows += rows as u64;
+        let late = self.distribute(&batch)?;
+        Ok(Fed::Rows { rows, late })
+    }
+
+    /// Puts the rows into the slots and moves the watermark. A row is late if the watermark of the rows before it has
+    /// passed its window; only the order of the rows decides, never where a micro-batch ends.
+    fn distribute(&mut self, batch: &RecordBatch) -> Result<Vec<Late>> {
+        let Some(watermark) = &self.watermark else {
+            for feed in &self.feeds {
+                feed.slot.push(failed(batch.project(&feed.columns))?);
+            }
+            return Ok(Vec::new());
+        };
+        let watermarks = millis(watermark, batch)?;
+        let before = self.current;
+        let mut late = Vec::new();
+        for feed in &self.feeds {
+            let rows = failed(batch.project(&feed.columns))?;
+            let Some(window_end) = &feed.window_end else {
+                feed.slot.push(rows);
+                continue;
+            };
+            let is_late = lateness(&millis(window_end, batch)?, &watermarks, before);
+            if is_late.true_count() == 0 {
+                feed.slot.push(rows);
+                continue;
+            }
+            late.push(Late {
+                slot: feed.slot.clone(),
+                rows: failed(filter_record_batch(&rows, &is_late))?,
+            });
+            feed.slot
+                .push(failed(filter_record_batch(&rows, &failed(not(&is_late))?))?);
+        }
+        self.current = watermarks.iter().flatten().max().max(before);
+        Ok(late)
+    }
+
+    /// Its offset and watermark.
+    pub(super) fn snapshot(&mut self) -> Result<(Vec<RecordBatch>, Value)> {
+        let (tables, source) = self.reader.snapshot()?;
+        Ok((
+            tables,
+            json!({ "source": source, "watermark": self.current, "rows": self.rows }),
+        ))
+    }
+
+    /// Goes to an offset.
+    pub(super) fn restore(&mut self, tables: Vec<RecordBatch>, meta: &Value) -> Result<()> {
+        let missing = || EngineError::refused(format!("The saved state of table {} is not complete.", self.table.path));
+        self.reader.restore(tables, meta.get("source").ok_or_else(missing)?)?;
+        self.current = meta.get("watermark").and_then(Value::as_i64);
+        self.rows = meta.get("rows").and_then(Value::as_u64).ok_or_else(missing)?;
+        Ok(())
+    }
+}
+
+/// Evaluates an expression that is a time.
+fn millis(expression: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<Millis> {
+    let array = failed(
+        expression
+            .evaluate(batch)
+            .and_then(|value| value.into_array(batch.num_rows())),
+    )?;
+    if !matches!(array.data_type(), DataType::Timestamp(..)) {
+        return Err(EngineError::failed(format!(
+            "A watermark must be a timestamp, but is {}.",
+            array.data_type()
+        )));
+    }
+    let array = failed(cast(&array, &DataType::Timestamp(TimeUnit::Millisecond, None)))?;
+    Ok(array.as_primitive::<TimestampMillisecondType>().clone())
+}
+
+/// Which rows come after the end of their window.
+fn lateness(window_ends: &Millis, watermarks: &Millis, before: Option<i64>) -> BooleanArray {
+    let mut current = before.unwrap_or(i64::MIN);
+    let late = (0..window_ends.len()).map(|row| {
+        let late = window_ends.is_valid(row) && passed(window_ends.value(row), current);
+        if watermarks.is_valid(row) {
+            current = current.max(watermarks.value(row));
+        }
+        late
+    });
+    late.map(Some).collect()
+}
+
+/// Whether a watermark closes a window: it is at the window's last millisecond.
+pub(super) const fn passed(window_end: i64, watermark: i64) -> bool {
+    window_end.saturating_sub(1) <= watermark
+}

@@ -1,0 +1,243 @@
+//! The leaves of a plan: slots that a step fills and the plan drains, and tables that are read whole.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use async_trait::async_trait;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use futures::StreamExt;
+
+use super::source;
+use crate::table::Table;
+
+/// A leaf of a plan: a step puts rows in, the plan takes them out.
+pub(super) struct Slot {
+    schema: SchemaRef,
+    batches: Mutex<Vec<RecordBatch>>,
+}
+
+impl Slot {
+    /// An empty slot.
+    pub(super) fn new(schema: SchemaRef) -> Arc<Self> {
+        Arc::new(Self {
+            schema,
+            batches: Mutex::default(),
+        })
+    }
+
+    /// Puts rows in.
+    pub(super) fn push(&self, batch: RecordBatch) {
+        lock(&self.batches).push(batch);
+    }
+
+    /// The leaf of a plan that drains the slot. It says that it is finite: the plan runs over one micro-batch at a time.
+    pub(super) fn leaf(self: &Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        leaf(self.clone())
+    }
+}
+
+fn leaf(stream: Arc<dyn PartitionStream>) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema = stream.schema().clone();
+    Ok(Arc::new(StreamingTableExec::try_new(
+        schema,
+        vec![stream],
+        None,
+        vec![],
+        false,
+        None,
+    )?))
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Slot")
+    }
+}
+
+/// One scan of a table in a plan.
+#[derive(Debug, Clone)]
+pub(super) struct Scan {
+    /// Which reference of the query it is.
+    pub(super) reference: usize,
+    /// The table.
+    pub(super) table: Arc<Table>,
+    /// The table's columns that the plan wants.
+    pub(super) projection: Vec<usize>,
+    /// Where its rows are put.
+    pub(super) slot: Arc<Slot>,
+}
+
+impl PartitionStream for Slot {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let batches = std::mem::take(&mut *lock(&self.batches));
+        let rows = futures::stream::iter(batches.into_iter().map(Ok));
+        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), rows))
+    }
+}
+
+/// What stands in the plan for a table that is read as a stream. Each scan of it makes a slot.
+#[derive(Debug)]
+pub(super) struct SlotTable {
+    /// Which reference of the query it is.
+    pub(super) reference: usize,
+    /// The table.
+    pub(super) table: Arc<Table>,
+    /// Whether its input ends.
+    pub(super) bounded: bool,
+    made: Arc<Scans>,
+}
+
+/// The scans of a plan.
+#[derive(Debug, Default)]
+pub(super) struct Scans(Mutex<Vec<Scan>>);
+
+impl Scans {
+    /// The scan that this leaf of a physical plan is.
+    pub(super) fn of(&self, leaf: &dyn ExecutionPlan) -> Option<Scan> {
+        let exec = leaf.downcast_ref::<StreamingTableExec>()?;
+        let stream = Arc::as_ptr(exec.partitions().first()?).cast::<()>();
+        lock(&self.0)
+            .iter()
+            .find(|scan| Arc::as_ptr(&scan.slot).cast::<()>() == stream)
+            .cloned()
+    }
+}
+
+impl Scans {
+    /// The table of that reference of the query.
+    pub(super) fn table(&self, reference: usize) -> Option<Arc<Table>> {
+        lock(&self.0)
+            .iter()
+            .find(|scan| scan.reference == reference)
+            .map(|scan| Arc::clone(&scan.table))
+    }
+}
+
+impl SlotTable {
+    /// A stand-in for that reference of the query.
+    pub(super) fn new(reference: usize, table: Arc<Table>, bounded: bool, made: Arc<Scans>) -> Self {
+        Self {
+            reference,
+            table,
+            bounded,
+            made,
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for SlotTable {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        _limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let projection = projection
+            .cloned()
+            .unwrap_or_else(|| (0..self.table.schema.fields().len()).collect());
+        let schema: SchemaRef = self.table.schema.project(&projection)?.into();
+        let slot = Slot::new(schema);
+        let scan = Scan {
+            reference: self.reference,
+            table: self.table.clone(),
+            projection,
+            slot: slot.clone(),
+        };
+        lock(&self.made.0).push(scan);
+        slot.leaf()
+    }
+}
+
+/// A table that is read whole whenever the plan runs; with a cache, only the first time.
+pub(super) struct WholeTable {
+    state: Arc<SessionState>,
+    scan: Scan,
+    cache: Option<Arc<OnceLock<Vec<RecordBatch>>>>,
+}
+
+impl WholeTable {
+    /// A leaf that gives all rows of that scan.
+    pub(super) fn leaf(state: Arc<SessionState>, scan: Scan, cached: bool) -> Result<Arc<dyn ExecutionPlan>> {
+        leaf(Arc::new(Self {
+            state,
+            scan,
+            cache: cached.then(Arc::default),
+        }))
+    }
+}
+
+impl fmt::Debug for WholeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WholeTable({})", self.scan.table.path)
+    }
+}
+
+impl PartitionStream for WholeTable {
+    fn schema(&self) -> &SchemaRef {
+        &self.scan.slot.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let schema = self.scan.slot.schema.clone();
+        let (state, scan, cache) = (self.state.clone(), self.scan.clone(), self.cache.clone());
+        let rows = futures::stream::once(async move {
+            let open = || {
+                source::scan(&state, &scan.table, Some(&scan.projection))
+                    .map_err(|error| DataFusionError::External(Box::new(error)))
+            };
+            let Some(cache) = cache else { return open() };
+            if cache.get().is_none() {
+                let batches = open()?
+                    .collect::<Vec<_>>()
+                    .await
+                    .into_iter()
+                    .collect::<Result<Vec<_>>>()?;
+                cache.get_or_init(|| batches);
+            }
+            let batches = cache.get().cloned().unwrap_or_default();
+            let rows = futures::stream::iter(batches.into_iter().map(Ok));
+            let stream: SendableRecordBatchStream =
+                Box::pin(RecordBatchStreamAdapter::new(scan.slot.schema.clone(), rows));
+            Ok(stream)
+        });
+        let rows = rows.flat_map(|opened| match opened {
+            Ok(stream) => stream,
+            Err(error) => {
+                let schema = Arc::new(datafusion::arrow::datatypes::Schema::empty());
+                Box::pin(RecordBatchStreamAdapter::new(
+                    schema,
+                    futures::stream::iter([Err(error)]),
+                ))
+            }
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    }
+}
+
+/// A panic while the lock was held can't have left the list half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,12 @@
+//! Reads SQL: which statement is it, and what does it say.
+
+pub(crate) mod ddl;
+mod dialect;
+pub(crate) mod names;
+mod reader;
+pub(crate) mod statement;
+mod tvf;
+pub(crate) mod types;
+
+pub(crate) use reader::Reader;
+pub(crate) use statement::Statement;

@@ -1,0 +1,88 @@
+//! Results that are Flink's and not DataFusion's.
+
+use crate::world::{World, fetch};
+
+#[tokio::test]
+async fn results_are_flinks() {
+    let w = World::new().await;
+    let mut wrong = Vec::new();
+    for (sql, expected) in [
+        // Averages of integers are integers, with the fraction cut off.
+        ("SELECT avg(a) FROM (VALUES (1), (2), (NULL)) AS t(a)", "1"),
+        ("SELECT avg(a) FROM (VALUES (-1), (-2)) AS t(a)", "-1"),
+        ("SELECT avg(a) FROM (VALUES (1), (2)) AS t(a) WHERE a > 5", "∅"),
+        ("SELECT avg(DISTINCT a) FROM (VALUES (1), (1), (4)) AS t(a)", "2"),
+        ("SELECT avg(CAST(a AS DOUBLE)) FROM (VALUES (1), (2)) AS t(a)", "1.5"),
+        ("SELECT 5 / 2", "2"),
+        ("SELECT -5 / 2", "-2"),
+        ("SELECT MOD(-5, 3)", "-2"),
+        // Numbers with a point are decimals.
+        ("SELECT 1.10 * 3", "3.30"),
+        ("SELECT 0.1 + 0.2", "0.3"),
+        // Casts to text.
+        ("SELECT CAST(TRUE AS STRING)", "TRUE"),
+        ("SELECT CAST(CAST(1 AS DOUBLE) AS STRING)", "1.0"),
+        ("SELECT CAST(1e10 AS VARCHAR)", "1.0E10"),
+        (
+            "SELECT CAST(TIMESTAMP '2024-01-02 03:04:05' AS STRING)",
+            "2024-01-02 03:04:05.000000",
+        ),
+        (
+            "SELECT CAST(CAST(TIMESTAMP '2024-01-02 03:04:05.678' AS TIMESTAMP(3)) AS STRING)",
+            "2024-01-02 03:04:05.678",
+        ),
+        ("SELECT CAST(DATE '2024-01-02' AS STRING)", "2024-01-02"),
+        ("SELECT CAST(12.50 AS STRING)", "12.50"),
+        ("SELECT CAST('12' AS INT) + 1", "13"),
+        ("SELECT CAST(1.9 AS INT)", "1"),
+        ("SELECT TRY_CAST('x' AS INT)", "∅"),
+        // Text.
+        ("SELECT CONCAT('a', NULL)", "∅"),
+        ("SELECT CONCAT('a', 'b', 'c')", "abc"),
+        ("SELECT UPPER('é') || LOWER('X')", "Éx"),
+        ("SELECT SUBSTRING('hello' FROM 2 FOR 3)", "ell"),
+        ("SELECT CHAR_LENGTH('héé')", "3"),
+        ("SELECT IF(1 > 2, 'a', 'b')", "b"),
+        ("SELECT COALESCE(NULL, 'x')", "x"),
+        ("SELECT NULLIF(1, 1)", "∅"),
+        // Time.
+        (
+            "SELECT DATE_FORMAT(TIMESTAMP '2013-01-05 14:07:09', 'yyyy-MM-dd HH:mm')",
+            "2013-01-05 14:07",
+        ),
+        ("SELECT DATE_FORMAT('2013-01-05 14:07:09', 'dd.MM.yy')", "05.01.13"),
+        ("SELECT EXTRACT(HOUR FROM TIMESTAMP '2013-01-05 14:07:09')", "14"),
+        (
+            "SELECT TIMESTAMP '2013-01-05 14:07:09' + INTERVAL '1' DAY",
+            "2013-01-06T14:07:09",
+        ),
+        // Rounding.
+        ("SELECT ROUND(2.5)", "3"),
+        ("SELECT ROUND(CAST(-2.5 AS DOUBLE))", "-3.0"),
+        ("SELECT ROUND(2.345, 2)", "2.35"),
+    ] {
+        let found = match w.submit(sql).await {
+            Ok(operation) => fetch(operation)
+                .await
+                .map_or_else(|e| e.message, |rows| rows[1..].join(", ")),
+            Err(e) => e.message,
+        };
+        if found != expected {
+            wrong.push(format!("{sql}: {found}, expected {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn a_batch_query_has_one_instant() {
+    let w = World::new().await;
+    let sql = "SELECT count(DISTINCT CURRENT_TIMESTAMP) AS n, count(DISTINCT PROCTIME()) AS p, \
+               count(DISTINCT NOW()) AS w FROM generate_series(1, 200000)";
+    assert_eq!(w.values(sql).await, ["1|1|1"]);
+    let now = jiff::Timestamp::now().as_second();
+    let told: i64 = w.value("SELECT UNIX_TIMESTAMP()").await.parse().unwrap();
+    assert!((now - told).abs() < 60, "{now} {told}");
+    let today = w.value("SELECT CURRENT_DATE = CAST(LOCALTIMESTAMP AS DATE)").await;
+    assert_eq!(today, "true");
+}
