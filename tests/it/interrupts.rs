@@ -1,7 +1,10 @@
 //! Ctrl-C, Ctrl-Z, Ctrl-D and the signals, in a real terminal, against an engine that misbehaves on command.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
 use crate::world::pty::Ended;
-use crate::world::{Pty, World};
+use crate::world::{Pty, World, scripted};
 use rustix::process::Signal;
 
 const CTRL_C: &str = "\x03";
@@ -17,9 +20,13 @@ fn shell(world: &World) -> Pty {
 
 /// A shell within a shell with job control, which is what Ctrl-Z and `fg` are about.
 fn shell_in_bash(world: &World) -> Pty {
-    let mut pty = world.program("bash").with("--norc --noprofile -i").env("PS1", "bash$ ").pty();
+    let mut pty = world
+        .program("bash")
+        .with("--norc --noprofile -i")
+        .env("PS1", "bash$ ")
+        .pty();
     pty.wait_for("bash", |screen| screen.line == "bash$ ");
-    pty.line(&format!("{} -u scripted:", crate::world::scripted().display()));
+    pty.line(&format!("{} -u scripted:", scripted().display()));
     pty.wait_prompt("scripted> ");
     pty
 }
@@ -37,11 +44,16 @@ fn ctrl_c_ends_an_endless_query_and_the_job_behind_it() {
     start_endless(&mut pty);
     pty.send(CTRL_C);
     let screen = pty.wait_prompt("scripted> ");
-    assert!(screen.has("cancelling …") && screen.has("3 rows · cancelled: job "), "{screen}");
+    assert!(
+        screen.has("cancelling …") && screen.has("3 rows · cancelled: job "),
+        "{screen}"
+    );
     assert!(screen.has(" is CANCELED"), "{screen}");
     assert!(world.journal().contains(&"cancel operation of endless".to_owned()));
     pty.line("!jobs -a");
-    pty.wait_for("the engine's word", |screen| screen.has("CANCELED  ") && !screen.has("RUNNING"));
+    pty.wait_for("the engine's word", |screen| {
+        screen.has("CANCELED  ") && !screen.has("RUNNING")
+    });
 }
 
 #[test]
@@ -66,7 +78,10 @@ fn a_second_ctrl_c_leaves_a_cancel_that_hangs_to_the_job_table() {
     pty.wait_text("cancelling …");
     pty.send(CTRL_C);
     let screen = pty.wait_prompt("scripted [1]> ");
-    assert!(screen.has("[1] the cancel of job ") && screen.has(" goes on · !job %1"), "{screen}");
+    assert!(
+        screen.has("[1] the cancel of job ") && screen.has(" goes on · !job %1"),
+        "{screen}"
+    );
     pty.line("!jobs");
     pty.wait_text("RUNNING, cancelling");
     world.open_gate();
@@ -88,7 +103,11 @@ fn a_cancel_that_lies_is_not_believed() {
     assert!(screen.has(" is CANCELED"), "{screen}");
     // The operation's cancel changed nothing: the job was asked for by its id.
     let journal = world.journal();
-    let steps: Vec<&str> = journal.iter().map(String::as_str).filter(|line| line.starts_with("cancel ")).collect();
+    let steps: Vec<&str> = journal
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.starts_with("cancel "))
+        .collect();
     assert_eq!(steps, ["cancel operation of endless", "cancel job endless"]);
 }
 
@@ -106,6 +125,57 @@ fn a_query_that_can_t_be_cancelled_is_said_to_run() {
 }
 
 #[test]
+fn ctrl_c_before_the_engine_has_answered_cancels_what_it_then_starts() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("INSERT INTO orders SLOWLY;");
+    pty.wait_for("the statement", |screen| !screen.editing);
+    pty.send(CTRL_C);
+    pty.wait_text("will be cancelled as soon as the engine answers");
+    world.open_gate();
+    let screen = pty.wait_prompt("scripted> ");
+    assert!(
+        screen.has("nothing shown · cancelled: job ") && screen.has(" is CANCELED"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_a_submission_that_hangs() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("INSERT INTO orders SLOWLY;");
+    pty.wait_for("the statement", |screen| !screen.editing);
+    pty.send(CTRL_C);
+    pty.wait_text("will be cancelled as soon as the engine answers");
+    pty.send(CTRL_C);
+    pty.wait_prompt("scripted> ");
+    world.open_gate();
+    pty.wait_text("accepted late as job ");
+    pty.wait_text("and cancelled");
+    pty.wait_prompt("scripted> ");
+}
+
+#[test]
+fn ctrl_c_between_the_statements_of_a_script_stops_it() {
+    let world = World::new();
+    // So many statements that most of the time is spent between them.
+    let script = world.write("script.sql", &"CANCEL WORKS;\n".repeat(200_000));
+    let mut pty = world
+        .scripted()
+        .with("-u scripted: -e")
+        .arg("SELECT 3")
+        .arg("-f")
+        .arg(script)
+        .pty();
+    pty.wait_text("row 2");
+    pty.send(CTRL_C);
+    let Ended { code, screen, .. } = pty.wait();
+    assert_eq!(code, 130, "{screen}");
+    assert!(world.journal().len() < 200_000);
+}
+
+#[test]
 fn ctrl_z_detaches_a_query_and_fg_shows_each_row_once() {
     let world = World::new();
     let mut pty = shell(&world);
@@ -115,36 +185,48 @@ fn ctrl_z_detaches_a_query_and_fg_shows_each_row_once() {
     assert!(screen.has("[1] detached · job "), "{screen}");
     pty.line("!jobs");
     pty.wait_text("%1  RUNNING");
-    assert!(!world.journal().iter().any(|line| line.starts_with("cancel")), "nothing was cancelled");
+    assert!(
+        !world.journal().iter().any(|line| line.starts_with("cancel")),
+        "nothing was cancelled"
+    );
 }
 
 #[test]
 fn rows_of_a_detached_query_are_all_seen_exactly_once() {
     let world = World::new();
-    // Results go to a file, so that every row can be counted.
-    let rows = world.path("rows");
-    let mut pty = world
-        .program("bash")
-        .arg("-c")
-        .arg(format!("exec {} -u scripted: -o csv --showHeader=false >{}", crate::world::scripted().display(), rows.display()))
-        .pty();
+    // Results go to a pipe, so that every row is counted when it comes.
+    let pipe = world.path("rows");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let command = format!(
+        "exec {} -u scripted: -o csv --showHeader=false >{}",
+        scripted().display(),
+        pipe.display()
+    );
+    let mut pty = world.program("bash").arg("-c").arg(command).pty();
+    let mut rows = BufReader::new(File::open(pipe).unwrap()).lines().map(Result::unwrap);
     pty.wait_prompt("scripted> ");
-    let count = || std::fs::read_to_string(&rows).unwrap().lines().count();
     pty.line("SELECT GATED 3000;");
-    pty.wait_for("nothing but the line", |screen| !screen.editing);
+    let shown: Vec<String> = rows.by_ref().take(3).collect();
     pty.send(CTRL_Z);
-    pty.wait_prompt("scripted [1]> ");
-    let before = count();
+    let screen = pty.wait_prompt("scripted [1]> ");
+    assert!(screen.has("[1] detached · job "), "{screen}");
     world.open_gate();
     pty.line("!fg %1");
-    pty.wait_text("and no more to come");
-    pty.wait_prompt("scripted> ");
+    // The pipe holds less than all rows.
+    let rest: Vec<String> = rows.by_ref().take(2997).collect();
+    pty.wait_text("[1] 2,997 rows, and no more to come");
+    pty.wait_text("FINISHED");
     pty.send(CTRL_D);
     assert_eq!(pty.wait().code, 0);
-    let text = std::fs::read_to_string(&rows).unwrap();
     let expected: Vec<String> = (0..3000).map(|n| format!("{n},row {n}")).collect();
-    assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{before} rows came before it was detached");
-    assert!(before < 3000);
+    assert_eq!([shown, rest].concat(), expected);
+    assert_eq!(rows.next(), None);
 }
 
 #[test]
@@ -277,7 +359,10 @@ fn ctrl_d_stops_local_jobs_with_a_savepoint_and_says_how_to_go_on() {
     let Ended { code, screen, .. } = pty.wait();
     assert_eq!(code, 0, "{screen}");
     assert!(screen.has("[1] orders stopped with a savepoint"), "{screen}");
-    assert!(screen.has("to go on: skep -u scripted:inside, then !restore orders"), "{screen}");
+    assert!(
+        screen.has("to go on: skep -u scripted:inside, then !restore orders"),
+        "{screen}"
+    );
     assert!(world.journal().contains(&"stop orders".to_owned()));
 }
 
@@ -342,12 +427,22 @@ fn a_terminal_that_is_taken_away_ends_the_shell() {
     // The system takes the terminal from everybody when the session's leader dies. A subshell that outlives it tells how
     // skep ended, through a pipe that can be waited for.
     let told = world.path("told");
-    assert!(std::process::Command::new("mkfifo").arg(&told).status().unwrap().success());
-    let mut pty = world.program("bash").with("--norc --noprofile -i").env("PS1", "bash$ ").pty();
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&told)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut pty = world
+        .program("bash")
+        .with("--norc --noprofile -i")
+        .env("PS1", "bash$ ")
+        .pty();
     pty.wait_for("bash", |screen| screen.line == "bash$ ");
     pty.line(&format!(
         "(trap '' HUP; {} -u scripted:inside; echo $? >{})",
-        crate::world::scripted().display(),
+        scripted().display(),
         told.display()
     ));
     pty.wait_prompt("scripted> ");
@@ -361,11 +456,14 @@ fn a_terminal_that_is_taken_away_ends_the_shell() {
 #[test]
 fn a_reader_that_goes_away_ends_a_script_without_a_word() {
     let world = World::new();
-    let scripted = crate::world::scripted();
+    let scripted = scripted();
     let output = world
         .program("bash")
         .arg("-c")
-        .arg(format!("{} -u scripted: -e 'SELECT ENDLESS' | head -n 3; echo ${{PIPESTATUS[0]}}", scripted.display()))
+        .arg(format!(
+            "{} -u scripted: -e 'SELECT ENDLESS' | head -n 3; echo ${{PIPESTATUS[0]}}",
+            scripted.display()
+        ))
         .run();
     let last = output.stdout.lines().last().map(str::to_owned);
     let output = output.expect_code(0).expect_quiet();

@@ -5,5 +5,6 @@ mod architecture;
 mod documentation;
 mod flink_rest;
 mod interrupts;
+mod prompt;
 mod scripts;
 mod world;

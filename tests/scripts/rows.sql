@@ -1,13 +1,8 @@
 -- Rows, and a statement that fails: the script ends there.
 --args -u scripted: -o csv
 
-ROWS 2;
---! error: line 4, column 1: ROWS is not the beginning of a statement
---!    ROWS 2
---!    ^^^^
+SELECT 2;
 
-FAIL 'this is
-not to be';
+SELECT 1 FAILING 'the disk is full';
 
-ROWS 1;
---exit 1
+SELECT 1;

@@ -132,7 +132,11 @@ impl Pty {
                 let mut state = sink.state.lock().unwrap();
                 if n == 0 {
                     let (code, cooked) = state.exit.unwrap_or((-1, false));
-                    state.ended = Some(Ended { code, cooked, screen: screen(&state) });
+                    state.ended = Some(Ended {
+                        code,
+                        cooked,
+                        screen: screen(&state),
+                    });
                 } else {
                     state.parser.process(&buffer[..n]);
                     state.raw.extend_from_slice(&buffer[..n]);
@@ -156,7 +160,13 @@ impl Pty {
             // The reader sees the end when nobody has the terminal open.
             drop(terminal);
         });
-        Self { what: program.to_string(), shared, master: pair.master, keys, pid }
+        Self {
+            what: program.to_string(),
+            shared,
+            master: pair.master,
+            keys,
+            pid,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -195,7 +205,11 @@ impl Pty {
                 "{}: waited in vain for {what}; the screen is\n{now}",
                 self.what
             );
-            assert!(state.ended.is_none(), "{}: ended before {what}; the screen is\n{now}", self.what);
+            assert!(
+                state.ended.is_none(),
+                "{}: ended before {what}; the screen is\n{now}",
+                self.what
+            );
             state = self.shared.arrived.wait_timeout(state, left).unwrap().0;
         }
     }
@@ -245,11 +259,21 @@ impl Pty {
         let mut state = self.state();
         loop {
             if let Some(ended) = &state.ended {
-                assert!(ended.code >= 0, "{}: a signal ended it; the screen is\n{}", self.what, ended.screen);
+                assert!(
+                    ended.code >= 0,
+                    "{}: a signal ended it; the screen is\n{}",
+                    self.what,
+                    ended.screen
+                );
                 return ended.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{}: does not end; the screen is\n{}", self.what, screen(&state));
+            assert!(
+                !left.is_zero(),
+                "{}: does not end; the screen is\n{}",
+                self.what,
+                screen(&state)
+            );
             state = self.shared.arrived.wait_timeout(state, left).unwrap().0;
         }
     }
@@ -268,12 +292,18 @@ impl Drop for Pty {
 
 fn open(terminal: &Path) -> File {
     use rustix::fs::{Mode, OFlags};
-    rustix::fs::open(terminal, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).unwrap().into()
+    rustix::fs::open(terminal, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
+        .unwrap()
+        .into()
 }
 
 fn is_cooked(terminal: &File) -> bool {
     use rustix::termios::{LocalModes, tcgetattr};
-    tcgetattr(terminal).is_ok_and(|modes| modes.local_modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG))
+    tcgetattr(terminal).is_ok_and(|modes| {
+        modes
+            .local_modes
+            .contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+    })
 }
 
 fn screen(state: &State) -> Screen {
