@@ -7,7 +7,8 @@ use jiff::Zoned;
 use skep_engine::{Connection, JobId, JobState, Lineage, Savepoint, Sql, Submit};
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::job::Known;

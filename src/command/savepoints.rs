@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 use skep_engine::{Savepoint, SavepointKind, Verdict};
 
 use super::args::Args;
+use super::handler::{Command, Flow};
 use super::savepoint::DIR;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
 use crate::savepoint::gather;

@@ -152,8 +152,7 @@ impl Ui {
     /// # Errors
     /// Those of standard output; see [`Results`].
     pub fn list(&self, listing: &Listing) -> io::Result<()> {
-        let terminal = self.terminal();
-        self.print(&listing.render(terminal.results_width(), terminal.utf8))
+        self.print(&listing.render())
     }
 
     /// Writes a value as one line of JSON to standard output.
