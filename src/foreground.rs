@@ -58,6 +58,10 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, En
             Next::End(end) => break end,
         }
     };
+    if matches!(end, End::Interrupted(_)) && session.ui.terminal().stdout {
+        // The terminal has shown the key (^C) in the line where the next row was to stand.
+        out.write_all(b"\n")?;
+    }
     renderer.end(&mut out)?;
     out.flush()?;
     Ok((count, end))

@@ -4,5 +4,7 @@
 mod architecture;
 mod documentation;
 mod flink_rest;
+mod interrupts;
+mod prompt;
 mod scripts;
 mod world;
