@@ -20,13 +20,17 @@ fn shell(world: &World) -> Pty {
 
 /// A shell within a shell with job control, which is what Ctrl-Z and `fg` are about.
 fn shell_in_bash(world: &World) -> Pty {
+    shell_in_bash_at(world, "scripted:")
+}
+
+fn shell_in_bash_at(world: &World, url: &str) -> Pty {
     let mut pty = world
         .program("bash")
         .with("--norc --noprofile -i")
         .env("PS1", "bash$ ")
         .pty();
     pty.wait_for("bash", |screen| screen.line == "bash$ ");
-    pty.line(&format!("{} -u scripted:", scripted().display()));
+    pty.line(&format!("{} -u {url}", scripted().display()));
     pty.wait_prompt("scripted> ");
     pty
 }
@@ -308,6 +312,41 @@ fn what_is_typed_while_the_terminal_is_cooked_reaches_the_shell() {
 }
 
 #[test]
+fn a_stopped_shell_that_is_killed_leaves_properly() {
+    let world = World::new();
+    let mut pty = shell_in_bash_at(&world, "scripted:inside");
+    pty.line("INSERT INTO orders;");
+    pty.wait_prompt("scripted [1]> ");
+    pty.send(CTRL_Z);
+    pty.wait_for("bash", |screen| screen.has("Stopped") && screen.line == "bash$ ");
+    pty.line("kill %1");
+    pty.wait_text("[1] orders stopped with a savepoint");
+    pty.line("wait %1; echo code $?");
+    pty.wait_text("code 143");
+    assert!(world.journal().contains(&"stop orders".to_owned()));
+}
+
+#[test]
+fn ctrl_z_stops_a_shell_that_leaves_editing_to_the_terminal() {
+    let world = World::new();
+    let mut pty = world
+        .program("bash")
+        .with("--norc --noprofile -i")
+        .env("PS1", "bash$ ")
+        .env("TERM", "dumb")
+        .pty();
+    pty.wait_for("bash", |screen| screen.line == "bash$ ");
+    pty.line(&format!("{} -u scripted:", scripted().display()));
+    pty.wait_for("the prompt", |screen| screen.line == "scripted> ");
+    pty.send(CTRL_Z);
+    pty.wait_for("bash", |screen| screen.has("Stopped") && screen.line == "bash$ ");
+    pty.line("fg");
+    pty.wait_for("the prompt", |screen| screen.line == "scripted> ");
+    pty.line("SELECT 2;");
+    pty.wait_text("2 rows");
+}
+
+#[test]
 fn without_job_control_ctrl_z_stops_nothing() {
     let world = World::new();
     let mut pty = shell(&world);
@@ -469,6 +508,21 @@ fn a_reader_that_goes_away_ends_a_script_without_a_word() {
     let output = output.expect_code(0).expect_quiet();
     assert_eq!(last.as_deref(), Some("141"), "{output}");
     assert!(world.journal().contains(&"cancel operation of endless".to_owned()));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_prompt_too() {
+    let world = World::new();
+    let command = format!(
+        "{} -u scripted: | head -n 1; echo code ${{PIPESTATUS[0]}}",
+        scripted().display()
+    );
+    let mut pty = world.program("bash").arg("-c").arg(command).pty();
+    pty.wait_prompt("scripted> ");
+    pty.line("SELECT ENDLESS;");
+    let Ended { screen, cooked, .. } = pty.wait();
+    assert!(screen.has("code 141") && !screen.has("error"), "{screen}");
+    assert!(cooked);
 }
 
 #[test]

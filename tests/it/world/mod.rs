@@ -160,6 +160,7 @@ impl Program {
     }
 
     /// Runs it in pipes until it ends.
+    #[must_use = "an output that nobody looks at tests nothing"]
     pub fn run(&self) -> Output {
         let mut command = self.command();
         command
@@ -225,7 +226,6 @@ fn read_all(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 }
 
 /// How a program ended, and what it wrote.
-#[must_use = "an output that nobody looks at tests nothing"]
 #[derive(Debug, Clone)]
 pub struct Output {
     what: String,
