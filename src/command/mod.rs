@@ -11,6 +11,7 @@ mod checkpoint;
 mod connect;
 mod drop_savepoint;
 mod foreground;
+mod gather;
 mod help;
 mod job;
 mod jobs;

@@ -26,7 +26,6 @@ pub use terminal::Terminal;
 pub use text::sanitize;
 
 use crate::error::Error;
-use crate::render;
 use report::Word;
 
 /// Shows a message above the line that is being edited.
@@ -96,17 +95,6 @@ impl Ui {
     /// Whether status lines are left out.
     pub fn is_silent(&self) -> bool {
         self.shared.silent
-    }
-
-    /// How rows are shown here, as the terminal is now; the caller adds what the person has set.
-    pub fn render_options(&self) -> render::Options {
-        let terminal = self.terminal();
-        render::Options {
-            terminal: terminal.stdout,
-            width: terminal.results_width(),
-            unicode: terminal.boxes(),
-            ..render::Options::default()
-        }
     }
 
     /// A writer of results.
