@@ -140,6 +140,8 @@ impl Job {
         self.as_of = Some(status.as_of);
         self.known = if status.state.is_terminal() {
             Known::Ended
+        } else if status.lost {
+            Known::Lost
         } else {
             Known::Live
         };
