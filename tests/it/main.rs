@@ -3,6 +3,7 @@
 
 mod architecture;
 mod documentation;
+mod exit_codes;
 mod flink_rest;
 mod scripts;
 mod world;
