@@ -29,9 +29,13 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// # Errors
 /// The results could not be written: the reader went away.
 pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, End), Error> {
+    let terminal = session.ui.terminal();
     let options = render::Options {
         show_header: session.settings.show_header,
-        ..session.ui.render_options()
+        terminal: terminal.stdout,
+        width: terminal.results_width(),
+        unicode: terminal.boxes(),
+        ..render::Options::default()
     };
     let mut renderer = render::renderer(session.settings.format, &options);
     let mut out = session.ui.results();
@@ -54,6 +58,10 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, En
             Next::End(end) => break end,
         }
     };
+    if matches!(end, End::Interrupted(_)) && session.ui.terminal().stdout {
+        // The terminal has shown the key (^C) in the line where the next row was to stand.
+        out.write_all(b"\n")?;
+    }
     renderer.end(&mut out)?;
     out.flush()?;
     Ok((count, end))

@@ -7,11 +7,13 @@ use jiff::Zoned;
 use skep_engine::{Connection, JobId, JobState, Lineage, Savepoint, Sql, Submit};
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::gather::gather;
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::job::Known;
-use crate::savepoint::{self, Chosen, Descendant, Progress, Which, gather};
+use crate::savepoint::{self, Chosen, Descendant, Progress, Which};
 use crate::session::{self, Session};
 use crate::statement::{self, Request, Start};
 

@@ -6,11 +6,12 @@ use jiff::tz::TimeZone;
 use skep_engine::{Savepoint, SavepointKind, Verdict};
 
 use super::args::Args;
+use super::gather::gather;
+use super::handler::{Command, Flow};
 use super::savepoint::DIR;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
-use crate::savepoint::gather;
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};

@@ -5,5 +5,7 @@ mod architecture;
 mod documentation;
 mod exit_codes;
 mod flink_rest;
+mod interrupts;
+mod prompt;
 mod scripts;
 mod world;

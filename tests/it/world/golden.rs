@@ -233,7 +233,7 @@ impl Normal {
         let mut replaced = false;
         let mut rest = line.as_str();
         while let Some(c) = rest.chars().next() {
-            let word_before = shown.chars().next_back().is_some_and(|c| c.is_alphanumeric());
+            let word_before = shown.ends_with(|c: char| c.is_alphanumeric()) && c != '_';
             match self.token(rest).filter(|_| !word_before) {
                 Some((length, name)) => {
                     shown.push_str(&name);
@@ -268,6 +268,13 @@ impl Normal {
                 })
             });
             return known.map(|n| (hex, format!("<job-{}>", n + 1)));
+        }
+        if let Some(digits) = text
+            .strip_prefix("_ms\":")
+            .map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count())
+            && digits > 0
+        {
+            return Some((5 + digits, "_ms\":<duration>".to_owned()));
         }
         time(text)
             .map(|length| (length, "<time>".to_owned()))

@@ -18,7 +18,7 @@ pub use live::Live;
 pub use pty::Pty;
 
 /// No test waits longer than this for anything: what takes so long hangs.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// A home directory, with what programs that run there are given.
 pub struct World {
@@ -106,7 +106,7 @@ impl World {
 }
 
 /// The executable with the scripted engine, which cargo builds as an example beside the tests.
-fn scripted() -> PathBuf {
+pub fn scripted() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/<profile>/deps/it-<hash>
     let profile = test.parent().and_then(Path::parent).unwrap();

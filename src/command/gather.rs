@@ -2,9 +2,9 @@
 
 use skep_engine::{Connection, ErrorKind, JobId, Savepoint, Verdict};
 
-use super::merge::{merge, remembered};
 use crate::error::Error;
 use crate::ledger::Ledger;
+use crate::savepoint::{merge, remembered};
 
 /// Those of one job, or of all: from the engine and its directories, and from the ledger; each path once, newest first.
 /// What only the ledger remembers is looked at again.
