@@ -12,7 +12,6 @@ use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
-use crate::job::Known;
 use crate::savepoint::{self, Chosen, Descendant, Progress, Which};
 use crate::session::{self, Session};
 use crate::statement::{self, Request, Start};
@@ -128,17 +127,21 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
 }
 
 async fn refuse_running(target: &Target) -> Result<(), Error> {
-    let running = match (&target.connection.jobs, target.job.job_id) {
-        (Some(jobs), Some(job_id)) => jobs
-            .status(&job_id)
-            .await
-            .is_ok_and(|status| !status.state.is_terminal() && !status.lost),
-        _ => target.job.known == Known::Live,
+    let (Some(jobs), Some(job_id)) = (&target.connection.jobs, target.job.job_id) else {
+        return Ok(());
     };
-    if running {
-        return Err(Error::failed(format!("{} still runs", target.job.title())).hint("!stop it with a savepoint first"));
+    match jobs.status(&job_id).await {
+        Ok(status) if !status.state.is_terminal() && !status.lost => {}
+        _ => return Ok(()),
     }
-    Ok(())
+    let facts = jobs
+        .detail(&job_id)
+        .await
+        .map(|detail| detail.facts)
+        .unwrap_or_default();
+    let process = facts.iter().find(|(name, _)| name == "process");
+    let process = process.map(|(_, id)| format!(", in process {id}")).unwrap_or_default();
+    Err(Error::failed(format!("{} still runs{process}", target.job.title())).hint("!stop it with a savepoint first"))
 }
 
 /// Gathers what is known of the job and its ancestors, and chooses.

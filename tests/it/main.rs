@@ -6,6 +6,8 @@ mod documentation;
 mod exit_codes;
 mod flink_rest;
 mod interrupts;
+#[cfg(feature = "local")]
+mod local_jobs;
 mod prompt;
 mod scripts;
 mod world;

@@ -1,6 +1,7 @@
 //! The world that a test runs skep in: a home of its own, a known environment, and nothing else.
 
 pub mod golden;
+pub mod live;
 pub mod pty;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub use live::Live;
 pub use pty::Pty;
 
 /// No test waits longer than this for anything: what takes so long hangs.
@@ -59,6 +61,11 @@ impl World {
     /// skep with the scripted engine, not yet told where to connect.
     pub fn scripted(&self) -> Program {
         self.program(scripted())
+    }
+
+    /// Where the executable with the scripted engine is.
+    pub fn scripted_path(&self) -> PathBuf {
+        scripted()
     }
 
     /// Any program.
