@@ -21,11 +21,14 @@ use crate::world::{csv_table, restore, savepoint, settings, spec, until, visible
 
 const SIGKILL: i32 = 9;
 
+/// Is told the rows written so far.
+type Report = Box<dyn FnMut(u64) + Send>;
+
 /// What a child runs. To put another dataflow to this test, add a line to [`CASES`].
 struct Case {
     name: &'static str,
     /// Makes the dataflow; it reports after each step the rows it has written over its whole lineage.
-    make: fn(report: Box<dyn FnMut(u64) + Send>) -> Box<dyn Dataflow>,
+    make: fn(report: Report) -> Box<dyn Dataflow>,
     /// The rows of an undisturbed run.
     expected: fn() -> Vec<(i64, i64)>,
 }
@@ -36,7 +39,7 @@ const END: i64 = 200_000;
 /// The most steps that a life has before it is killed: a few tens of checkpoints' worth.
 const STEPS: u32 = 1500;
 
-fn numbers(query: Query, report: Box<dyn FnMut(u64) + Send>) -> Box<dyn Dataflow> {
+fn numbers(query: Query, report: Report) -> Box<dyn Dataflow> {
     let mut flow = Numbers::new(query).to(END);
     flow.per_step = 20;
     flow.after_step = Some(report);
@@ -81,9 +84,8 @@ async fn child() {
     let job = spec.job_id;
     let mut stdout = std::io::stdout();
     let report = move |written: u64| {
-        writeln!(stdout, "\nwritten {written}")
-            .and_then(|()| stdout.flush())
-            .unwrap()
+        writeln!(stdout, "\nwritten {written}").unwrap();
+        stdout.flush().unwrap();
     };
     host.start(spec, (case.make)(Box::new(report))).await.unwrap();
     if env::var("SKEP_CRASH_SAVEPOINT").is_ok() {
@@ -198,6 +200,13 @@ impl Saga {
             "{}: {status}: {error}",
             self.case.name
         );
+        if status.signal().is_some()
+            && let Some(last) = self.recipes().await.first()
+        {
+            // Its lock is free, which is the proof: it is not taken for running.
+            let seen = self.host().status(&last.job_id).await.unwrap();
+            assert_eq!(seen.lost, !seen.state.is_terminal(), "{seen:?}");
+        }
         Death {
             status,
             restored,
