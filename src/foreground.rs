@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use skep_engine::{EngineError, Rows};
+use futures::FutureExt;
+use skep_engine::{Batch, EngineError, Rows};
 
 use crate::error::Error;
 use crate::interrupt::{Interrupts, Signal};
@@ -23,6 +24,9 @@ pub enum End {
 
 /// A renderer that has rows and no company decides its layout after so long, so that an endless query's first row is seen.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Between so many rows a signal is looked for: a terminal takes its time for a whole batch.
+const STRETCH: usize = 512;
 
 /// Shows rows in the session's format until they end or a signal comes. Returns how many were shown.
 ///
@@ -46,9 +50,20 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, En
     let end = loop {
         match next(rows, &mut session.interrupts, waiting).await {
             Next::Batch(batch) => {
-                count += batch.rows.num_rows() as u64;
-                renderer.batch(&batch, &mut out)?;
                 waiting = true;
+                let mut signal = None;
+                for stretch in stretches(&batch) {
+                    count += stretch.rows.num_rows() as u64;
+                    renderer.batch(&stretch, &mut out)?;
+                    signal = signal.or_else(|| session.interrupts.next().now_or_never());
+                    // Who goes on in the background wants every row.
+                    if signal.is_some_and(|signal| signal != Signal::Suspend) {
+                        break;
+                    }
+                }
+                if let Some(signal) = signal {
+                    break End::Interrupted(signal);
+                }
             }
             Next::Quiet => {
                 renderer.flush(&mut out)?;
@@ -67,8 +82,20 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, En
     Ok((count, end))
 }
 
+/// The batch, a few rows at a time.
+fn stretches(batch: &Batch) -> impl Iterator<Item = Batch> + '_ {
+    let rows = batch.rows.num_rows();
+    (0..rows).step_by(STRETCH).map(move |from| {
+        let length = STRETCH.min(rows - from);
+        Batch {
+            rows: batch.rows.slice(from, length),
+            kinds: batch.kinds.as_ref().map(|kinds| kinds[from..from + length].to_vec()),
+        }
+    })
+}
+
 enum Next {
-    Batch(skep_engine::Batch),
+    Batch(Batch),
     Quiet,
     End(End),
 }
