@@ -28,11 +28,12 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Between so many rows a signal is looked for: a terminal takes its time for a whole batch.
 const STRETCH: usize = 512;
 
-/// Shows rows in the session's format until they end or a signal comes. Returns how many were shown.
+/// Shows rows in the session's format until they end or a signal comes. Returns how many were shown. Of a query that runs
+/// in the `background` no row is lost, whatever signal ends the showing.
 ///
 /// # Errors
 /// The results could not be written: the reader went away.
-pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, End), Error> {
+pub async fn show(session: &mut Session, rows: &mut dyn Rows, background: bool) -> Result<(u64, End), Error> {
     let terminal = session.ui.terminal();
     let options = render::Options {
         show_header: session.settings.show_header,
@@ -57,7 +58,7 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, En
                     renderer.batch(&stretch, &mut out)?;
                     signal = signal.or_else(|| session.interrupts.next().now_or_never());
                     // Who goes on in the background wants every row.
-                    if signal.is_some_and(|signal| signal != Signal::Suspend) {
+                    if signal.is_some_and(|signal| signal != Signal::Suspend && !background) {
                         break;
                     }
                 }

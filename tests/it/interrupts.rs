@@ -234,6 +234,50 @@ fn rows_of_a_detached_query_are_all_seen_exactly_once() {
 }
 
 #[test]
+fn ctrl_c_stops_fg_and_loses_no_row() {
+    let world = World::new();
+    let pipe = world.path("rows");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let command = format!(
+        "exec {} -u scripted: -o csv --showHeader=false >{}",
+        scripted().display(),
+        pipe.display()
+    );
+    let mut pty = world.program("bash").arg("-c").arg(command).pty();
+    let mut rows = BufReader::new(File::open(pipe).unwrap()).lines().map(Result::unwrap);
+    pty.wait_prompt("scripted> ");
+    // More rows than the pipe holds, so that Ctrl-C comes while they are being shown.
+    pty.line("SELECT 100000 &;");
+    pty.wait_text("FINISHED");
+    pty.line("!fg %1");
+    let mut shown: Vec<String> = rows.by_ref().take(100).collect();
+    pty.send(CTRL_C);
+    pty.wait_text("^C");
+    // Reading on lets what is being written through; the prompt comes without all rows having come.
+    let (told, count) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        shown.extend(rows.inspect(|_| drop(told.send(()))));
+        shown
+    });
+    pty.wait_text("[1] goes on in the background");
+    pty.wait_prompt("scripted> ");
+    assert!(count.try_iter().count() < 99_900, "it was shown to its end");
+    pty.line("!fg %1");
+    pty.wait_text("and no more to come");
+    pty.wait_prompt("scripted> ");
+    pty.send(CTRL_D);
+    assert_eq!(pty.wait().code, 0);
+    let expected: Vec<String> = (0..100_000).map(|n| format!("{n},row {n}")).collect();
+    assert!(reader.join().unwrap() == expected, "rows were lost or shown twice");
+}
+
+#[test]
 fn ctrl_z_makes_a_job_that_is_waited_for_go_on_in_the_background() {
     let world = World::new();
     let mut pty = shell(&world);
