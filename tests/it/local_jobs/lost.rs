@@ -54,18 +54,19 @@ fn a_killed_owner_leaves_a_lost_job_that_comes_back() {
 #[test]
 fn killed_again_and_again_the_sink_ends_with_each_row_once() {
     let world = World::new();
-    let mut script = counting(1000, 1500) + COPY;
+    let script = counting(1000, 1500) + "INSERT INTO copy SELECT n FROM n;\n";
+    let mut live = local(&world).stdin(script).start();
     for _ in 0..4 {
-        let mut live = local(&world).start();
-        live.send(script);
-        live.send("!wait --until first-checkpoint\n!jobs --json\n!wait\n");
-        live.wait_for_out("its first checkpoint", |out| out.contains('{') && out.ends_with('\n'));
+        live.wait_err("· RUNNING");
+        local(&world)
+            .with("wait copy --until first-checkpoint --timeout 30s")
+            .run()
+            .expect_code(0);
         live.kill();
-        // The script of the next life: the newest job of that name is the one that is meant.
-        script = "SET 'execution.runtime-mode' = 'streaming';\n!restore copy\n".to_owned();
+        live = local(&world).with("restore copy").start();
     }
-    let output = local(&world).with("restore copy").run().expect_code(0);
-    assert_eq!(numbers(&world.path("copy")), (1..=1500).collect::<Vec<_>>(), "{output}");
+    live.wait().expect_code(0).expect_stderr("FINISHED");
+    assert_eq!(numbers(&world.path("copy")), (1..=1500).collect::<Vec<_>>());
     let output = local(&world).with("jobs -a --json").run().expect_code(0);
     let known: Vec<_> = objects(&output.stdout).iter().map(|job| job["known"].clone()).collect();
     assert_eq!(known, ["ended", "lost", "lost", "lost", "lost"]);

@@ -59,8 +59,11 @@ fn rows_that_come_too_late_are_dropped_and_counted() {
 #[test]
 fn what_cannot_run_as_a_stream_is_refused_in_a_sentence() {
     let world = World::new();
-    let preamble =
-        counting(1000, 100_000) + SUMS + "CREATE TABLE pairs (a BIGINT, b BIGINT) WITH ('connector' = 'blackhole');\n";
+    let preamble = "CREATE TABLE n (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000');\n\
+        CREATE TABLE copy (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'copy', 'format' = 'csv');\n\
+        CREATE TABLE pairs (a BIGINT, b BIGINT) WITH ('connector' = 'blackhole');\n"
+        .to_owned()
+        + SUMS;
     for sql in [
         "INSERT INTO copy SELECT n FROM n ORDER BY n",
         "INSERT INTO copy SELECT n FROM n LIMIT 3",
@@ -71,6 +74,8 @@ fn what_cannot_run_as_a_stream_is_refused_in_a_sentence() {
         "INSERT INTO copy SELECT n FROM n UNION SELECT n FROM n",
         "INSERT INTO copy SELECT sum(n) FROM n GROUP BY n % 3",
         "INSERT INTO copy SELECT n FROM n WHERE n IN (SELECT n FROM n)",
+        "INSERT INTO copy SELECT (SELECT max(n) FROM n)",
+        "SELECT n FROM n ORDER BY n",
     ] {
         let output = local(&world).stdin(format!("{preamble}{sql};\n")).run().expect(1, "");
         let error = output.stderr.lines().find(|line| line.starts_with("error: "));
@@ -87,7 +92,31 @@ fn what_cannot_run_as_a_stream_is_refused_in_a_sentence() {
             assert!(!output.stderr.contains(leak), "{sql}: {output}");
         }
     }
-    let output = local(&world).with("jobs -a --json").run();
-    output.expect(0, "");
+    local(&world).with("jobs -a --json").run().expect(0, "");
     assert!(!world.path("copy").exists(), "nothing was written");
+}
+
+#[test]
+fn what_ends_is_computed_whole_where_it_cannot_be_computed_as_it_comes() {
+    for mode in ["streaming", "batch", "automatic"] {
+        let world = World::new();
+        let preamble = counting(1000, 5000).replace("'streaming'", &format!("'{mode}'"));
+        for (sql, expected) in [
+            ("SELECT n FROM n LIMIT 3", "3"),
+            ("SELECT n FROM n ORDER BY n DESC LIMIT 4", "4"),
+            (
+                "SELECT a.n FROM n AS a JOIN (SELECT n FROM n LIMIT 5) AS b ON a.n = b.n",
+                "5",
+            ),
+            (
+                "SELECT sum(c) FROM (SELECT count(*) AS c FROM n GROUP BY n % 3) AS x",
+                "1",
+            ),
+        ] {
+            let script = format!("{preamble}INSERT INTO copy {sql};\nSELECT count(*) FROM copy;\n");
+            let output = local(&world).with("-o csv --showHeader=false").stdin(script).run();
+            drop(output.expect(0, &format!("{expected}\n")));
+            std::fs::remove_dir_all(world.path("copy")).unwrap();
+        }
+    }
 }

@@ -97,7 +97,7 @@ fn the_same_query_in_batch_mode_gives_the_same_rows() {
     let output = local(&world)
         .with("-o csv --showHeader=false")
         .stdin(format!(
-            "{}SET 'local.source.rows-per-second' = '0';\nSET 'execution.runtime-mode' = 'batch';\n{JOB};\n\
+            "{}RESET 'local.source.rows-per-second';\nSET 'execution.runtime-mode' = 'batch';\n{JOB};\n\
              SELECT sum(flights) FROM delays;\nSELECT * FROM delays EXCEPT {BATCH};\n",
             preamble(3000)
         ))
