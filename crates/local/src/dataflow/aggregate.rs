@@ -185,7 +185,7 @@ impl Aggregation {
     fn check<'a>(&self, expected: impl ExactSizeIterator<Item = &'a DataType>, columns: &[ArrayRef]) -> Result<()> {
         if expected.len() != columns.len() {
             return Err(EngineError::refused(format!(
-                "The state of the aggregation has {} columns, but {} are expected.",
+                "the state of the aggregation has {} columns, but {} are expected",
                 columns.len(),
                 expected.len()
             )));
@@ -193,7 +193,7 @@ impl Aggregation {
         for ((expected, column), field) in expected.zip(columns).zip(self.state.fields()) {
             if expected != column.data_type() {
                 return Err(EngineError::refused(format!(
-                    "The state column {} of the aggregation has the type {}, but {expected} is expected.",
+                    "the state column {} of the aggregation has the type {}, but {expected} is expected",
                     field.name(),
                     column.data_type()
                 )));

@@ -18,6 +18,7 @@ use super::pace::Pace;
 use super::slot::{Scan, Slot};
 use super::source::{Pull, Reader};
 use super::trace::Traced;
+use crate::plan;
 use crate::table::Table;
 
 /// Milliseconds as Arrow has them.
@@ -79,8 +80,7 @@ impl Input {
         let mut wanted: Vec<usize> = scans.iter().flat_map(|scan| scan.projection.iter().copied()).collect();
         let mut watermark = None;
         if let Some(declared) = &table.watermark {
-            let schema = rejected(DFSchema::try_from(table.schema.clone()))?;
-            let expression = rejected(state.create_logical_expr(&declared.expression, &schema))?;
+            let expression = plan::expression::bind(state, &declared.expression, &table.schema)?;
             for column in expression.column_refs() {
                 wanted.push(failed(table.schema.index_of(&column.name))?);
             }
@@ -208,7 +208,12 @@ impl Input {
 
     /// Goes to an offset.
     pub(super) fn restore(&mut self, tables: Vec<RecordBatch>, meta: &Value) -> Result<()> {
-        let missing = || EngineError::refused(format!("The saved state of table {} is not complete.", self.table.path));
+        let missing = || {
+            EngineError::refused(format!(
+                "the saved state of table {} is not complete",
+                self.table.path.name
+            ))
+        };
         self.reader.restore(tables, meta.get("source").ok_or_else(missing)?)?;
         self.current = meta.get("watermark").and_then(Value::as_i64);
         self.rows = meta.get("rows").and_then(Value::as_u64).ok_or_else(missing)?;
@@ -225,7 +230,7 @@ fn millis(expression: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<Mil
     )?;
     if !matches!(array.data_type(), DataType::Timestamp(..)) {
         return Err(EngineError::failed(format!(
-            "A watermark must be a timestamp, but is {}.",
+            "a watermark must be a timestamp, but is {}",
             array.data_type()
         )));
     }

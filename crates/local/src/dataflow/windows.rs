@@ -63,8 +63,8 @@ impl Windows {
         let ends = failed(cast(&keys[self.key], &DataType::Timestamp(TimeUnit::Millisecond, None)))?;
         if ends.null_count() > 0 {
             return Err(
-                EngineError::failed("A row's event time is NULL, so that it falls into no window.")
-                    .hint("Leave such rows out with WHERE … IS NOT NULL."),
+                EngineError::failed("a row's event time is NULL, so that it falls into no window")
+                    .hint("leave such rows out with WHERE … IS NOT NULL"),
             );
         }
         Ok(ends.as_primitive::<TimestampMillisecondType>().values().to_vec())
