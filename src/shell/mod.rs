@@ -11,6 +11,7 @@ mod helper;
 mod highlight;
 mod history;
 mod prompt;
+mod restorable;
 mod terminal;
 
 use std::sync::Arc;
@@ -92,6 +93,7 @@ impl Shell {
 
     async fn work(&mut self, session: &mut Session) -> Result<(), Error> {
         session.ui.say(&greeting(session));
+        restorable::announce(session).await;
         self.refresh_catalog(session, false);
         let mut entry = Entry::new(session);
         loop {
