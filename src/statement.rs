@@ -575,6 +575,8 @@ impl Running {
                 session.ui.say(&format!("[{handle}] goes on in the background"));
                 Ok(Done::Job(handle))
             }
+            // The end of the shell is not the end of the job: it is stopped with a savepoint, or stays on its cluster.
+            wait::Outcome::Interrupted(signal) if signal.is_final() => Err(signal.error()),
             wait::Outcome::Interrupted(signal) => {
                 session.ui.say("cancelling …");
                 self.cancel(session, operation, "not finished", signal).await
