@@ -26,12 +26,12 @@ pub enum Signal {
 impl Signal {
     /// The error of what it broke off.
     pub fn error(self) -> Error {
-        let kind = match self {
-            Self::Interrupt | Self::Suspend => ErrorKind::Interrupted,
-            Self::Terminate => ErrorKind::Terminated,
-            Self::Hangup => ErrorKind::HungUp,
+        let (kind, message) = match self {
+            Self::Interrupt | Self::Suspend => (ErrorKind::Interrupted, "interrupted"),
+            Self::Terminate => (ErrorKind::Terminated, "told to end by SIGTERM"),
+            Self::Hangup => (ErrorKind::HungUp, "the terminal was hung up"),
         };
-        Error::new(kind, "interrupted")
+        Error::new(kind, message)
     }
 
     /// Whether the process is to end, whatever it is doing.

@@ -381,7 +381,7 @@ impl Running {
 
     /// Rows in the foreground.
     async fn show(self, session: &mut Session, operation: Operation, mut rows: Box<dyn Rows>) -> Result<Done, Error> {
-        let shown = foreground::show(session, rows.as_mut()).await;
+        let shown = foreground::show(session, rows.as_mut(), false).await;
         let (count, end) = match shown {
             Ok(shown) => shown,
             Err(error) => {

@@ -71,7 +71,7 @@ impl Command for Cancel {
                 session,
                 targets.clone(),
                 Action::Savepointing,
-                "savepoint of",
+                "· savepoint of",
                 None,
                 json,
                 |target| {

@@ -59,7 +59,7 @@ impl Command for Fg {
 }
 
 async fn show(session: &mut Session, handle: u32, rows: &mut dyn skep_engine::Rows) -> Result<(), Error> {
-    let (count, end) = foreground::show(session, rows).await?;
+    let (count, end) = foreground::show(session, rows, true).await?;
     let count = quantity::counted(count, "row", "rows");
     match end {
         End::Complete => session.ui.say(&format!("[{handle}] {count}, and no more to come")),

@@ -77,7 +77,7 @@ impl Command for Savepoint {
             session,
             targets,
             Action::Savepointing,
-            "savepoint of",
+            "· savepoint of",
             label,
             args.has("json"),
             |target| {

@@ -142,6 +142,8 @@ impl Job {
             Known::Lost
         } else if status.state.is_terminal() {
             Known::Ended
+        } else if status.lost {
+            Known::Lost
         } else {
             Known::Live
         };

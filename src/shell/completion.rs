@@ -92,7 +92,8 @@ fn complete_command(text: &str, dialect: Dialect, known: &Known) -> Completion {
         let sql = sql + (text.len() - sql - text[sql..].trim_start().len());
         return complete_sql(&text[sql..], dialect, &known.names).moved(sql);
     }
-    let start = text.rfind(char::is_whitespace).map_or(0, |blank| blank + 1);
+    let blank = text.char_indices().rfind(|(_, c)| c.is_whitespace());
+    let start = blank.map_or(name_end, |(at, c)| at + c.len_utf8()).max(name_end);
     let before: Vec<&str> = text[name_end..start].split_whitespace().collect();
     complete_argument(command.spec(), &before, &text[start..], known).moved(start)
 }

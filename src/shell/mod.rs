@@ -136,6 +136,9 @@ impl Shell {
     /// Reads a line.
     async fn read(&mut self, session: &mut Session, request: Request) -> Result<Answer, Error> {
         session.interrupts.forget();
+        if let Some(signal) = session.interrupts.ending() {
+            return Err(signal.error());
+        }
         self.attach(session);
         self.editor.ask(request.clone());
         let answer = if self.editor.is_plain() {

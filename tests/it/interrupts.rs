@@ -20,13 +20,17 @@ fn shell(world: &World) -> Pty {
 
 /// A shell within a shell with job control, which is what Ctrl-Z and `fg` are about.
 fn shell_in_bash(world: &World) -> Pty {
+    shell_in_bash_at(world, "scripted:")
+}
+
+fn shell_in_bash_at(world: &World, url: &str) -> Pty {
     let mut pty = world
         .program("bash")
         .with("--norc --noprofile -i")
         .env("PS1", "bash$ ")
         .pty();
     pty.wait_for("bash", |screen| screen.line == "bash$ ");
-    pty.line(&format!("{} -u scripted:", scripted().display()));
+    pty.line(&format!("{} -u {url}", scripted().display()));
     pty.wait_prompt("scripted> ");
     pty
 }
@@ -230,6 +234,50 @@ fn rows_of_a_detached_query_are_all_seen_exactly_once() {
 }
 
 #[test]
+fn ctrl_c_stops_fg_and_loses_no_row() {
+    let world = World::new();
+    let pipe = world.path("rows");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let command = format!(
+        "exec {} -u scripted: -o csv --showHeader=false >{}",
+        scripted().display(),
+        pipe.display()
+    );
+    let mut pty = world.program("bash").arg("-c").arg(command).pty();
+    let mut rows = BufReader::new(File::open(pipe).unwrap()).lines().map(Result::unwrap);
+    pty.wait_prompt("scripted> ");
+    // More rows than the pipe holds, so that Ctrl-C comes while they are being shown.
+    pty.line("SELECT 100000 &;");
+    pty.wait_text("FINISHED");
+    pty.line("!fg %1");
+    let mut shown: Vec<String> = rows.by_ref().take(100).collect();
+    pty.send(CTRL_C);
+    pty.wait_text("^C");
+    // Reading on lets what is being written through; the prompt comes without all rows having come.
+    let (told, count) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        shown.extend(rows.inspect(|_| drop(told.send(()))));
+        shown
+    });
+    pty.wait_text("[1] goes on in the background");
+    pty.wait_prompt("scripted> ");
+    assert!(count.try_iter().count() < 99_900, "it was shown to its end");
+    pty.line("!fg %1");
+    pty.wait_text("and no more to come");
+    pty.wait_prompt("scripted> ");
+    pty.send(CTRL_D);
+    assert_eq!(pty.wait().code, 0);
+    let expected: Vec<String> = (0..100_000).map(|n| format!("{n},row {n}")).collect();
+    assert!(reader.join().unwrap() == expected, "rows were lost or shown twice");
+}
+
+#[test]
 fn ctrl_z_makes_a_job_that_is_waited_for_go_on_in_the_background() {
     let world = World::new();
     let mut pty = shell(&world);
@@ -296,15 +344,51 @@ fn ctrl_z_keeps_the_lines_of_a_statement_that_is_not_complete() {
     pty.wait_text("2 rows");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn what_is_typed_while_the_terminal_is_cooked_reaches_the_shell() {
+fn the_system_says_that_a_suspended_shell_is_stopped() {
     let world = World::new();
     let mut pty = shell_in_bash(&world);
     pty.send(CTRL_Z);
     pty.wait_for("bash", |screen| screen.has("Stopped") && screen.line == "bash$ ");
-    assert_eq!(state_of(&world, &pty), "T");
+    assert_eq!(state_of(&pty), "T");
     pty.line("fg");
     pty.wait_prompt("scripted> ");
+}
+
+#[test]
+fn a_stopped_shell_that_is_killed_leaves_properly() {
+    let world = World::new();
+    let mut pty = shell_in_bash_at(&world, "scripted:inside");
+    pty.line("INSERT INTO orders;");
+    pty.wait_prompt("scripted [1]> ");
+    pty.send(CTRL_Z);
+    pty.wait_for("bash", |screen| screen.has("Stopped") && screen.line == "bash$ ");
+    pty.line("kill %1");
+    pty.wait_text("[1] orders stopped with a savepoint");
+    pty.line("wait %1; echo code $?");
+    pty.wait_text("code 143");
+    assert!(world.journal().contains(&"stop orders".to_owned()));
+}
+
+#[test]
+fn ctrl_z_stops_a_shell_that_leaves_editing_to_the_terminal() {
+    let world = World::new();
+    let mut pty = world
+        .program("bash")
+        .with("--norc --noprofile -i")
+        .env("PS1", "bash$ ")
+        .env("TERM", "dumb")
+        .pty();
+    pty.wait_for("bash", |screen| screen.line == "bash$ ");
+    pty.line(&format!("{} -u scripted:", scripted().display()));
+    pty.wait_for("the prompt", |screen| screen.line == "scripted> ");
+    pty.send(CTRL_Z);
+    pty.wait_for("bash", |screen| screen.has("Stopped") && screen.line == "bash$ ");
+    pty.line("fg");
+    pty.wait_for("the prompt", |screen| screen.line == "scripted> ");
+    pty.line("SELECT 2;");
+    pty.wait_text("2 rows");
 }
 
 #[test]
@@ -319,8 +403,9 @@ fn without_job_control_ctrl_z_stops_nothing() {
     pty.wait_text("1 row");
 }
 
-/// The state of the shell's process as the system tells it: T is stopped.
-fn state_of(_world: &World, pty: &Pty) -> String {
+/// The state of the program's child as the system tells it: T is stopped.
+#[cfg(target_os = "linux")]
+fn state_of(pty: &Pty) -> String {
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", pty.pid())).unwrap();
     let child = children.split_whitespace().next().unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap();
@@ -364,6 +449,37 @@ fn ctrl_d_stops_local_jobs_with_a_savepoint_and_says_how_to_go_on() {
         "{screen}"
     );
     assert!(world.journal().contains(&"stop orders".to_owned()));
+}
+
+#[test]
+fn ctrl_c_while_leaving_ends_at_once_and_says_what_is_left() {
+    let world = World::new();
+    let mut pty = world.scripted().with("-u scripted:inside").pty();
+    pty.wait_prompt("scripted> ");
+    pty.line("INSERT INTO orders; SAVEPOINT HANGS;");
+    pty.wait_text("ok ·");
+    pty.wait_prompt("scripted [1]> ");
+    pty.send(CTRL_D);
+    pty.wait_for("the end of editing", |screen| !screen.editing);
+    world.wait_journal("stop orders");
+    pty.send(CTRL_C);
+    let Ended { code, screen, .. } = pty.wait();
+    assert_eq!(code, 130, "{screen}");
+    assert!(screen.has("[1] orders ends at once, without a checkpoint"), "{screen}");
+}
+
+#[test]
+fn a_job_that_can_t_be_saved_is_said_so_when_the_shell_leaves() {
+    let world = World::new();
+    let mut pty = world.scripted().with("-u scripted:inside").pty();
+    pty.wait_prompt("scripted> ");
+    pty.line("INSERT INTO orders; SAVEPOINT FAILS;");
+    pty.wait_text("ok ·");
+    pty.wait_prompt("scripted [1]> ");
+    pty.send(CTRL_D);
+    let Ended { code, screen, .. } = pty.wait();
+    assert_eq!(code, 1, "{screen}");
+    assert!(screen.has("the savepoint could not be written: disk full"), "{screen}");
 }
 
 #[test]
@@ -469,6 +585,21 @@ fn a_reader_that_goes_away_ends_a_script_without_a_word() {
     let output = output.expect_code(0).expect_quiet();
     assert_eq!(last.as_deref(), Some("141"), "{output}");
     assert!(world.journal().contains(&"cancel operation of endless".to_owned()));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_prompt_too() {
+    let world = World::new();
+    let command = format!(
+        "{} -u scripted: | head -n 1; echo code ${{PIPESTATUS[0]}}",
+        scripted().display()
+    );
+    let mut pty = world.program("bash").arg("-c").arg(command).pty();
+    pty.wait_prompt("scripted> ");
+    pty.line("SELECT ENDLESS;");
+    let Ended { screen, cooked, .. } = pty.wait();
+    assert!(screen.has("code 141") && !screen.has("error"), "{screen}");
+    assert!(cooked);
 }
 
 #[test]

@@ -162,8 +162,11 @@ impl Sql for Session {
                 Ok(done())
             }
             ["SAVEPOINT", habit] => {
-                self.cluster
-                    .set_savepoints(if *habit == "FAILS" { Habit::Fails } else { Habit::Works });
+                self.cluster.set_savepoints(match *habit {
+                    "FAILS" => Habit::Fails,
+                    "HANGS" => Habit::Hangs,
+                    _ => Habit::Works,
+                });
                 Ok(done())
             }
             ["SET", ..] => {

@@ -17,7 +17,7 @@
 //! | `SLOW` | the submission is answered when `GATE` opens |
 //! | `INSERT INTO name LOST` | a job starts, and the reply to the submission is lost |
 //! | `CANCEL LIES`, `CANCEL HANGS`, `CANCEL WORKS`, `CANCEL FAILS` | how cancels behave from now on |
-//! | `SAVEPOINT FAILS`, `SAVEPOINT WORKS` | how savepoints behave from now on |
+//! | `SAVEPOINT FAILS`, `SAVEPOINT HANGS`, `SAVEPOINT WORKS` | how savepoints behave from now on |
 //! | `SET 'key' = 'value'` | a setting |
 //!
 //! There are two tables to be completed, `flights` and `weather`.

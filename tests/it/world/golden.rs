@@ -18,7 +18,7 @@
 //!
 //! `-->` is standard output and `--!` standard error, in that order; `--args` gives arguments, `--needs local` says that
 //! the embedded engine must be built in, and `--exit` is the exit code if it is not 0. Job ids, times, lengths of time and
-//! the test's directory are replaced by `<job-1>`, `<time>`, `<duration>` and `<dir>`. With `BLESS=1` in the environment
+//! the test's directory are replaced by `<job-1>`, `<time>`, `<duration>` and `<dir>`. With `SKEP_BLESS=1` in the environment
 //! the files are rewritten with what came; run it twice where lines move, and read the difference.
 //!
 //! To know which statement printed what, the line below each statement (a comment or a blank line) is replaced by
@@ -46,7 +46,7 @@ pub fn check(path: &Path) {
     if actual == text {
         return;
     }
-    if std::env::var_os("BLESS").is_some() {
+    if std::env::var_os("SKEP_BLESS").is_some() {
         fs::write(path, &actual).unwrap();
         return;
     }

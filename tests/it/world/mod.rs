@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -99,6 +99,20 @@ impl World {
         self.read("journal").lines().map(str::to_owned).collect()
     }
 
+    /// Waits until the scripted engine has been asked for that.
+    #[track_caller]
+    pub fn wait_journal(&self, line: &str) {
+        let deadline = Instant::now() + LIMIT;
+        while !self.journal().iter().any(|known| known == line) {
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain for {line:?} in {:?}",
+                self.journal()
+            );
+            std::thread::yield_now();
+        }
+    }
+
     /// Lets the scripted engine answer what it holds back.
     pub fn open_gate(&self) {
         self.write("gate", "");
@@ -113,7 +127,7 @@ pub fn scripted() -> PathBuf {
     let path = profile.join("examples").join("scripted");
     assert!(
         path.exists(),
-        "{} is not built: cargo test --test it builds it with the examples",
+        "{} is not built: `cargo build --example scripted`, which `cargo test` does by itself unless told what to test",
         path.display()
     );
     path
@@ -167,6 +181,7 @@ impl Program {
     }
 
     /// Runs it in pipes until it ends.
+    #[must_use = "an output that nobody looks at tests nothing"]
     pub fn run(&self) -> Output {
         let mut command = self.command();
         command
@@ -232,7 +247,6 @@ fn read_all(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 }
 
 /// How a program ended, and what it wrote.
-#[must_use = "an output that nobody looks at tests nothing"]
 #[derive(Debug, Clone)]
 pub struct Output {
     what: String,

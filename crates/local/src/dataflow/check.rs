@@ -226,6 +226,6 @@ fn subquery() -> EngineError {
 
 fn refuse(construct: impl Into<String>, reason: &str) -> EngineError {
     let construct = construct.into();
-    EngineError::refused(format!("A streaming query can't contain {construct}: {reason}."))
-        .hint("Run it over bounded tables, or on Flink (`!connect flink://…`).")
+    EngineError::refused(format!("a streaming query can't contain {construct}: {reason}"))
+        .hint("run it over bounded tables, or on Flink: !connect flink://host:port")
 }

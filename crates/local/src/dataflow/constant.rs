@@ -81,7 +81,7 @@ impl Constant {
     pub(super) fn restore(&mut self, meta: &Value) -> Result<()> {
         let rows = meta.get("rows").and_then(Value::as_u64);
         self.given =
-            rows.ok_or_else(|| EngineError::refused("The saved state of a constant input has no row number."))?;
+            rows.ok_or_else(|| EngineError::refused("the saved state of a constant input has no row number"))?;
         self.skip = self.given;
         Ok(())
     }

@@ -204,7 +204,7 @@ impl Groups {
                 .intern(&table.columns()[..aggregation.keys()], table.num_rows(), &mut ids)?;
             if self.keys.len() != before + table.num_rows() {
                 return Err(EngineError::refused(
-                    "The saved state of the aggregation has a group twice.",
+                    "the saved state of the aggregation has a group twice",
                 ));
             }
             self.touched = true;

@@ -27,11 +27,11 @@ impl Executor {
     fn runtime(&mut self) -> Result<&Runtime> {
         if self.runtime.is_none() {
             let runtime = Builder::new_current_thread().build();
-            self.runtime = Some(runtime.map_err(|e| EngineError::failed(format!("Can't run the query: {e}.")))?);
+            self.runtime = Some(runtime.map_err(|e| EngineError::failed(format!("can't run the query: {e}")))?);
         }
         self.runtime
             .as_ref()
-            .ok_or_else(|| EngineError::failed("Can't run the query."))
+            .ok_or_else(|| EngineError::failed("can't run the query"))
     }
 
     /// Runs the plan over what its slots hold and gives all it yields, partition after partition.

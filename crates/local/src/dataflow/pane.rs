@@ -43,7 +43,7 @@ impl Pane {
         let groups = self.keys.len();
         if groups != before + rows {
             return Err(EngineError::refused(
-                "The saved state of the aggregation has a group twice.",
+                "the saved state of the aggregation has a group twice",
             ));
         }
         for (accumulator, part) in self.accumulators.iter_mut().zip(aggregation.split(state)) {

@@ -86,7 +86,7 @@ fn rate(settings: &BTreeMap<String, String>) -> Result<Option<u64>> {
     match text.trim().parse() {
         Ok(rate) if rate > 0 => Ok(Some(rate)),
         _ => Err(EngineError::rejected(format!(
-            "The setting '{RATE}' is '{text}', but must be a whole number above 0."
+            "the setting '{RATE}' is '{text}', but must be a whole number above 0"
         ))),
     }
 }
@@ -180,7 +180,7 @@ impl Builder {
                     output,
                 } = cut;
                 let exec = aggregate.downcast_ref::<AggregateExec>();
-                let exec = exec.ok_or_else(|| EngineError::failed("The plan's aggregation is not one."))?;
+                let exec = exec.ok_or_else(|| EngineError::failed("the plan's aggregation is not one"))?;
                 let aggregation = Aggregation::new(exec, output)?;
                 let (grouping, windows) = self.grouping(logical, &aggregation)?;
                 let lower = self.split(exec.input().clone(), &mut leaves)?;
@@ -200,7 +200,7 @@ impl Builder {
             (None, None) => (self.split(physical, &mut leaves)?, None, Vec::new()),
             _ => {
                 return Err(EngineError::refused(
-                    "A streaming query can't contain an aggregation in that place.",
+                    "a streaming query can't contain an aggregation in that place",
                 ));
             }
         };
@@ -287,10 +287,10 @@ impl Builder {
             };
             let Some(watermark) = &table.watermark else {
                 return Err(EngineError::refused(format!(
-                    "A window over table {} would never close: the table has no watermark.",
-                    table.path
+                    "a window over table {} would never close: the table has no watermark",
+                    table.path.name
                 ))
-                .hint("Declare WATERMARK FOR column AS column - INTERVAL '5' SECOND in its CREATE TABLE."));
+                .hint("declare WATERMARK FOR column AS column - INTERVAL '5' SECOND in its CREATE TABLE"));
             };
             if !end
                 .expression
@@ -299,8 +299,8 @@ impl Builder {
                 .any(|column| column.name == watermark.column)
             {
                 return Err(EngineError::refused(format!(
-                    "A window over table {} must be one of its event-time column `{}`.",
-                    table.path, watermark.column
+                    "a window over table {} must be one of its event-time column {}",
+                    table.path.name, watermark.column
                 )));
             }
         }
@@ -335,7 +335,7 @@ impl Builder {
             }
         } else {
             return Err(EngineError::refused(format!(
-                "A streaming query can't contain {}.",
+                "a streaming query can't contain {}",
                 node.name()
             )));
         }
@@ -351,7 +351,7 @@ impl Builder {
             ((false, _), _) | (_, (_, true)) => Ok(0),
             (_, (false, _)) | ((_, true), _) => Ok(1),
             _ => Err(EngineError::refused(
-                "A streaming query can't contain a join of two streams.",
+                "a streaming query can't contain a join of two streams",
             )),
         }
     }

@@ -327,7 +327,7 @@ impl Dataflow for Query {
                 }
                 _ => {
                     return Err(EngineError::refused(format!(
-                        "The saved state has an operator `{operator}`, which this query has not."
+                        "the saved state has an operator `{operator}`, which this query has not"
                     )));
                 }
             }

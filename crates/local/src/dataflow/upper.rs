@@ -55,7 +55,7 @@ pub(super) fn cut(plan: &Arc<dyn ExecutionPlan>) -> Result<Option<Cut>> {
         if let Some(exec) = node.downcast_ref::<AggregateExec>() {
             if let Some(name) = foreign {
                 return Err(EngineError::refused(format!(
-                    "A streaming query can't contain {name} above an aggregation."
+                    "a streaming query can't contain {name} above an aggregation"
                 )));
             }
             operators.reverse();

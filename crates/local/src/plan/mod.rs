@@ -1,6 +1,7 @@
 //! From SQL text to DataFusion's plans.
 
 pub(crate) mod explain;
+pub(crate) mod expression;
 pub(crate) mod file;
 pub(crate) mod planner;
 pub(crate) mod scan;

@@ -86,24 +86,7 @@ impl Planner {
     /// It does not parse, or names a column that is not there.
     pub fn bind(&self, text: &str, columns: &Schema) -> Result<Expr> {
         let state = session_state(Mode::Streaming, &self.zone);
-        let schema = DFSchema::try_from(columns.clone()).rejected()?;
-        let mut reader = Reader::new(text)?;
-        let expr = reader.parser.parse_expr().map_err(|e| reader.explain(e))?;
-        let scope = Scope {
-            planner: self,
-            state: &state,
-            catalog: self.catalog.current.clone(),
-            database: self.catalog.database.clone(),
-            paths: BTreeSet::new(),
-            tables: RefCell::default(),
-            depth: 0,
-        };
-        let mut context = datafusion::sql::planner::PlannerContext::new();
-        let expr = SqlToRel::new(&scope)
-            .sql_to_expr(expr, &schema, &mut context)
-            .rejected()?;
-        let simplifier = ExprSimplifier::new(SimplifyContext::builder().build());
-        simplifier.coerce(expr, &schema).rejected()
+        super::expression::bind(&state, text, columns)
     }
 }
 

@@ -18,6 +18,12 @@ pub(crate) fn prepare(query: &mut Query) -> BTreeSet<String> {
     visitor.paths
 }
 
+/// Puts an expression right that stands alone.
+pub(crate) fn prepare_expression(expr: &mut Expr) {
+    // As above.
+    let _: ControlFlow<()> = VisitMut::visit(expr, &mut Prepare::default());
+}
+
 #[derive(Default)]
 struct Prepare {
     paths: BTreeSet<String>,

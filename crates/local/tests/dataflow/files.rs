@@ -65,15 +65,15 @@ fn options_of_the_format() {
 
 #[test]
 fn an_error_names_file_line_and_column() {
-    assert!(message(read("x,y\nx\n", &[])).contains("Line 2 has 1 fields, but the table has 2 columns"));
+    assert!(message(read("x,y\nx\n", &[])).contains("line 2 has 1 fields, but the table has 2 columns"));
     let open = message(read("x,y\n\"a\nb", &[]));
     assert!(
-        open.contains("Line 2, column 1 (`a`)") && open.contains("a quote is not closed"),
+        open.contains("line 2, column 1 (a)") && open.contains("a quote is not closed"),
         "{open}"
     );
     let text = message(read("x,y\n\"a\nb\",\"c\"d\n", &[]));
     assert!(
-        text.contains("Line 2, column 2 (`b`)") && text.contains("text follows a closing quote"),
+        text.contains("line 2, column 2 (b)") && text.contains("text follows a closing quote"),
         "{text}"
     );
     assert!(message(read(b"x,\xff\xfe\n", &[])).contains("it is not a Utf8"));

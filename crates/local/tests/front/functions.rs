@@ -86,3 +86,32 @@ async fn a_batch_query_has_one_instant() {
     let today = w.value("SELECT CURRENT_DATE = CAST(LOCALTIMESTAMP AS DATE)").await;
     assert_eq!(today, "true");
 }
+
+#[tokio::test]
+async fn a_tables_own_expressions_mean_what_a_querys_do() {
+    let w = World::new().await;
+    w.run(
+        "CREATE TABLE t (a INT, ts AS TIMESTAMP '2024-01-01 00:00:00', b AS IF(a > 1, 'x', 'y'), c AS MOD(a, 2), \
+         d AS a * 1e10, e AS CAST(a > 1 AS STRING), WATERMARK FOR ts AS IF(MOD(1, 2) = 1, ts, ts)) \
+         WITH ('connector' = 'datagen', 'number-of-rows' = '2', 'fields.a.kind' = 'sequence', 'fields.a.start' = '1', \
+         'fields.a.end' = '2')",
+    )
+    .await;
+    let sql = "SELECT a, b, c, d, e FROM t";
+    let expected = ["1|y|1|10000000000.0|FALSE", "2|x|0|20000000000.0|TRUE"];
+    assert_eq!(w.values(sql).await, expected);
+    w.run("CREATE TABLE copy (a INT, b STRING, c INT, d DOUBLE, e STRING) WITH ('connector' = 'memory')")
+        .await;
+    w.run("SET 'execution.runtime-mode' = 'streaming'").await;
+    w.insert(&format!("INSERT INTO copy {sql}")).await;
+    w.run("RESET").await;
+    assert_eq!(w.values("SELECT * FROM copy").await, expected);
+    for expression in ["sum(a)", "(SELECT 1)", "row_number() OVER ()"] {
+        let error = w
+            .error(&format!(
+                "CREATE TABLE u (a INT, b AS {expression}) WITH ('connector' = 'memory')"
+            ))
+            .await;
+        assert!(error.message.contains("from its own row"), "{expression}: {error}");
+    }
+}

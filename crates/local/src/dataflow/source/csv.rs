@@ -311,7 +311,7 @@ impl Parser {
                 return Ok(());
             }
             return Err(EngineError::failed(format!(
-                "Line {line} has {found} fields, but the table has {expected} columns."
+                "line {line} has {found} fields, but the table has {expected} columns"
             )));
         }
         for index in 0..expected {
@@ -373,14 +373,14 @@ impl Parser {
     fn error(&self, line: u64, field: usize, value: &[u8], reason: &str) -> EngineError {
         let shown = String::from_utf8_lossy(&value[..value.len().min(80)]);
         let column = match self.names.get(field) {
-            Some(name) => format!("column {} (`{name}`)", field + 1),
+            Some(name) => format!("column {} ({name})", field + 1),
             None => format!("field {}", field + 1),
         };
         EngineError::failed(format!(
-            "Line {line}, {column}: {:?} can't be read: {reason}.",
+            "line {line}, {column}: {:?} can't be read: {reason}",
             shown.trim_end()
         ))
-        .hint("Set 'csv.ignore-parse-errors' = 'true' on the table to read such fields as NULL.")
+        .hint("set 'csv.ignore-parse-errors' = 'true' on the table to read such fields as NULL")
     }
 }
 
@@ -402,9 +402,9 @@ fn unescape(raw: &[u8], layout: &Layout, quoted: bool, into: &mut Vec<u8>) {
 fn unsupported(table: &Table, column: usize) -> EngineError {
     let field = table.physical.field(column);
     EngineError::rejected(format!(
-        "Column `{}` of table {} has the type {}, which can't be read from CSV.",
+        "column {} of table {} has the type {}, which can't be read from CSV",
         field.name(),
-        table.path,
+        table.path.name,
         field.data_type()
     ))
 }

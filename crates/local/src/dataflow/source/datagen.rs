@@ -241,9 +241,9 @@ fn limits(data_type: &DataType) -> Option<(i64, i64)> {
 fn unsupported(table: &Table, index: usize) -> EngineError {
     let field = table.physical.field(index);
     EngineError::rejected(format!(
-        "Column `{}` of table {} has the type {}, which datagen can't make in that way.",
+        "column {} of table {} has the type {}, which datagen can't make in that way",
         field.name(),
-        table.path,
+        table.path.name,
         field.data_type()
     ))
 }
@@ -392,7 +392,7 @@ impl Source for Datagen {
     }
 
     fn restore(&mut self, _tables: Vec<RecordBatch>, meta: &Value) -> Result<()> {
-        let missing = || EngineError::refused("The saved state of a datagen source has no row number.");
+        let missing = || EngineError::refused("the saved state of a datagen source has no row number");
         self.next = meta.get("next").and_then(Value::as_u64).ok_or_else(missing)?;
         self.base_millis = meta.get("base_millis").and_then(Value::as_i64).ok_or_else(missing)?;
         Ok(())

@@ -252,10 +252,10 @@ impl Filesystem {
             if held > LONGEST_RECORD {
                 let line = progress.lines + 1;
                 return Err(located(
-                    EngineError::failed(format!("Line {line} begins a record of more than 64 MiB.")),
+                    EngineError::failed(format!("line {line} begins a record of more than 64 MiB")),
                     &path,
                 )
-                .hint("Is a quote not closed?"));
+                .hint("is a quote not closed?"));
             }
             open.buffer.resize(held + CHUNK, 0);
             let read = open
@@ -320,7 +320,7 @@ impl Source for Filesystem {
         for table in &tables {
             if table.schema() != state_schema() {
                 return Err(EngineError::refused(
-                    "The saved state of a file source has other columns than this version's.",
+                    "the saved state of a file source has other columns than this version's",
                 ));
             }
             let number = |column: usize, row: usize| table.column(column).as_primitive::<UInt64Type>().value(row);
@@ -379,7 +379,7 @@ fn list(directory: &Path, prefix: &str, into: &mut Vec<(String, u64)>) -> Result
         let entry = entry.map_err(|e| unreadable(directory, &e))?;
         let Ok(name) = entry.file_name().into_string() else {
             return Err(EngineError::failed(format!(
-                "A file name in {} is not UTF-8.",
+                "a file name in {} is not UTF-8",
                 directory.display()
             )));
         };
@@ -427,12 +427,12 @@ fn verify(file: &mut File, path: &Path, progress: &Progress) -> Result<()> {
 }
 
 fn changed(path: &Path, reason: &str) -> EngineError {
-    EngineError::refused(format!("The file {} was changed: {reason}.", path.display()))
-        .hint("A file source reads files that are only added or appended to.")
+    EngineError::refused(format!("the file {} was changed: {reason}", path.display()))
+        .hint("a file source reads files that are only added or appended to")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> EngineError {
-    EngineError::failed(format!("Can't read {}: {error}.", path.display()))
+    EngineError::failed(format!("can't read {}: {error}", path.display()))
 }
 
 fn located(mut error: EngineError, path: &Path) -> EngineError {

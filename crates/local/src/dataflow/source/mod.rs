@@ -57,10 +57,10 @@ impl Connector {
             "filesystem" => Ok(Self::Filesystem(filesystem::Config::new(table)?)),
             "datagen" => Ok(Self::Datagen(datagen::Config::new(table)?)),
             other => Err(EngineError::rejected(format!(
-                "Table {} has the connector '{other}', which can't be read.",
-                table.path
+                "table {} has the connector '{other}', which can't be read",
+                table.path.name
             ))
-            .hint("The connectors that can be read are filesystem and datagen.")),
+            .hint("the connectors that can be read are filesystem and datagen")),
         }
     }
 }
@@ -103,8 +103,8 @@ pub fn scan(
     projection: Option<&[usize]>,
 ) -> Result<SendableRecordBatchStream> {
     if let Connector::Datagen(datagen::Config { rows: None, .. }) = Connector::new(table)? {
-        return Err(EngineError::refused(format!("Table {} has no end.", table.path))
-            .hint("Set 'number-of-rows' on it, or use it in a streaming query."));
+        return Err(EngineError::refused(format!("table {} has no end", table.path.name))
+            .hint("set 'number-of-rows' on it, or use it in a streaming query"));
     }
     let all: Vec<usize> = (0..table.schema.fields().len()).collect();
     let mut reader = Reader::new(state, table, projection.unwrap_or(&all), false)?;

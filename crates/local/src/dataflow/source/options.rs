@@ -18,7 +18,7 @@ impl<'a> Options<'a> {
     /// The option's text, which must be there.
     pub(super) fn required(&self, key: &str) -> Result<&'a str> {
         self.text(key)
-            .ok_or_else(|| EngineError::rejected(format!("Table {} needs the option '{key}'.", self.0.path)))
+            .ok_or_else(|| EngineError::rejected(format!("table {} needs the option '{key}'", self.0.path.name)))
     }
 
     /// `true` or `false`; `false` if it is not set.
@@ -70,13 +70,15 @@ impl<'a> Options<'a> {
         };
         match self.0.options.keys().find(|key| !is_known(key)) {
             None => Ok(()),
-            Some(key) => Err(
-                EngineError::rejected(format!("Table {} has the unknown option '{key}'.", self.0.path)).hint(format!(
-                    "The connector '{}' knows: {}.",
-                    self.text("connector").unwrap_or(""),
-                    known.join(", ")
-                )),
-            ),
+            Some(key) => Err(EngineError::rejected(format!(
+                "table {} has the unknown option '{key}'",
+                self.0.path.name
+            ))
+            .hint(format!(
+                "the connector '{}' knows: {}",
+                self.text("connector").unwrap_or(""),
+                known.join(", ")
+            ))),
         }
     }
 
@@ -84,8 +86,8 @@ impl<'a> Options<'a> {
     pub(super) fn bad(&self, key: &str, what: &str) -> EngineError {
         let value = self.text(key).unwrap_or_default();
         EngineError::rejected(format!(
-            "The option '{key}' of table {} is '{value}', but must be {what}.",
-            self.0.path
+            "the option '{key}' of table {} is '{value}', but must be {what}",
+            self.0.path.name
         ))
     }
 }

@@ -14,6 +14,7 @@ use skep_engine::Result;
 
 use super::{Pull, Source, open, project};
 use crate::dataflow::{failed, rejected};
+use crate::plan;
 use crate::table::Table;
 
 /// Where a column comes from.
@@ -43,12 +44,11 @@ impl Reader {
         follow: bool,
     ) -> Result<Self> {
         let schema = project(&table.schema, wanted)?;
-        let everything = rejected(DFSchema::try_from(table.physical.clone()))?;
         let mut physical = BTreeSet::new();
         let mut expressions = Vec::new();
         for field in schema.fields() {
             if let Some(computed) = table.computed.iter().find(|computed| computed.name == *field.name()) {
-                let expression = rejected(state.create_logical_expr(&computed.expression, &everything))?;
+                let expression = plan::expression::bind(state, &computed.expression, &table.physical)?;
                 for column in expression.column_refs() {
                     physical.insert(rejected(table.physical.index_of(&column.name).map_err(Into::into))?);
                 }
