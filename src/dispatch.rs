@@ -29,7 +29,14 @@ pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Erro
 /// # Errors
 /// See [`Command::run`].
 pub async fn run(session: &mut Session, command: &'static dyn Command, args: Args) -> Result<Flow, Error> {
-    command.run(session, args).await
+    let before = session.settings.json;
+    let json = args.has("json");
+    session.settings.json |= json;
+    let done = command.run(session, args).await;
+    if json {
+        session.settings.json = before;
+    }
+    done
 }
 
 async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow, Error> {

@@ -514,6 +514,11 @@ impl Running {
             .as_ref()
             .map(|job| format!(" · job {}", job.job_id))
             .unwrap_or_default();
+        if session.settings.json
+            && let Some(entry) = session.jobs.get(handle)
+        {
+            session.ui.json(&entry.job.timed(Timestamp::now()))?;
+        }
         let word = if self.background { "running" } else { "detached" };
         session.ui.say(&format!(
             "[{handle}] {word}{id} · rows are kept (limit {}), !fg %{handle} shows them",

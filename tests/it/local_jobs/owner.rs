@@ -115,7 +115,9 @@ fn the_end_of_a_script_stops_its_jobs_and_says_how_to_go_on() {
         let script = format!("{}{COPY}!wait %1 --until first-checkpoint\n{end}", counting(1000, 800));
         let output = local(&world).stdin(script).run().expect(0, "");
         let output = output.expect_stderr("[1] copy stopped with a savepoint · checkpoint ");
-        let output = output.expect_stderr("    to go on: skep -u local:state, then !restore copy\n");
+        let output = output
+            .expect_stderr("    to go on: skep -u local:/")
+            .expect_stderr("/state, then !restore copy\n");
         drop(output);
         local(&world).stdin("!restore copy\n").run().expect_code(0);
         assert_eq!(numbers(&world.path("copy")), (1..=800).collect::<Vec<_>>());
