@@ -8,6 +8,7 @@ mod documentation;
 mod exit_codes;
 mod flink_rest;
 mod interrupts;
+mod ledger;
 #[cfg(feature = "local")]
 mod local_jobs;
 mod prompt;

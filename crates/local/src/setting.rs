@@ -80,6 +80,11 @@ pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<TimeZone>
     }
 }
 
+/// Whether the key means something here.
+pub(crate) fn is_known(key: &str) -> bool {
+    KNOWN.contains(&key)
+}
+
 /// Checks a value before it is set; says what is to be said of the key.
 ///
 /// # Errors
@@ -93,7 +98,7 @@ pub(crate) fn check(key: &str, value: &str) -> Result<Option<String>> {
             "the embedded engine runs each job on one thread: parallelism.default has no effect".to_owned(),
         ));
     }
-    if KNOWN.contains(&key) {
+    if is_known(key) {
         return Ok(None);
     }
     let similar = most_similar(key, KNOWN)
