@@ -37,7 +37,14 @@ async fn carry_out(session: &mut Session, piece: &Piece) -> Result<Flow, Error> 
 /// # Errors
 /// See [`Command::run`].
 pub async fn run(session: &mut Session, command: &'static dyn Command, args: Args) -> Result<Flow, Error> {
-    command.run(session, args).await
+    let before = session.settings.json;
+    let json = args.has("json");
+    session.settings.json |= json;
+    let done = command.run(session, args).await;
+    if json {
+        session.settings.json = before;
+    }
+    done
 }
 
 async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow, Error> {

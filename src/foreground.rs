@@ -42,7 +42,12 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows, background: bool) 
         unicode: terminal.boxes(),
         ..render::Options::default()
     };
-    let mut renderer = render::renderer(session.settings.format, &options);
+    let format = match session.settings.format {
+        // Who asks for JSON and for no format can't read a table.
+        render::Format::Table if session.settings.json => render::Format::Jsonl,
+        format => format,
+    };
+    let mut renderer = render::renderer(format, &options);
     let mut out = session.ui.results();
     renderer.begin(&rows.schema(), rows.is_changelog(), &mut out)?;
     let mut count = 0;

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod architecture;
+#[cfg(feature = "local")]
+mod commands;
 mod documentation;
 mod exit_codes;
 mod flink_rest;

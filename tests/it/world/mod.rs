@@ -163,6 +163,12 @@ impl Program {
         self
     }
 
+    /// Runs it in that directory of the world.
+    pub fn dir(mut self, name: &str) -> Self {
+        self.dir.push(name);
+        self
+    }
+
     /// What it reads from standard input.
     pub fn stdin(mut self, text: impl AsRef<[u8]>) -> Self {
         self.stdin = text.as_ref().to_vec();
