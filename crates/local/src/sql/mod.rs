@@ -1,5 +1,6 @@
 //! Reads SQL: which statement is it, and what does it say.
 
+mod chain;
 pub(crate) mod ddl;
 mod dialect;
 pub(crate) mod names;

@@ -1,10 +1,12 @@
 //! A token cursor over one statement that knows where each token stands.
 
+use datafusion::sql::sqlparser::ast::{Expr, Query};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
 use skep_engine::{EngineError, Position, Result};
 
+use super::chain;
 use super::dialect::FlinkDialect;
 use crate::table::TablePath;
 
@@ -29,6 +31,7 @@ impl<'a> Reader<'a> {
                 let start = Span::new(e.location, e.location);
                 EngineError::rejected(lower_first(&e.message)).at(position(start))
             })?;
+        chain::check(&tokens)?;
         let tokens = super::tvf::rewrite(tokens)?;
         let parser = Parser::new(&FlinkDialect)
             .with_recursion_limit(DEPTH)
@@ -151,6 +154,20 @@ impl<'a> Reader<'a> {
             .at(position(span)));
         }
         Ok(Name { parts, span })
+    }
+
+    /// A query.
+    pub fn query(&mut self) -> Result<Box<Query>> {
+        let mut query = self.parser.parse_query().map_err(|e| self.explain(e))?;
+        chain::balance(&mut query);
+        Ok(query)
+    }
+
+    /// An expression.
+    pub fn expression(&mut self) -> Result<Expr> {
+        let mut expr = self.parser.parse_expr().map_err(|e| self.explain(e))?;
+        chain::balance(&mut expr);
+        Ok(expr)
     }
 
     /// An error at the next token: something else was expected.
