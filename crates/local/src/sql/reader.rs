@@ -39,6 +39,11 @@ impl<'a> Reader<'a> {
         Ok(Self { source, tokens, parser })
     }
 
+    /// All tokens, with where they stand.
+    pub fn tokens(&self) -> &[TokenWithSpan] {
+        &self.tokens
+    }
+
     /// The next token that is neither white space nor a comment.
     pub fn peek(&self) -> &TokenWithSpan {
         self.parser.peek_token_ref()
@@ -336,6 +341,12 @@ pub(crate) fn position(span: Span) -> Position {
         1
     };
     Position { line, column, length }
+}
+
+/// The bytes of a span.
+pub(super) fn range(source: &str, span: Span) -> std::ops::Range<usize> {
+    let start = offset(source, span.start);
+    start..offset(source, span.end).max(start)
 }
 
 /// The byte at which a line and column (in characters, from 1) begin.
