@@ -13,8 +13,6 @@ use crate::syntax::{Input, Piece};
 /// # Errors
 /// It failed, was refused, or was interrupted.
 pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
-    // What was meant for the piece before is over.
-    session.interrupts.forget();
     match &piece.input {
         Input::Trivia => Ok(Flow::Continue),
         Input::Bang { name, tail, .. } => {

@@ -361,23 +361,6 @@ impl From<io::Error> for Error {
     }
 }
 
-/// The errors of the shell's parts that say what to do about them.
-macro_rules! with_hint {
-    ($($error:ty),*) => {$(
-        impl From<$error> for Error {
-            fn from(error: $error) -> Self {
-                Self::failed(error.to_string()).hint(error.hint())
-            }
-        }
-    )*};
-}
-
-with_hint!(
-    crate::job::reference::ReferenceError,
-    crate::savepoint::ChooseError,
-    crate::savepoint::WhichError
-);
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use skep_engine::{EngineError, Rows};
+use futures::FutureExt;
+use skep_engine::{Batch, EngineError, Rows};
 
 use crate::error::Error;
 use crate::interrupt::{Interrupts, Signal};
@@ -24,14 +25,22 @@ pub enum End {
 /// A renderer that has rows and no company decides its layout after so long, so that an endless query's first row is seen.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Shows rows in the session's format until they end or a signal comes. Returns how many were shown.
+/// Between so many rows a signal is looked for: a terminal takes its time for a whole batch.
+const STRETCH: usize = 512;
+
+/// Shows rows in the session's format until they end or a signal comes. Returns how many were shown. Of a query that runs
+/// in the `background` no row is lost, whatever signal ends the showing.
 ///
 /// # Errors
 /// The results could not be written: the reader went away.
-pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, End), Error> {
+pub async fn show(session: &mut Session, rows: &mut dyn Rows, background: bool) -> Result<(u64, End), Error> {
+    let terminal = session.ui.terminal();
     let options = render::Options {
         show_header: session.settings.show_header,
-        ..session.ui.render_options()
+        terminal: terminal.stdout,
+        width: terminal.results_width(),
+        unicode: terminal.boxes(),
+        ..render::Options::default()
     };
     let mut renderer = render::renderer(session.settings.format, &options);
     let mut out = session.ui.results();
@@ -42,9 +51,20 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, En
     let end = loop {
         match next(rows, &mut session.interrupts, waiting).await {
             Next::Batch(batch) => {
-                count += batch.rows.num_rows() as u64;
-                renderer.batch(&batch, &mut out)?;
                 waiting = true;
+                let mut signal = None;
+                for stretch in stretches(&batch) {
+                    count += stretch.rows.num_rows() as u64;
+                    renderer.batch(&stretch, &mut out)?;
+                    signal = signal.or_else(|| session.interrupts.next().now_or_never());
+                    // Who goes on in the background wants every row.
+                    if signal.is_some_and(|signal| signal != Signal::Suspend && !background) {
+                        break;
+                    }
+                }
+                if let Some(signal) = signal {
+                    break End::Interrupted(signal);
+                }
             }
             Next::Quiet => {
                 renderer.flush(&mut out)?;
@@ -54,13 +74,29 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows) -> Result<(u64, En
             Next::End(end) => break end,
         }
     };
+    if matches!(end, End::Interrupted(_)) && session.ui.terminal().stdout {
+        // The terminal has shown the key (^C) in the line where the next row was to stand.
+        out.write_all(b"\n")?;
+    }
     renderer.end(&mut out)?;
     out.flush()?;
     Ok((count, end))
 }
 
+/// The batch, a few rows at a time.
+fn stretches(batch: &Batch) -> impl Iterator<Item = Batch> + '_ {
+    let rows = batch.rows.num_rows();
+    (0..rows).step_by(STRETCH).map(move |from| {
+        let length = STRETCH.min(rows - from);
+        Batch {
+            rows: batch.rows.slice(from, length),
+            kinds: batch.kinds.as_ref().map(|kinds| kinds[from..from + length].to_vec()),
+        }
+    })
+}
+
 enum Next {
-    Batch(skep_engine::Batch),
+    Batch(Batch),
     Quiet,
     End(End),
 }

@@ -26,12 +26,12 @@ pub enum Signal {
 impl Signal {
     /// The error of what it broke off.
     pub fn error(self) -> Error {
-        let kind = match self {
-            Self::Interrupt | Self::Suspend => ErrorKind::Interrupted,
-            Self::Terminate => ErrorKind::Terminated,
-            Self::Hangup => ErrorKind::HungUp,
+        let (kind, message) = match self {
+            Self::Interrupt | Self::Suspend => (ErrorKind::Interrupted, "interrupted"),
+            Self::Terminate => (ErrorKind::Terminated, "told to end by SIGTERM"),
+            Self::Hangup => (ErrorKind::HungUp, "the terminal was hung up"),
         };
-        Error::new(kind, "interrupted")
+        Error::new(kind, message)
     }
 
     /// Whether the process is to end, whatever it is doing.
@@ -157,6 +157,17 @@ impl Interrupts {
         }
     }
 
+    /// Waits for a signal that asks for the end of the process. Others stay for whom they are meant.
+    pub async fn end(&mut self) -> Signal {
+        loop {
+            if let Some(signal) = self.ending() {
+                return signal;
+            }
+            // As in `next`, this can only be a change.
+            let _ = self.receiver.changed().await;
+        }
+    }
+
     /// The signal that asks for the end of the process, if one has come.
     pub fn ending(&self) -> Option<Signal> {
         let counts = *self.receiver.borrow();
@@ -167,6 +178,15 @@ impl Interrupts {
         } else {
             None
         }
+    }
+
+    /// Between two statements: the signal that asks for the end of what is being run, if one has come and nobody was
+    /// there to take it. A Ctrl-Z was meant for the statement that is over.
+    pub fn pending(&mut self) -> Option<Signal> {
+        let counts = *self.receiver.borrow_and_update();
+        let interrupted = counts.interrupt > self.seen.interrupt;
+        self.forget();
+        self.ending().or(interrupted.then_some(Signal::Interrupt))
     }
 
     /// Forgets the Ctrl-C and Ctrl-Z that have come: they were meant for something that is over.
@@ -222,6 +242,18 @@ mod tests {
         interrupts.forget();
         interrupts.raiser().raise(Signal::Suspend);
         assert_eq!(interrupts.next().await, Signal::Suspend);
+    }
+
+    #[tokio::test]
+    async fn a_ctrl_c_between_two_statements_is_seen_once() {
+        let mut interrupts = Interrupts::new();
+        assert_eq!(interrupts.pending(), None);
+        interrupts.raiser().raise(Signal::Suspend);
+        assert_eq!(interrupts.pending(), None);
+        interrupts.raiser().raise(Signal::Interrupt);
+        interrupts.raiser().raise(Signal::Interrupt);
+        assert_eq!(interrupts.pending(), Some(Signal::Interrupt));
+        assert_eq!(interrupts.pending(), None);
     }
 
     #[tokio::test]

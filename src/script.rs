@@ -105,7 +105,6 @@ impl Script {
         let mut chunks = read_ahead(reader);
         let mut decoder = Utf8Decoder::default();
         loop {
-            session.interrupts.forget();
             let chunk = tokio::select! {
                 chunk = chunks.recv() => chunk,
                 signal = session.interrupts.next() => return Err(signal.error()),
@@ -149,7 +148,7 @@ impl Script {
                     session.note_failure(&Error::new(ErrorKind::Failed, ""));
                 }
             }
-            if let Some(signal) = session.interrupts.ending() {
+            if let Some(signal) = session.interrupts.pending() {
                 return Err(signal.error());
             }
         }

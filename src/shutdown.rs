@@ -21,7 +21,7 @@ pub async fn leave(session: &mut Session) -> Result<(), Error> {
         .jobs
         .entries()
         .into_iter()
-        .filter(|entry| entry.job.is_active())
+        .filter(|entry| entry.job.is_active() && is_own(entry))
         .collect();
     let (inside, outside): (Vec<_>, Vec<_>) = active
         .into_iter()
@@ -36,6 +36,11 @@ pub async fn leave(session: &mut Session) -> Result<(), Error> {
     let stopped = stop_all(session, &inside).await;
     session.ledger.flush().await;
     stopped
+}
+
+/// Whether this session started it: one that it only looked at is another's to end.
+const fn is_own(entry: &Entry) -> bool {
+    entry.operation.is_some()
 }
 
 async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error> {
@@ -171,11 +176,10 @@ fn name_checkpoints(session: &Session, entries: &[Entry]) {
 /// A job has failed, or a signal came.
 pub async fn stay(session: &mut Session) -> Result<(), Error> {
     use crate::job::wait::{self, Outcome, Until};
-    let inside = session
-        .jobs
-        .entries()
-        .into_iter()
-        .filter(|entry| entry.job.is_active() && entry.connection.capabilities.jobs_end_with_shell);
+    let inside =
+        session.jobs.entries().into_iter().filter(|entry| {
+            entry.job.is_active() && is_own(entry) && entry.connection.capabilities.jobs_end_with_shell
+        });
     let handles: Vec<u32> = inside.filter_map(|entry| entry.job.handle).collect();
     let table = Arc::new(session.jobs.clone());
     match wait::wait(&table, &handles, Until::Finished, false, None, &mut session.interrupts).await {

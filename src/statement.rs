@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use skep_engine::{
@@ -24,6 +24,9 @@ use crate::session::Session;
 use crate::syntax::classifier::{self, Kind};
 use crate::syntax::{secrets, sink};
 use crate::ui::quantity;
+
+/// How long a shell that is told to end waits for the cancel of what is in the foreground.
+const LAST_CANCEL: Duration = Duration::from_secs(5);
 
 /// A statement to be run.
 #[derive(Debug, Clone, Default)]
@@ -131,8 +134,8 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         _ => None,
     };
     let mut task = tokio::spawn(async move { sql.submit(submit).await });
-    let submitted = match submission(session, &mut task).await {
-        Submitted::Answered(answer) => answer,
+    let (submitted, asked) = match submission(session, &mut task).await {
+        Submitted::Answered(answer, asked) => (answer, asked),
         Submitted::Left(signal) => {
             leave_submission(session, task, name, &connection);
             return Err(signal.error());
@@ -166,8 +169,11 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         lineage,
         intent,
         wait,
-        background: request.background,
+        background: request.background || asked == Some(Signal::Suspend),
     };
+    if asked == Some(Signal::Interrupt) {
+        return running.take_back(session, operation).await;
+    }
     running.go_on(session, operation).await
 }
 
@@ -234,33 +240,29 @@ async fn waits(session: &Session, kind: &Kind, bounded: Option<bool>, background
 }
 
 enum Submitted {
-    Answered(Result<Operation, EngineError>),
+    /// The engine's answer, and what was asked for in the meantime: Ctrl-C or Ctrl-Z.
+    Answered(Result<Operation, EngineError>, Option<Signal>),
     Left(Signal),
 }
 
 /// Waits for the engine's answer. The first Ctrl-C says so and goes on waiting, since what was sent can't be taken back;
 /// the second leaves.
 async fn submission(session: &mut Session, task: &mut JoinHandle<Result<Operation, EngineError>>) -> Submitted {
-    let mut asked = false;
+    let mut asked = None;
     loop {
         tokio::select! {
             answer = &mut *task => {
                 let answer = answer.unwrap_or_else(|panic| Err(EngineError::failed(format!("internal error: {panic}"))));
-                if asked && let Ok(operation) = &answer {
-                    // What Ctrl-C asked for, now that there is something to cancel.
-                    session.interrupts.raiser().raise(Signal::Interrupt);
-                    session.ui.say(&format!("accepted as operation {}", operation.id));
-                }
-                return Submitted::Answered(answer);
+                return Submitted::Answered(answer, asked);
             }
-            signal = session.interrupts.next() => {
-                if asked || signal.is_final() {
-                    return Submitted::Left(signal);
-                }
-                if signal == Signal::Interrupt {
-                    asked = true;
+            signal = session.interrupts.next() => match signal {
+                Signal::Interrupt if asked == Some(Signal::Interrupt) => return Submitted::Left(signal),
+                signal if signal.is_final() => return Submitted::Left(signal),
+                Signal::Interrupt => {
+                    asked = Some(signal);
                     session.ui.say("the statement is being submitted and will be cancelled as soon as the engine answers · Ctrl-C again to leave it");
                 }
+                signal => asked = asked.or(Some(signal)),
             }
         }
     }
@@ -339,12 +341,29 @@ struct Running {
 }
 
 impl Running {
-    async fn go_on(self, session: &mut Session, mut operation: Operation) -> Result<Done, Error> {
+    /// What was to be cancelled before it was accepted.
+    async fn take_back(self, session: &mut Session, mut operation: Operation) -> Result<Done, Error> {
+        let signal = Signal::Interrupt;
+        if operation.rows.take().is_none() && operation.job.is_none() {
+            session.ui.say("it was carried out before it could be cancelled");
+            return Err(signal.error());
+        }
+        self.accept(session, &operation);
+        session.ui.say("cancelling …");
+        self.cancel(session, operation, "nothing shown", signal).await
+    }
+
+    /// Writes down that the engine has accepted it.
+    fn accept(&self, session: &Session, operation: &Operation) {
         if let (Some(job_id), Some(started)) = (self.intent, &operation.job) {
             session
                 .ledger
                 .accepted(job_id, started.clone(), Some(operation.id.clone()));
         }
+    }
+
+    async fn go_on(self, session: &mut Session, mut operation: Operation) -> Result<Done, Error> {
+        self.accept(session, &operation);
         match operation.rows.take() {
             Some(rows) if self.background => self.detach(session, operation, rows),
             Some(rows) => self.show(session, operation, rows).await,
@@ -362,7 +381,7 @@ impl Running {
 
     /// Rows in the foreground.
     async fn show(self, session: &mut Session, operation: Operation, mut rows: Box<dyn Rows>) -> Result<Done, Error> {
-        let shown = foreground::show(session, rows.as_mut()).await;
+        let shown = foreground::show(session, rows.as_mut(), false).await;
         let (count, end) = match shown {
             Ok(shown) => shown,
             Err(error) => {
@@ -408,9 +427,14 @@ impl Running {
         let handle = Arc::clone(&operation.handle);
         let connection = Arc::clone(&self.connection);
         let mut task = tokio::spawn(async move { end(handle.as_ref(), connection.jobs.as_deref(), job).await });
-        let ended = tokio::select! {
-            ended = &mut task => Some(ended),
-            _ = session.interrupts.next() => None,
+        let ended = if signal.is_final() {
+            // The shell is about to end, and the cancel would end with it.
+            tokio::time::timeout(LAST_CANCEL, &mut task).await.ok()
+        } else {
+            tokio::select! {
+                ended = &mut task => Some(ended),
+                _ = session.interrupts.next() => None,
+            }
         };
         let what = job.map_or_else(
             || format!("operation {}", operation.id),

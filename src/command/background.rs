@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::Session;
 use crate::statement::{self, Request};

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use skep_engine::{EngineError, ErrorKind, JobStatus, Savepoint};
 
 use super::args::Args;
+use super::handler::{Command, Flow};
 use super::savepoint::{self, DIR};
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::job::record::Action;
@@ -70,7 +71,7 @@ impl Command for Cancel {
                 session,
                 targets.clone(),
                 Action::Savepointing,
-                "savepoint of",
+                "· savepoint of",
                 None,
                 json,
                 |target| {

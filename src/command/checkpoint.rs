@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use skep_engine::CheckpointRequest;
 
 use super::args::Args;
+use super::handler::{Command, Flow};
 use super::savepoint;
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
 use crate::job::record::Action;

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use skep_engine::Verdict;
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::{self, Session};
 

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
 use crate::foreground::{self, End};
@@ -58,7 +59,7 @@ impl Command for Fg {
 }
 
 async fn show(session: &mut Session, handle: u32, rows: &mut dyn skep_engine::Rows) -> Result<(), Error> {
-    let (count, end) = foreground::show(session, rows).await?;
+    let (count, end) = foreground::show(session, rows, true).await?;
     let count = quantity::counted(count, "row", "rows");
     match end {
         End::Complete => session.ui.say(&format!("[{handle}] {count}, and no more to come")),

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::args::{Args, COMMON_FLAGS};
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::{COMMANDS, find};
 use crate::error::Error;
 use crate::session::Session;
@@ -58,7 +59,7 @@ fn overview() -> String {
         {
             listing.row([format!("  !{}", spec.name), spec.summary.to_owned()]);
         }
-        text.push_str(&format!("{}\n{}\n", category.title(), listing.render(None, true)));
+        text.push_str(&format!("{}\n{}\n", category.title(), listing.render()));
     }
     text.push_str(
         "REF is %3, %% (the last job), %- (the one before), a job id or its first digits, or a job's name.\n\
@@ -84,7 +85,7 @@ fn explain(spec: &Spec) -> String {
         let value = value.map(|(name, _)| format!(" {name}")).unwrap_or_default();
         flags.row([format!("  {short}--{name}{value}"), (*help).to_owned()]);
     }
-    text.push_str(&format!("\n{}", flags.render(None, true)));
+    text.push_str(&format!("\n{}", flags.render()));
     if !spec.aliases.is_empty() {
         let aliases: Vec<_> = spec.aliases.iter().map(|alias| format!("!{alias}")).collect();
         text.push_str(&format!("\nalso: {}\n", aliases.join(", ")));

@@ -7,8 +7,9 @@ use serde_json::json;
 use skep_engine::{ErrorKind, JobDetail};
 
 use super::args::Args;
+use super::handler::{Command, Flow};
 use super::jobs::age_ms;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::session::Session;

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::args::Args;
-use super::spec::{Category, Command, Flag, Flow, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Category, Flag, Spec};
 use super::target;
 use crate::error::Error;
 use crate::job::record::{Action, Job, Known};

@@ -6,7 +6,8 @@ use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
 use crate::session::Session;

@@ -1,6 +1,7 @@
 //! The bang-commands: a table, in the order of `!help`. Adding a command is a file and a line here.
 
 pub mod args;
+pub mod handler;
 pub mod manual;
 pub mod spec;
 
@@ -10,6 +11,7 @@ mod checkpoint;
 mod connect;
 mod drop_savepoint;
 mod foreground;
+mod gather;
 mod help;
 mod job;
 mod jobs;
@@ -26,8 +28,9 @@ mod target;
 mod wait;
 
 pub use args::Args;
+pub use handler::{Command, Flow};
 pub use set::names as setting_names;
-pub use spec::{Command, Flow, Spec, SqlTail};
+pub use spec::{Spec, SqlTail};
 
 use crate::error::Error;
 

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::args::Args;
-use super::spec::{Category, Command, Flow, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Category, Spec};
 use crate::error::Error;
 use crate::session::Session;
 

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Zoned;
-use skep_engine::{Connection, JobId, JobState, Lineage, Savepoint, Sql, Submit};
+use skep_engine::{Connection, EndedBy, ErrorKind, JobId, JobState, Savepoint, Sql, Submit};
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::gather::gather_line;
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
-use crate::job::Known;
-use crate::savepoint::{self, Chosen, Descendant, Progress, Which, gather};
+use crate::savepoint::{self, Chosen, Descendant, Progress, Which};
 use crate::session::{self, Session};
 use crate::statement::{self, Request, Start};
 
@@ -126,17 +127,21 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
 }
 
 async fn refuse_running(target: &Target) -> Result<(), Error> {
-    let running = match (&target.connection.jobs, target.job.job_id) {
-        (Some(jobs), Some(job_id)) => jobs
-            .status(&job_id)
-            .await
-            .is_ok_and(|status| !status.state.is_terminal()),
-        _ => target.job.known == Known::Live,
+    let (Some(jobs), Some(job_id)) = (&target.connection.jobs, target.job.job_id) else {
+        return Ok(());
     };
-    if running && target.job.known != Known::Lost {
-        return Err(Error::failed(format!("{} still runs", target.job.title())).hint("!stop it with a savepoint first"));
+    match jobs.status(&job_id).await {
+        Ok(status) if !status.state.is_terminal() && !status.lost => {}
+        _ => return Ok(()),
     }
-    Ok(())
+    let facts = jobs
+        .detail(&job_id)
+        .await
+        .map(|detail| detail.facts)
+        .unwrap_or_default();
+    let process = facts.iter().find(|(name, _)| name == "process");
+    let process = process.map(|(_, id)| format!(", in process {id}")).unwrap_or_default();
+    Err(Error::failed(format!("{} still runs{process}", target.job.title())).hint("!stop it with a savepoint first"))
 }
 
 /// Gathers what is known of the job and its ancestors, and chooses.
@@ -147,16 +152,12 @@ async fn choose(
     which: &Which,
     fork: bool,
 ) -> Result<Chosen, Error> {
-    let family = session.ledger.family(job_id).await.unwrap_or_default();
     let dirs = match which {
         Which::Path(path) => vec![path.clone()],
         _ => Vec::new(),
     };
-    let mut lists = vec![gather(connection, &session.ledger, Some(job_id), &dirs).await?];
-    for ancestor in family.ancestors.iter().filter_map(|lineage| lineage.job_id) {
-        lists.push(gather(connection, &session.ledger, Some(ancestor), &[]).await?);
-    }
-    lists.push(origins(connection, &family.ancestors).await);
+    let (family, line) = gather_line(connection, &session.ledger, job_id, &dirs).await?;
+    let mut lists = vec![line];
     if let (Which::Path(path), Some(stores)) = (which, &connection.stores)
         && let Ok(savepoint) = stores.inspect(path).await
     {
@@ -180,45 +181,27 @@ async fn choose(
     Ok(savepoint::choose(which, &known, fork)?)
 }
 
-/// The states that the ancestors were restored from, which may lie anywhere.
-async fn origins(connection: &Connection, ancestors: &[Lineage]) -> Vec<Savepoint> {
-    let mut found = Vec::new();
-    if let Some(stores) = &connection.stores {
-        for ancestor in ancestors {
-            if let Ok(savepoint) = stores.inspect(&ancestor.path).await {
-                found.push(savepoint);
-            }
-        }
-    }
-    found
-}
-
 /// How far a job has come that was restored from this one.
 async fn progress(connection: &Connection, record: &crate::ledger::JobRecord) -> Progress {
     let Some(jobs) = &connection.jobs else {
         return Progress::Unknown;
     };
-    let status = jobs.status(&record.job_id()).await;
-    match status {
-        Ok(status) if !status.state.is_terminal() => Progress::Running,
-        Ok(status) if status.state == JobState::Finished => Progress::Advanced,
-        Ok(_)
-        | Err(skep_engine::EngineError {
-            kind: skep_engine::ErrorKind::NotFound,
-            ..
-        }) => {
-            let own = match &connection.stores {
-                Some(stores) => stores.find(Some(&record.job_id()), &[]).await.unwrap_or_default(),
-                None => Vec::new(),
-            };
-            if own.is_empty() {
-                Progress::None
-            } else {
-                Progress::Advanced
-            }
+    let job_id = record.job_id();
+    let (state, ended_by) = match jobs.status(&job_id).await {
+        // Its process is gone: it will do no more.
+        Ok(status) if status.lost => (JobState::Failed, None),
+        Ok(status) if status.state == JobState::Finished => {
+            (status.state, status.ended_by.or(Some(EndedBy::Completed)))
         }
-        Err(_) => Progress::Unknown,
-    }
+        Ok(status) => (status.state, status.ended_by),
+        Err(error) if error.kind == ErrorKind::NotFound => (JobState::Failed, None),
+        Err(_) => return Progress::Unknown,
+    };
+    let own = match &connection.stores {
+        Some(stores) => stores.find(Some(&job_id), &[]).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    Progress::of(Some(state), ended_by, !own.is_empty())
 }
 
 /// The job's statement and what it needs: from the engine's own record, or from the ledger.

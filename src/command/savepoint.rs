@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use skep_engine::{Format, SavepointRequest};
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::job::record::Action;
@@ -76,7 +77,7 @@ impl Command for Savepoint {
             session,
             targets,
             Action::Savepointing,
-            "savepoint of",
+            "· savepoint of",
             label,
             args.has("json"),
             |target| {

@@ -6,11 +6,12 @@ use jiff::tz::TimeZone;
 use skep_engine::{Savepoint, SavepointKind, Verdict};
 
 use super::args::Args;
+use super::gather::{gather, gather_line};
+use super::handler::{Command, Flow};
 use super::savepoint::DIR;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
-use crate::savepoint::gather;
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
@@ -24,7 +25,7 @@ static SPEC: Spec = Spec {
     aliases: &[],
     category: Category::Savepoints,
     summary: "lists savepoints and checkpoints, each with a verdict",
-    help: "Of one job, or of all that this connection knows, newest first: from the engine, from the ledger, and from the\n\
+    help: "Of one job and those it came from, or of all that this connection knows, newest first: from the engine, from the ledger, and from the\n\
            directories, those of --dir too. The verdict says whether it can be restored from, and why not.",
     positionals: &[Positional {
         name: "REF",
@@ -50,7 +51,11 @@ impl Command for Savepoints {
             }
             None => (None, session.open()?.connection.clone()),
         };
-        let found = gather(&connection, &session.ledger, job_id, &args.values("dir")).await?;
+        let dirs = args.values("dir");
+        let found = match job_id {
+            Some(job_id) => gather_line(&connection, &session.ledger, job_id, &dirs).await?.1,
+            None => gather(&connection, &session.ledger, None, &dirs).await?,
+        };
         if args.has("json") || session.settings.json {
             for savepoint in &found {
                 session.ui.json(savepoint)?;

@@ -1,13 +1,5 @@
 //! What a command is, as data: completion, `!help`, abbreviation, the one-shot form and the manual come from it.
 
-use std::path::PathBuf;
-
-use async_trait::async_trait;
-
-use super::args::Args;
-use crate::error::Error;
-use crate::session::Session;
-
 /// The part of `!help` in which a command stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Category {
@@ -170,28 +162,4 @@ pub enum SqlTail {
     AfterAs,
     /// Behind the flags.
     Always,
-}
-
-/// What the shell does after a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Flow {
-    /// Goes on.
-    Continue,
-    /// Runs the script in that file first.
-    Run(PathBuf),
-    /// Ends.
-    Quit,
-}
-
-/// A command.
-#[async_trait]
-pub trait Command: Sync {
-    /// What it is.
-    fn spec(&self) -> &'static Spec;
-
-    /// Runs it.
-    ///
-    /// # Errors
-    /// It failed or was refused. It has then changed nothing, or the error says what it changed.
-    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error>;
 }

@@ -5,7 +5,8 @@ use serde_json::json;
 use skep_engine::ObjectKind;
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::Session;
 use crate::ui::{Align, Listing};

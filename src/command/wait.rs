@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::args::Args;
-use super::spec::{Arity, Category, Command, Flag, Flow, Kind, Positional, Spec};
+use super::handler::{Command, Flow};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::{Error, ErrorKind};
 use crate::job::table::Entry;

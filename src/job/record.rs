@@ -138,8 +138,12 @@ impl Job {
     pub fn apply(&mut self, status: &JobStatus) {
         self.state = Some(status.state);
         self.as_of = Some(status.as_of);
-        self.known = if status.state.is_terminal() {
+        self.known = if status.lost {
+            Known::Lost
+        } else if status.state.is_terminal() {
             Known::Ended
+        } else if status.lost {
+            Known::Lost
         } else {
             Known::Live
         };
@@ -188,7 +192,12 @@ impl Job {
     /// The same with `duration_ms` as of `now`.
     #[must_use]
     pub fn timed(mut self, now: Timestamp) -> Self {
-        let end = self.ended.or(if self.is_active() { Some(now) } else { self.as_of });
+        let end = self.ended.or(match self.known {
+            Known::Live | Known::Unknown => Some(now),
+            Known::Ended => self.as_of,
+            // Nobody saw its end; then it still ran.
+            Known::Lost => self.checkpoint_taken,
+        });
         self.duration_ms = self
             .started
             .zip(end)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::Error;
 use skep_engine::JobId;
 
 /// A prefix of a job id has at least so many digits.
@@ -244,6 +245,12 @@ fn listed(jobs: &[String]) -> String {
         text.push_str(&format!(" and {} more", jobs.len() - MOST_NAMED));
     }
     text
+}
+
+impl From<ReferenceError> for Error {
+    fn from(error: ReferenceError) -> Self {
+        Self::failed(error.to_string()).hint(error.hint())
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use crate::error::Error;
 use skep_engine::{EndedBy, JobId, JobState, Lineage, Savepoint, Verdict};
 
 use super::merge::path_key;
@@ -387,6 +388,12 @@ fn overtaken(descendants: &[Descendant]) -> String {
         })
         .collect();
     format!("restored from this job's state, {}", jobs.join(", and "))
+}
+
+impl From<ChooseError> for Error {
+    fn from(error: ChooseError) -> Self {
+        Self::failed(error.to_string()).hint(error.hint())
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, Timestamp, ToSpan, Zoned};
 
+use crate::error::Error;
+
 /// The longest label, in characters.
 const LONGEST_LABEL: usize = 200;
 
@@ -179,6 +181,12 @@ fn parse_time(text: &str, now: &Zoned) -> Option<Timestamp> {
 /// Enough of a text to recognise it.
 fn cut(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+impl From<WhichError> for Error {
+    fn from(error: WhichError) -> Self {
+        Self::failed(error.to_string()).hint(error.hint())
+    }
 }
 
 #[cfg(test)]

@@ -98,9 +98,9 @@ impl Entry {
         self.splitter.feed("\n");
     }
 
-    /// Something else was written to the screen.
+    /// Something else was written to the screen, above the line that is being edited.
     pub fn interrupted(&mut self) {
-        self.rows = None;
+        self.rows = self.rows.filter(|rows| *rows == 0);
     }
 
     /// The rows that the lines take on the screen, if they stand there in one piece.

@@ -37,7 +37,7 @@ use terminal::Terminal;
 /// How long an editor that is broken off is given to leave the terminal in order.
 const BREAK_OFF: Duration = Duration::from_secs(1);
 
-/// How long a shell that was continued in the background waits to be told to end.
+/// How long a shell that was continued waits for signals that are on their way to it.
 const CONTINUED: Duration = Duration::from_millis(100);
 
 /// Runs the prompt until the person leaves. Ending the session is the caller's.
@@ -136,29 +136,45 @@ impl Shell {
     /// Reads a line.
     async fn read(&mut self, session: &mut Session, request: Request) -> Result<Answer, Error> {
         session.interrupts.forget();
+        if let Some(signal) = session.interrupts.ending() {
+            return Err(signal.error());
+        }
         self.attach(session);
         self.editor.ask(request.clone());
-        let answer = loop {
+        let answer = if self.editor.is_plain() {
+            self.plain_answer(session, request).await
+        } else {
+            // A Ctrl-C or Ctrl-Z that comes as a signal was pressed after Enter: it is meant for the statement. Before, the
+            // editor sees the keys.
             tokio::select! {
-                biased;
-                signal = session.interrupts.next() => match signal {
-                    signal if signal.is_final() => break Err(signal.error()),
-                    // The terminal has cleared the line. A line editor sees the key itself.
-                    Signal::Interrupt if self.editor.is_plain() => {
-                        session.ui.say("");
-                        break Ok(Answer::Cleared { nothing: true });
-                    }
-                    Signal::Suspend if self.editor.is_plain() => {
-                        self.stop(session, false).await;
-                        self.editor.ask(request.clone());
-                    }
-                    _ => {}
-                },
-                answer = self.editor.answer() => break Ok(answer),
+                answer = self.editor.answer() => Ok(answer),
+                signal = session.interrupts.end() => Err(signal.error()),
             }
         };
         session.ui.clear_printer();
         answer
+    }
+
+    /// Reads a line that the terminal edits: Ctrl-C and Ctrl-Z are signals all the time.
+    async fn plain_answer(&mut self, session: &mut Session, request: Request) -> Result<Answer, Error> {
+        loop {
+            tokio::select! {
+                biased;
+                answer = self.editor.answer() => return Ok(answer),
+                signal = session.interrupts.next() => match signal {
+                    signal if signal.is_final() => return Err(signal.error()),
+                    Signal::Suspend => {
+                        self.stop(session, false).await;
+                        self.editor.ask(request.clone());
+                    }
+                    _ => {
+                        // The terminal has dropped the line, and shown ^C in it.
+                        session.ui.say("");
+                        return Ok(Answer::Cleared { nothing: true });
+                    }
+                },
+            }
+        }
     }
 
     /// Has notices shown above the line being edited, if they go to the same terminal.
@@ -181,21 +197,22 @@ impl Shell {
             let done = script::run_piece(session, &piece).await;
             let changed = changes_catalog(session, &piece);
             self.refresh_catalog(session, changed);
-            if let Some(signal) = session.interrupts.ending() {
-                return Err(signal.error());
-            }
+            let mut interrupted = match session.interrupts.pending() {
+                Some(signal) if signal.is_final() => return Err(signal.error()),
+                signal => signal.is_some(),
+            };
             match done {
                 Ok(Flow::Quit) => return Ok(Flow::Quit),
                 Ok(_) => {}
                 Err(error) => match error.kind {
                     ErrorKind::ReaderGone | ErrorKind::HungUp | ErrorKind::Terminated => return Err(error),
-                    // Who breaks off one statement of several does not want the others.
-                    ErrorKind::Interrupted => {
-                        *entry = Entry::new(session);
-                        return Ok(Flow::Continue);
-                    }
+                    ErrorKind::Interrupted => interrupted = true,
                     _ => session.ui.error(&error),
                 },
+            }
+            // Who breaks off one statement of several does not want the others.
+            if interrupted {
+                *entry = Entry::new(session);
             }
         }
         Ok(Flow::Continue)
@@ -239,10 +256,14 @@ impl Shell {
                 .hint("nothing could bring the shell back: it was not started by a shell with job control");
             return;
         }
+        let interrupts = &mut session.interrupts;
+        if group {
+            // Our own SIGTSTP was for the others.
+            let _ = tokio::time::timeout(CONTINUED, interrupts.next()).await;
+        }
         // `kill %1` continues a stopped job for it to see SIGTERM; using the terminal now would stop us again.
         if self.terminal.as_ref().is_some_and(|terminal| !terminal.is_ours()) {
-            let ending = async { while !session.interrupts.next().await.is_final() {} };
-            let _ = tokio::time::timeout(CONTINUED, ending).await;
+            let _ = tokio::time::timeout(CONTINUED, interrupts.end()).await;
         }
     }
 

@@ -37,7 +37,7 @@ impl Prompt {
         };
         Self {
             raw: format!("{label}{jobs}> "),
-            styled: format!("{}{}> ", Style::new().bold().paint(&*label), jobs_style.paint(&*jobs)),
+            styled: format!("{}{}> ", paint(Style::new().bold(), &label), paint(jobs_style, &jobs)),
         }
     }
 
@@ -74,6 +74,13 @@ impl Prompt {
             raw,
         }
     }
+}
+
+fn paint(style: Style, text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    style.paint(text).to_string()
 }
 
 #[cfg(test)]

@@ -49,8 +49,8 @@ impl Listing {
         self.rows.is_empty()
     }
 
-    /// The lines, each with its line end, cut to the terminal's columns if there are any.
-    pub fn render(&self, columns: Option<usize>, unicode: bool) -> String {
+    /// The lines, each with its line end. They are not cut to the terminal: a path that can't be copied is of no use.
+    pub fn render(&self) -> String {
         let header: Vec<String> = self.columns.iter().map(|(name, _)| name.clone()).collect();
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
@@ -70,11 +70,7 @@ impl Listing {
                 };
                 line.extend([GAP, before, cell, after]);
             }
-            let line = line.trim_end();
-            match columns {
-                Some(columns) => lines.push_str(&text::cut(line, columns, if unicode { "…" } else { "..." })),
-                None => lines.push_str(line),
-            }
+            lines.push_str(line.trim_end());
             lines.push('\n');
         }
         lines
@@ -101,22 +97,10 @@ mod tests {
     #[test]
     fn columns_stand_under_their_names() {
         assert_eq!(
-            jobs().render(None, true),
+            jobs().render(),
             "       state    name        rows in  savepoint\n  \
              %1   RUNNING  delays       12,400  –\n  \
              %12  FAILED   漢字\\u{1b}        7\n"
-        );
-    }
-
-    #[test]
-    fn lines_are_cut_to_the_terminal() {
-        assert_eq!(
-            jobs().render(Some(12), true),
-            "       stat…\n  %1   RUNN…\n  %12  FAIL…\n"
-        );
-        assert_eq!(
-            jobs().render(Some(12), false),
-            "       st...\n  %1   RU...\n  %12  FA...\n"
         );
     }
 }

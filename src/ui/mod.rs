@@ -26,7 +26,6 @@ pub use terminal::Terminal;
 pub use text::sanitize;
 
 use crate::error::Error;
-use crate::render;
 use report::Word;
 
 /// Shows a message above the line that is being edited.
@@ -98,17 +97,6 @@ impl Ui {
         self.shared.silent
     }
 
-    /// How rows are shown here, as the terminal is now; the caller adds what the person has set.
-    pub fn render_options(&self) -> render::Options {
-        let terminal = self.terminal();
-        render::Options {
-            terminal: terminal.stdout,
-            width: terminal.results_width(),
-            unicode: terminal.boxes(),
-            ..render::Options::default()
-        }
-    }
-
     /// A writer of results.
     pub fn results(&self) -> Results {
         Results::new(self.clone())
@@ -152,8 +140,7 @@ impl Ui {
     /// # Errors
     /// Those of standard output; see [`Results`].
     pub fn list(&self, listing: &Listing) -> io::Result<()> {
-        let terminal = self.terminal();
-        self.print(&listing.render(terminal.results_width(), terminal.utf8))
+        self.print(&listing.render())
     }
 
     /// Writes a value as one line of JSON to standard output.

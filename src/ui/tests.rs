@@ -168,11 +168,8 @@ fn a_reader_that_went_away_is_an_error_that_is_not_shown() {
 #[test]
 fn rows_are_shown_as_the_terminal_can() {
     let (screen, ..) = ui(SCREEN, false);
-    let options = screen.render_options();
-    assert_eq!(
-        (options.width, options.unicode, options.terminal),
-        (Some(20), true, true)
-    );
+    let terminal = screen.terminal();
+    assert_eq!((terminal.results_width(), terminal.boxes()), (Some(20), true));
     let (pipe, ..) = ui(
         Terminal {
             stdout: false,
@@ -180,6 +177,6 @@ fn rows_are_shown_as_the_terminal_can() {
         },
         false,
     );
-    let options = pipe.render_options();
-    assert_eq!((options.width, options.unicode, options.terminal), (None, false, false));
+    let terminal = pipe.terminal();
+    assert_eq!((terminal.results_width(), terminal.boxes()), (None, false));
 }

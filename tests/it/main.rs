@@ -3,6 +3,11 @@
 
 mod architecture;
 mod documentation;
+mod exit_codes;
 mod flink_rest;
+mod interrupts;
+#[cfg(feature = "local")]
+mod local_jobs;
+mod prompt;
 mod scripts;
 mod world;

@@ -9,7 +9,8 @@ use skep_engine::arrow::array::{Int64Array, RecordBatch, StringArray};
 use skep_engine::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use skep_engine::{
     Batch, Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobId, JobState, LogRing, Object,
-    Operation, OperationHandle, OperationId, Position, Result, Rows, Sql, StartedJob, Submit, Target, async_trait,
+    ObjectKind, Operation, OperationHandle, OperationId, Position, Result, Rows, Sql, StartedJob, Submit, Target,
+    async_trait,
 };
 use tokio::sync::watch;
 
@@ -91,7 +92,9 @@ impl Sql for Session {
 
     async fn submit(&self, statement: Submit) -> Result<Operation> {
         journal(&format!("submit {}", statement.text));
-        let words: Vec<&str> = statement.text.split_whitespace().collect();
+        let dialect = Dialect::FLINK;
+        let tokens = skep::syntax::lexer::significant(&statement.text, &dialect);
+        let words: Vec<&str> = tokens.map(|token| token.span.of(&statement.text)).collect();
         let quoted = || statement.text.split('\'').nth(1).unwrap_or_default().to_owned();
         match words.as_slice() {
             ["SELECT", "ENDLESS", quietly @ ..] => {
@@ -101,6 +104,15 @@ impl Sql for Session {
                 let mut stream = Counting::new(i64::MAX, None);
                 stream.run = Some(Arc::clone(&run));
                 stream.pause_after = (!quietly.is_empty()).then_some(3);
+                Ok(job(&run, Some(Box::new(stream))))
+            }
+            ["SELECT", "GATED", n] => {
+                let run = self
+                    .cluster
+                    .start(job_id(&statement), "gated", false, statement.restore.as_ref());
+                let mut stream = Counting::new(number(n)?, None);
+                stream.run = Some(Arc::clone(&run));
+                stream.gated_after = Some(3);
                 Ok(job(&run, Some(Box::new(stream))))
             }
             ["SELECT", n] => Ok(rows(Counting::new(number(n)?, None))),
@@ -121,6 +133,9 @@ impl Sql for Session {
                 ))
             }
             ["INSERT", "INTO", name, rest @ ..] => {
+                if rest.contains(&"SLOWLY") {
+                    gate().await;
+                }
                 let bounded = rest.contains(&"BOUNDED");
                 Ok(job(
                     &self
@@ -147,8 +162,11 @@ impl Sql for Session {
                 Ok(done())
             }
             ["SAVEPOINT", habit] => {
-                self.cluster
-                    .set_savepoints(if *habit == "FAILS" { Habit::Fails } else { Habit::Works });
+                self.cluster.set_savepoints(match *habit {
+                    "FAILS" => Habit::Fails,
+                    "HANGS" => Habit::Hangs,
+                    _ => Habit::Works,
+                });
                 Ok(done())
             }
             ["SET", ..] => {
@@ -185,13 +203,29 @@ impl Sql for Session {
     }
 
     async fn objects(&self) -> Result<Vec<Object>> {
-        Ok(Vec::new())
+        let table = |name: &&str| Object {
+            catalog: "default_catalog".to_owned(),
+            database: "default_database".to_owned(),
+            name: (*name).to_owned(),
+            kind: ObjectKind::Table,
+        };
+        Ok(TABLES.iter().map(|(name, _)| name).map(table).collect())
     }
 
     async fn columns(&self, table: &str) -> Result<Vec<Column>> {
-        Err(EngineError::not_found(format!("no table {table}")))
+        let Some((_, columns)) = TABLES.iter().find(|(name, _)| *name == table) else {
+            return Err(EngineError::not_found(format!("no table {table}")));
+        };
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            data_type: "STRING".to_owned(),
+        };
+        Ok(columns.iter().map(column).collect())
     }
 }
+
+/// The tables that are there, with their columns.
+const TABLES: [(&str, &[&str]); 2] = [("flights", &["carrier", "dep_delay"]), ("weather", &["origin", "temp"])];
 
 fn number(word: &str) -> Result<i64> {
     word.parse()
@@ -253,6 +287,7 @@ struct Counting {
     end: i64,
     failure: Option<String>,
     pause_after: Option<i64>,
+    gated_after: Option<i64>,
     run: Option<Arc<Run>>,
 }
 
@@ -263,6 +298,7 @@ impl Counting {
             end,
             failure,
             pause_after: None,
+            gated_after: None,
             run: None,
         }
     }
@@ -298,7 +334,14 @@ impl Rows for Counting {
             ended(self.run.as_ref()).await;
             return Err(EngineError::new(ErrorKind::Cancelled, "the query was cancelled"));
         }
+        if self.gated_after.is_some_and(|n| self.next >= n) {
+            gate().await;
+            self.gated_after = None;
+        }
         if self.next >= self.end {
+            if let Some(run) = &self.run {
+                run.end(JobState::Finished, None);
+            }
             return match self.failure.take() {
                 Some(message) => Err(EngineError::failed(message)),
                 None => Ok(None),
@@ -306,7 +349,7 @@ impl Rows for Counting {
         }
         // An endless stream lets others have a turn.
         tokio::task::yield_now().await;
-        let to = self.end.min(self.next + if self.run.is_some() { 1 } else { 1000 });
+        let to = self.end.min(self.next + if self.run.is_some() { 1 } else { 10_000 });
         let numbers: Vec<i64> = (self.next..to).collect();
         let texts = StringArray::from_iter_values(numbers.iter().map(|n| format!("row {n}")));
         self.next = to;

@@ -135,6 +135,14 @@ impl Cluster {
         run.ok_or_else(|| EngineError::not_found(format!("no job {job}")))
     }
 
+    /// Waits for the gate if savepoints hang.
+    async fn hang(&self) {
+        let hangs = *self.savepoints.lock().expect("not poisoned") == Habit::Hangs;
+        if hangs {
+            gate().await;
+        }
+    }
+
     fn save(&self, run: &Run, request: &SavepointRequest) -> Result<Savepoint> {
         if *self.savepoints.lock().expect("not poisoned") == Habit::Fails {
             return Err(EngineError::failed("the savepoint could not be written: disk full"));
@@ -199,12 +207,14 @@ impl JobControl for Cluster {
     async fn savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<Savepoint> {
         let run = self.run(job)?;
         journal(&format!("savepoint {}", run.name));
+        self.hang().await;
         self.save(&run, &request)
     }
 
     async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {
         let run = self.run(job)?;
         journal(&format!("stop {}", run.name));
+        self.hang().await;
         let savepoint = self.save(&run, &request.savepoint)?;
         run.status
             .send_modify(|status| status.ended_by = Some(EndedBy::Stopped));

@@ -7,16 +7,20 @@
 //! | `SELECT n` | n rows come |
 //! | `SELECT ENDLESS` | rows come for ever, in a job |
 //! | `SELECT ENDLESS QUIETLY` | three rows come, then none, in a job |
+//! | `SELECT GATED n` | n rows come, in a job that ends with them; after the third when `GATE` opens |
 //! | `FAIL 'message'` | the statement is rejected |
 //! | `SELECT n FAILING 'message'` | n rows come, then the query fails |
 //! | `INSERT INTO name` | a job without rows starts and runs until it is ended |
 //! | `INSERT INTO name BOUNDED` | a job that ends when `GATE` opens |
+//! | `INSERT INTO name SLOWLY` | the same, answered when `GATE` opens |
 //! | `DIE name 'message'` | the running job of that name fails |
 //! | `SLOW` | the submission is answered when `GATE` opens |
 //! | `INSERT INTO name LOST` | a job starts, and the reply to the submission is lost |
 //! | `CANCEL LIES`, `CANCEL HANGS`, `CANCEL WORKS`, `CANCEL FAILS` | how cancels behave from now on |
-//! | `SAVEPOINT FAILS`, `SAVEPOINT WORKS` | how savepoints behave from now on |
+//! | `SAVEPOINT FAILS`, `SAVEPOINT HANGS`, `SAVEPOINT WORKS` | how savepoints behave from now on |
 //! | `SET 'key' = 'value'` | a setting |
+//!
+//! There are two tables to be completed, `flights` and `weather`.
 //!
 //! `GATE` opens when the file that the environment variable `SCRIPTED_GATE` names exists. What was submitted, cancelled
 //! and saved is written, a line each, to the file that `SCRIPTED_JOURNAL` names.

@@ -1,7 +1,7 @@
 //! Named points at which a test ends the process as if its power were cut.
 //!
 //! With the feature `failpoints`, `SKEP_FAILPOINT=name` aborts at the first time the point is reached and
-//! `SKEP_FAILPOINT=name:N` at the N-th. Without the feature [`hit`] is nothing at all.
+//! `SKEP_FAILPOINT=name:N` at the N-th. Without the feature there are no such points.
 
 /// Every point, in the order in which a job comes by them.
 const NAMES: &[&str] = &[

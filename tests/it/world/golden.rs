@@ -18,7 +18,7 @@
 //!
 //! `-->` is standard output and `--!` standard error, in that order; `--args` gives arguments, `--needs local` says that
 //! the embedded engine must be built in, and `--exit` is the exit code if it is not 0. Job ids, times, lengths of time and
-//! the test's directory are replaced by `<job-1>`, `<time>`, `<duration>` and `<dir>`. With `BLESS=1` in the environment
+//! the test's directory are replaced by `<job-1>`, `<time>`, `<duration>` and `<dir>`. With `SKEP_BLESS=1` in the environment
 //! the files are rewritten with what came; run it twice where lines move, and read the difference.
 //!
 //! To know which statement printed what, the line below each statement (a comment or a blank line) is replaced by
@@ -46,7 +46,7 @@ pub fn check(path: &Path) {
     if actual == text {
         return;
     }
-    if std::env::var_os("BLESS").is_some() {
+    if std::env::var_os("SKEP_BLESS").is_some() {
         fs::write(path, &actual).unwrap();
         return;
     }
@@ -233,7 +233,7 @@ impl Normal {
         let mut replaced = false;
         let mut rest = line.as_str();
         while let Some(c) = rest.chars().next() {
-            let word_before = shown.chars().next_back().is_some_and(|c| c.is_alphanumeric());
+            let word_before = shown.ends_with(|c: char| c.is_alphanumeric()) && c != '_';
             match self.token(rest).filter(|_| !word_before) {
                 Some((length, name)) => {
                     shown.push_str(&name);
@@ -268,6 +268,13 @@ impl Normal {
                 })
             });
             return known.map(|n| (hex, format!("<job-{}>", n + 1)));
+        }
+        if let Some(digits) = text
+            .strip_prefix("_ms\":")
+            .map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count())
+            && digits > 0
+        {
+            return Some((5 + digits, "_ms\":<duration>".to_owned()));
         }
         time(text)
             .map(|length| (length, "<time>".to_owned()))

@@ -1,6 +1,7 @@
 //! The world that a test runs skep in: a home of its own, a known environment, and nothing else.
 
 pub mod golden;
+pub mod live;
 pub mod pty;
 
 use std::ffi::OsString;
@@ -9,14 +10,15 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub use live::Live;
 pub use pty::Pty;
 
 /// No test waits longer than this for anything: what takes so long hangs.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// A home directory, with what programs that run there are given.
 pub struct World {
@@ -61,6 +63,11 @@ impl World {
         self.program(scripted())
     }
 
+    /// Where the executable with the scripted engine is.
+    pub fn scripted_path(&self) -> PathBuf {
+        scripted()
+    }
+
     /// Any program.
     pub fn program(&self, program: impl Into<OsString>) -> Program {
         let home = self.home.path();
@@ -92,6 +99,20 @@ impl World {
         self.read("journal").lines().map(str::to_owned).collect()
     }
 
+    /// Waits until the scripted engine has been asked for that.
+    #[track_caller]
+    pub fn wait_journal(&self, line: &str) {
+        let deadline = Instant::now() + LIMIT;
+        while !self.journal().iter().any(|known| known == line) {
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain for {line:?} in {:?}",
+                self.journal()
+            );
+            std::thread::yield_now();
+        }
+    }
+
     /// Lets the scripted engine answer what it holds back.
     pub fn open_gate(&self) {
         self.write("gate", "");
@@ -99,14 +120,14 @@ impl World {
 }
 
 /// The executable with the scripted engine, which cargo builds as an example beside the tests.
-fn scripted() -> PathBuf {
+pub fn scripted() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     // target/<profile>/deps/it-<hash>
     let profile = test.parent().and_then(Path::parent).unwrap();
     let path = profile.join("examples").join("scripted");
     assert!(
         path.exists(),
-        "{} is not built: cargo test --test it builds it with the examples",
+        "{} is not built: `cargo build --example scripted`, which `cargo test` does by itself unless told what to test",
         path.display()
     );
     path
@@ -160,6 +181,7 @@ impl Program {
     }
 
     /// Runs it in pipes until it ends.
+    #[must_use = "an output that nobody looks at tests nothing"]
     pub fn run(&self) -> Output {
         let mut command = self.command();
         command
@@ -225,7 +247,6 @@ fn read_all(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 }
 
 /// How a program ended, and what it wrote.
-#[must_use = "an output that nobody looks at tests nothing"]
 #[derive(Debug, Clone)]
 pub struct Output {
     what: String,

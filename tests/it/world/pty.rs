@@ -3,12 +3,15 @@
 //! Nothing here waits by the clock: a thread feeds the bytes that arrive to a model of the screen, and whoever waits is
 //! woken by them.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{LIMIT, Program};
 
@@ -18,8 +21,7 @@ pub struct Pty {
     shared: Arc<Shared>,
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
-    /// `None` once it is waited for.
-    child: Option<Box<dyn Child + Send + Sync>>,
+    pid: u32,
 }
 
 struct Shared {
@@ -31,14 +33,30 @@ struct State {
     parser: vt100::Parser,
     /// Every byte that came.
     raw: Vec<u8>,
-    ended: bool,
+    /// Nothing more comes: the program has ended.
+    ended: Option<Ended>,
+    /// How it ended, while what it wrote last is still on its way.
+    exit: Option<(i32, bool)>,
+}
+
+/// How a program has left its terminal.
+#[derive(Clone)]
+pub struct Ended {
+    /// Its exit code, as a shell says it: 128 and the signal's number where one ended it.
+    pub code: i32,
+    /// The terminal echoes and takes lines, as a shell wants to find it.
+    pub cooked: bool,
+    /// What is on the screen.
+    pub screen: Screen,
 }
 
 /// What is on the screen, and what was.
 #[derive(Clone)]
 pub struct Screen {
-    /// The rows without blanks at their ends, joined by line ends, without empty ones at the end.
+    /// What a person reads: a line that goes on over several rows is one line.
     pub text: String,
+    /// The row that the cursor is in, up to the cursor.
+    pub line: String,
     /// The cursor's row and column, from 0.
     pub cursor: (u16, u16),
     /// What went past, all that ever came: with escape sequences.
@@ -48,23 +66,6 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// The row that the cursor is in, up to the cursor.
-    pub fn line(&self) -> String {
-        let row: Vec<char> = self
-            .text
-            .lines()
-            .nth(usize::from(self.cursor.0))
-            .unwrap_or_default()
-            .chars()
-            .collect();
-        let mut line: String = row.iter().take(usize::from(self.cursor.1)).collect();
-        // Blanks at a row's end are not in the text; before the cursor they are.
-        while line.chars().count() < usize::from(self.cursor.1) {
-            line.push(' ');
-        }
-        line
-    }
-
     /// That text is on the screen.
     pub fn has(&self, text: &str) -> bool {
         self.text.contains(text)
@@ -102,17 +103,21 @@ impl Pty {
         for (name, value) in &program.env {
             command.env(name, value);
         }
-        let child = pair
+        let mut child = pair
             .slave
             .spawn_command(command)
             .unwrap_or_else(|cause| panic!("{program}: {cause}"));
+        let pid = child.process_id().unwrap();
+        // Held until the program has ended, so that its last words and the terminal's modes can be read.
+        let terminal = open(&pair.master.tty_name().unwrap());
         drop(pair.slave);
         let keys = pair.master.take_writer().unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
         let state = State {
             parser: vt100::Parser::new(nonzero(rows), nonzero(columns), 1000),
             raw: Vec::new(),
-            ended: false,
+            ended: None,
+            exit: None,
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -126,7 +131,12 @@ impl Pty {
                 let n = reader.read(&mut buffer).unwrap_or(0);
                 let mut state = sink.state.lock().unwrap();
                 if n == 0 {
-                    state.ended = true;
+                    let (code, cooked) = state.exit.unwrap_or((-1, false));
+                    state.ended = Some(Ended {
+                        code,
+                        cooked,
+                        screen: screen(&state),
+                    });
                 } else {
                     state.parser.process(&buffer[..n]);
                     state.raw.extend_from_slice(&buffer[..n]);
@@ -138,12 +148,24 @@ impl Pty {
                 }
             }
         });
+        let told = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            let status = child.wait().unwrap();
+            let code = match status.signal() {
+                None => i32::try_from(status.exit_code()).unwrap(),
+                // The crate has the signal's name only.
+                Some(_) => -1,
+            };
+            told.state.lock().unwrap().exit = Some((code, is_cooked(&terminal)));
+            // The reader sees the end when nobody has the terminal open.
+            drop(terminal);
+        });
         Self {
             what: program.to_string(),
             shared,
             master: pair.master,
             keys,
-            child: Some(child),
+            pid,
         }
     }
 
@@ -183,7 +205,11 @@ impl Pty {
                 "{}: waited in vain for {what}; the screen is\n{now}",
                 self.what
             );
-            assert!(!state.ended, "{}: ended before {what}; the screen is\n{now}", self.what);
+            assert!(
+                state.ended.is_none(),
+                "{}: ended before {what}; the screen is\n{now}",
+                self.what
+            );
             state = self.shared.arrived.wait_timeout(state, left).unwrap().0;
         }
     }
@@ -198,7 +224,7 @@ impl Pty {
     #[track_caller]
     pub fn wait_prompt(&self, prompt: &str) -> Screen {
         self.wait_for(&format!("the prompt {prompt:?}"), |screen| {
-            screen.editing && screen.line() == prompt
+            screen.editing && screen.line == prompt
         })
     }
 
@@ -211,78 +237,88 @@ impl Pty {
         self.master.resize(size(rows, columns)).unwrap();
     }
 
+    /// The program's process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Sends a signal to the program alone.
-    pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.as_ref().and_then(|child| child.process_id()).unwrap()).unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(i32::try_from(self.pid).unwrap()).unwrap(), signal).unwrap();
     }
 
     /// Whether the terminal echoes and takes lines, as a shell wants to find it.
     pub fn is_cooked(&self) -> bool {
-        use rustix::termios::{LocalModes, tcgetattr};
-        let name = self.master.tty_name().unwrap();
-        let tty = std::fs::File::open(name).unwrap();
-        tcgetattr(&tty)
-            .unwrap()
-            .local_modes
-            .contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+        is_cooked(&open(&self.master.tty_name().unwrap()))
     }
 
-    /// Waits until the program has ended: its exit code, and what is on the screen then.
+    /// Waits until the program has ended.
     #[track_caller]
-    pub fn wait(mut self) -> (i32, Screen) {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let mut child = self.child.take().unwrap();
-        let mut killer = child.clone_killer();
-        std::thread::spawn(move || sender.send(child.wait().unwrap()));
-        let Ok(status) = receiver.recv_timeout(LIMIT) else {
-            let _ = killer.kill();
-            panic!(
-                "{}: does not end; the screen is
-{}",
-                self.what,
-                self.screen()
-            );
-        };
-        // Whatever it wrote last is still on its way.
+    pub fn wait(self) -> Ended {
+        let deadline = Instant::now() + LIMIT;
         let mut state = self.state();
-        while !state.ended {
-            let (next, late) = self.shared.arrived.wait_timeout(state, LIMIT).unwrap();
+        loop {
+            if let Some(ended) = &state.ended {
+                assert!(
+                    ended.code >= 0,
+                    "{}: a signal ended it; the screen is\n{}",
+                    self.what,
+                    ended.screen
+                );
+                return ended.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
             assert!(
-                !late.timed_out(),
-                "{}: something else holds its terminal open",
-                self.what
+                !left.is_zero(),
+                "{}: does not end; the screen is\n{}",
+                self.what,
+                screen(&state)
             );
-            state = next;
+            state = self.shared.arrived.wait_timeout(state, left).unwrap().0;
         }
-        let now = screen(&state);
-        assert!(
-            status.signal().is_none(),
-            "{}: ended by {:?}; the screen is
-{now}",
-            self.what,
-            status.signal()
-        );
-        (i32::try_from(status.exit_code()).unwrap(), now)
     }
 }
 
 impl Drop for Pty {
     fn drop(&mut self) {
         // A test that failed leaves nothing running.
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
+        if let Ok(state) = self.shared.state.lock()
+            && state.exit.is_none()
+        {
+            let _ = kill_process(Pid::from_raw(i32::try_from(self.pid).unwrap()).unwrap(), Signal::KILL);
         }
     }
+}
+
+fn open(terminal: &Path) -> File {
+    use rustix::fs::{Mode, OFlags};
+    rustix::fs::open(terminal, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
+        .unwrap()
+        .into()
+}
+
+fn is_cooked(terminal: &File) -> bool {
+    use rustix::termios::{LocalModes, tcgetattr};
+    tcgetattr(terminal).is_ok_and(|modes| {
+        modes
+            .local_modes
+            .contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+    })
 }
 
 fn screen(state: &State) -> Screen {
     let now = state.parser.screen();
     let contents = now.contents();
+    let (row, column) = now.cursor_position();
+    let mut line = now.rows(0, column).nth(usize::from(row)).unwrap_or_default();
+    // Blanks at a row's end are not in its text; before the cursor they count.
+    while line.chars().count() < usize::from(column) {
+        line.push(' ');
+    }
     Screen {
         text: contents.trim_end_matches('\n').to_owned(),
-        cursor: now.cursor_position(),
+        line,
+        cursor: (row, column),
         raw: String::from_utf8_lossy(&state.raw).into_owned(),
         editing: now.bracketed_paste(),
     }

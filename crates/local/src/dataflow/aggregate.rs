@@ -1,5 +1,6 @@
 //! What an aggregation computes, and the pieces that its two forms share.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
@@ -262,6 +263,23 @@ fn new_values(schema: &SchemaRef) -> Result<Option<Box<dyn GroupValues>>> {
 }
 
 impl Evaluated {
+    /// Neighbouring rows, without a copy.
+    pub(super) fn slice(&self, rows: Range<usize>) -> Self {
+        let (from, length) = (rows.start, rows.len());
+        let some = |column: &ArrayRef| column.slice(from, length);
+        let filter = |filter: &Option<BooleanArray>| filter.as_ref().map(|filter| filter.slice(from, length));
+        Self {
+            keys: self.keys.iter().map(some).collect(),
+            arguments: self
+                .arguments
+                .iter()
+                .map(|columns| columns.iter().map(some).collect())
+                .collect(),
+            filters: self.filters.iter().map(filter).collect(),
+            rows: length,
+        }
+    }
+
     /// Some of the rows.
     pub(super) fn take(&self, rows: &UInt32Array) -> Result<Self> {
         let some = |column: &ArrayRef| take(column, rows, None);

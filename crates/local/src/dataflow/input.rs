@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::{Array, AsArray, BooleanArray, PrimitiveArray, RecordBatch};
-use datafusion::arrow::compute::{cast, filter_record_batch, not};
+use datafusion::arrow::buffer::BooleanBuffer;
+use datafusion::arrow::compute::{cast, filter_record_batch, max, min, not};
 use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
 use datafusion::common::DFSchema;
 use datafusion::execution::session_state::SessionState;
@@ -181,11 +182,10 @@ impl Input {
                 feed.slot.push(rows);
                 continue;
             };
-            let is_late = lateness(&millis(window_end, batch)?, &watermarks, before);
-            if is_late.true_count() == 0 {
+            let Some(is_late) = lateness(&millis(window_end, batch)?, &watermarks, before) else {
                 feed.slot.push(rows);
                 continue;
-            }
+            };
             late.push(Late {
                 slot: feed.slot.clone(),
                 rows: failed(filter_record_batch(&rows, &is_late))?,
@@ -193,7 +193,7 @@ impl Input {
             feed.slot
                 .push(failed(filter_record_batch(&rows, &failed(not(&is_late))?))?);
         }
-        self.current = watermarks.iter().flatten().max().max(before);
+        self.current = max(&watermarks).max(before);
         Ok(late)
     }
 
@@ -238,17 +238,24 @@ fn millis(expression: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<Mil
     Ok(array.as_primitive::<TimestampMillisecondType>().clone())
 }
 
-/// Which rows come after the end of their window.
-fn lateness(window_ends: &Millis, watermarks: &Millis, before: Option<i64>) -> BooleanArray {
+/// Which rows come after the end of their window; `None` if no row does.
+fn lateness(window_ends: &Millis, watermarks: &Millis, before: Option<i64>) -> Option<BooleanArray> {
+    let highest = max(watermarks).max(before)?;
+    if !min(window_ends).is_some_and(|earliest| passed(earliest, highest)) {
+        return None;
+    }
     let mut current = before.unwrap_or(i64::MIN);
-    let late = (0..window_ends.len()).map(|row| {
-        let late = window_ends.is_valid(row) && passed(window_ends.value(row), current);
-        if watermarks.is_valid(row) {
-            current = current.max(watermarks.value(row));
+    let (ends, marks) = (window_ends.values(), watermarks.values());
+    let nulls = window_ends.null_count() + watermarks.null_count() > 0;
+    // A micro-batch may have many thousand rows, and most have no NULL: this is a loop over two slices.
+    let late = BooleanBuffer::collect_bool(ends.len(), |row| {
+        let late = passed(ends[row], current) && !(nulls && window_ends.is_null(row));
+        if !(nulls && watermarks.is_null(row)) {
+            current = current.max(marks[row]);
         }
         late
     });
-    late.map(Some).collect()
+    (late.count_set_bits() > 0).then(|| BooleanArray::new(late, None))
 }
 
 /// Whether a watermark closes a window: it is at the window's last millisecond.

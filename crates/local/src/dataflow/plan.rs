@@ -373,7 +373,7 @@ impl Builder {
     fn read_whole(&self, plan: Arc<dyn ExecutionPlan>, cached: bool) -> Result<Arc<dyn ExecutionPlan>> {
         let replaced = plan.transform_up(|node| match self.scans.of(node.as_ref()) {
             Some(scan) => {
-                let leaf = WholeTable::leaf(self.state.clone(), scan, cached)?;
+                let leaf = WholeTable::leaf(self.state.clone(), scan, cached, node.as_ref())?;
                 Ok(Transformed::new(leaf, true, TreeNodeRecursion::Continue))
             }
             None => Ok(Transformed::no(node)),

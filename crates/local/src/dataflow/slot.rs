@@ -41,19 +41,23 @@ impl Slot {
 
     /// The leaf of a plan that drains the slot. It says that it is finite: the plan runs over one micro-batch at a time.
     pub(super) fn leaf(self: &Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
-        leaf(self.clone())
+        leaf(self.clone(), None, None)
     }
 }
 
-fn leaf(stream: Arc<dyn PartitionStream>) -> Result<Arc<dyn ExecutionPlan>> {
+fn leaf(
+    stream: Arc<dyn PartitionStream>,
+    projection: Option<&Vec<usize>>,
+    limit: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let schema = stream.schema().clone();
     Ok(Arc::new(StreamingTableExec::try_new(
         schema,
         vec![stream],
-        None,
+        projection,
         vec![],
         false,
-        None,
+        limit,
     )?))
 }
 
@@ -179,13 +183,24 @@ pub(super) struct WholeTable {
 }
 
 impl WholeTable {
-    /// A leaf that gives all rows of that scan.
-    pub(super) fn leaf(state: Arc<SessionState>, scan: Scan, cached: bool) -> Result<Arc<dyn ExecutionPlan>> {
-        leaf(Arc::new(Self {
+    /// A leaf that gives all rows of that scan, in the place of `slot`: the optimizer may have given that a projection and
+    /// a limit of its own.
+    pub(super) fn leaf(
+        state: Arc<SessionState>,
+        scan: Scan,
+        cached: bool,
+        slot: &dyn ExecutionPlan,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let projection = slot
+            .downcast_ref::<StreamingTableExec>()
+            .and_then(|exec| exec.projection().as_ref());
+        let projection = projection.map(|columns| columns.to_vec());
+        let whole = Self {
             state,
             scan,
             cache: cached.then(Arc::default),
-        }))
+        };
+        leaf(Arc::new(whole), projection.as_ref(), slot.fetch())
     }
 }
 

@@ -1,6 +1,7 @@
 //! An aggregation by windows: each window has its groups, and gives their results once, when the watermark has passed it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{cast, take};
@@ -11,6 +12,9 @@ use super::aggregate::Aggregation;
 use super::error::failed;
 use super::input::passed;
 use super::pane::Pane;
+
+/// Runs of so many rows of one window, on average, are not copied together.
+const LONG_RUN: usize = 256;
 
 /// The open windows by their ends, in milliseconds.
 pub(super) struct Windows {
@@ -32,11 +36,14 @@ impl Windows {
     pub(super) fn update(&mut self, aggregation: &Aggregation, batch: &RecordBatch) -> Result<()> {
         let input = aggregation.evaluate(batch)?;
         let ends = self.ends(&input.keys)?;
-        let parts = partition(&ends);
-        if let [(end, _)] = parts.as_slice() {
-            return self.pane(aggregation, *end)?.update(&input);
+        let runs = runs(&ends);
+        if runs.len() <= 1 + ends.len() / LONG_RUN {
+            for (end, rows) in runs {
+                self.pane(aggregation, end)?.update(&input.slice(rows))?;
+            }
+            return Ok(());
         }
-        for (end, rows) in parts {
+        for (end, rows) in partition(&ends) {
             let part = input.take(&rows.into())?;
             self.pane(aggregation, end)?.update(&part)?;
         }
@@ -98,6 +105,17 @@ impl Windows {
         }
         Ok(())
     }
+}
+
+/// The rows as they stand, cut wherever the window changes.
+fn runs(ends: &[i64]) -> Vec<(i64, Range<usize>)> {
+    let mut at = 0;
+    let run = |same: &[i64]| {
+        let from = at;
+        at += same.len();
+        (same[0], from..at)
+    };
+    ends.chunk_by(|a, b| a == b).map(run).collect()
 }
 
 /// The rows of each window. Neighbours mostly fall into the same few.

@@ -1,6 +1,5 @@
 //! The SQL front of the embedded engine, through the `Sql` trait: each kind of statement with its exact results, and
 //! what is refused with its sentence.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod batch;

@@ -234,7 +234,7 @@ async fn a_path_too_long_for_a_socket_is_no_obstacle() {
     let job = spec.job_id;
     host.start(spec, Box::new(Numbers::new(Query::Each))).await.unwrap();
     let other = skep_local::runtime::Host::open(host.dir()).unwrap();
-    assert_eq!(other.status(&job).await.unwrap().state, JobState::Running);
+    until(&other, &job, |status| status.state == JobState::Running).await;
     other.cancel(&job).await.unwrap();
     until(&host, &job, |status| status.state.is_terminal()).await;
 }

@@ -1,10 +1,10 @@
 //! All savepoints and checkpoints that anybody knows of.
 
-use skep_engine::{Connection, ErrorKind, JobId, Savepoint, Verdict};
+use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Verdict};
 
-use super::merge::{merge, remembered};
 use crate::error::Error;
-use crate::ledger::Ledger;
+use crate::ledger::{Family, Ledger};
+use crate::savepoint::{merge, remembered};
 
 /// Those of one job, or of all: from the engine and its directories, and from the ledger; each path once, newest first.
 /// What only the ledger remembers is looked at again.
@@ -49,4 +49,37 @@ pub async fn gather(
         }
     }
     Ok(all)
+}
+
+/// Those of a job and of the jobs that it came from, with what the ledger knows of its family.
+///
+/// # Errors
+/// See [`gather`].
+pub async fn gather_line(
+    connection: &Connection,
+    ledger: &Ledger,
+    job: JobId,
+    dirs: &[String],
+) -> Result<(Family, Vec<Savepoint>), Error> {
+    // A ledger that can't be read knows no family.
+    let family = ledger.family(job).await.unwrap_or_default();
+    let mut lists = vec![gather(connection, ledger, Some(job), dirs).await?];
+    for ancestor in family.ancestors.iter().filter_map(|lineage| lineage.job_id) {
+        lists.push(gather(connection, ledger, Some(ancestor), &[]).await?);
+    }
+    lists.push(origins(connection, &family.ancestors).await);
+    Ok((family, merge(lists)))
+}
+
+/// The states that the ancestors were restored from, which may lie anywhere.
+async fn origins(connection: &Connection, ancestors: &[Lineage]) -> Vec<Savepoint> {
+    let mut found = Vec::new();
+    if let Some(stores) = &connection.stores {
+        for ancestor in ancestors {
+            if let Ok(savepoint) = stores.inspect(&ancestor.path).await {
+                found.push(savepoint);
+            }
+        }
+    }
+    found
 }

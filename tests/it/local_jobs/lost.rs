@@ -1,0 +1,73 @@
+//! The owner is killed: what it leaves behind, and the way back.
+
+use super::{COPY, counting, local, numbers, object, objects};
+use crate::world::World;
+
+#[test]
+fn a_killed_owner_leaves_a_lost_job_that_comes_back() {
+    let world = World::new();
+    let mut live = local(&world).start();
+    live.send(counting(1000, 1500));
+    live.send(COPY);
+    live.send("!wait %1 --until first-checkpoint\n!job %1 --json\n!wait\n");
+    let out = live.wait_for_out("the job as JSON", |out| out.contains('{') && out.ends_with('\n'));
+    let id = object(&out)["job_id"].as_str().unwrap().to_owned();
+    let pid = live.pid().to_string();
+    live.kill();
+
+    let output = local(&world).with("jobs -a --json").run().expect_code(0);
+    let lost = object(&output.stdout);
+    assert_eq!(
+        (lost["job_id"].as_str(), lost["known"].as_str()),
+        (Some(id.as_str()), Some("lost"))
+    );
+    let error = lost["error"].as_str().unwrap();
+    assert!(
+        error.contains(&pid) && error.contains("it can be restored from checkpoint"),
+        "{error}"
+    );
+    let output = local(&world).with("jobs -a").run().expect_code(0);
+    assert!(output.stdout.contains("lost"), "{output}");
+    local(&world).with("job copy").run().expect_code(0);
+    // What can't be done to it says why.
+    for verb in ["savepoint", "stop", "cancel", "checkpoint"] {
+        let output = local(&world).with(verb).arg("copy").run();
+        output.expect(1, "").expect_stderr(&pid);
+    }
+    local(&world)
+        .with("wait copy")
+        .run()
+        .expect(3, "")
+        .expect_stderr("is lost");
+
+    let output = local(&world).with("savepoints copy --json").run().expect_code(0);
+    let newest = &objects(&output.stdout)[0];
+    assert_eq!(
+        (newest["kind"].as_str(), newest["verdict"].as_str()),
+        (Some("checkpoint"), Some("usable"))
+    );
+    let output = local(&world).with("restore copy --json").run().expect_code(0);
+    assert_eq!(object(&output.stdout)["restored_from"], newest["path"]);
+    assert_eq!(numbers(&world.path("copy")), (1..=1500).collect::<Vec<_>>());
+}
+
+#[test]
+fn killed_again_and_again_the_sink_ends_with_each_row_once() {
+    let world = World::new();
+    let script = counting(1000, 1500) + "INSERT INTO copy SELECT n FROM n;\n";
+    let mut live = local(&world).stdin(script).start();
+    for _ in 0..4 {
+        live.wait_err("· RUNNING");
+        local(&world)
+            .with("wait copy --until first-checkpoint --timeout 30s")
+            .run()
+            .expect_code(0);
+        live.kill();
+        live = local(&world).with("restore copy").start();
+    }
+    live.wait().expect_code(0).expect_stderr("FINISHED");
+    assert_eq!(numbers(&world.path("copy")), (1..=1500).collect::<Vec<_>>());
+    let output = local(&world).with("jobs -a --json").run().expect_code(0);
+    let known: Vec<_> = objects(&output.stdout).iter().map(|job| job["known"].clone()).collect();
+    assert_eq!(known, ["ended", "lost", "lost", "lost", "lost"]);
+}

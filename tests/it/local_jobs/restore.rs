@@ -1,0 +1,237 @@
+//! What a job may be restored from, and what not.
+
+use std::fs;
+use std::path::Path;
+
+use super::{COPY, contents, counting, files, local, numbers, object, stopped, visible};
+use crate::world::World;
+
+#[test]
+fn altering_any_byte_of_a_saved_state_makes_the_restore_refuse() {
+    let world = World::new();
+    // A state with something in it: groups, and a table in memory.
+    let preamble = counting(2000, 1000)
+        + "CREATE TABLE sums (k BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'memory');\n";
+    let path = stopped(
+        &world,
+        &preamble,
+        "INSERT INTO sums SELECT n % 7, sum(n) FROM n GROUP BY n % 7 &;\n",
+    );
+    let state = files(Path::new(&path));
+    assert!(state.len() >= 3, "{state:?}");
+    let jobs = contents(&world.path("state/jobs"));
+    for file in state {
+        let bytes = fs::read(&file).unwrap();
+        let last = bytes.len() - 1;
+        for offset in [0, last / 3, last / 2, last] {
+            let mut altered = bytes.clone();
+            altered[offset] ^= 0x20;
+            fs::write(&file, &altered).unwrap();
+            for which in ["", &path] {
+                let output = local(&world).with("restore sums").with(which).run();
+                let what = format!("{} altered at {offset}", file.display());
+                assert!(output.code == 1 && output.stdout.is_empty(), "{what}: {output}");
+                assert!(output.stderr.contains(&path), "{what}: {output}");
+            }
+        }
+        // One that is cut off, and one that is gone.
+        fs::write(&file, &bytes[..last]).unwrap();
+        local(&world)
+            .with("restore sums")
+            .run()
+            .expect(1, "")
+            .expect_stderr(&path);
+        fs::remove_file(&file).unwrap();
+        local(&world)
+            .with("restore sums")
+            .run()
+            .expect(1, "")
+            .expect_stderr(&path);
+        fs::write(&file, &bytes).unwrap();
+    }
+    assert!(
+        jobs == contents(&world.path("state/jobs")),
+        "nothing was started, and nothing written"
+    );
+    // And whole again it is accepted.
+    let output = local(&world)
+        .stdin("!restore sums\nSELECT sum(s) FROM sums;")
+        .with("-o csv --showHeader=false")
+        .run();
+    output.expect(0, "500500\n");
+}
+
+#[test]
+fn a_changed_query_or_source_is_refused_and_what_differs_is_named() {
+    let world = World::new();
+    let preamble = counting(2000, 100_000)
+        + "CREATE TABLE other (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5');\n\
+           CREATE TABLE sums (k BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'memory');\n";
+    let path = stopped(
+        &world,
+        &preamble,
+        "INSERT INTO sums SELECT n % 7, sum(n) FROM n GROUP BY n % 7 &;\n",
+    );
+    let jobs = contents(&world.path("state/jobs"));
+    for (sql, names) in [
+        (
+            "INSERT INTO sums SELECT n % 8, sum(n) FROM n GROUP BY n % 8",
+            "aggregate",
+        ),
+        (
+            "INSERT INTO sums SELECT n % 7, max(n) FROM n GROUP BY n % 7",
+            "aggregate",
+        ),
+        (
+            "INSERT INTO sums SELECT n % 7, sum(n) FROM other GROUP BY n % 7",
+            "other",
+        ),
+        ("INSERT INTO copy SELECT n FROM n", "aggregate"),
+    ] {
+        let output = local(&world).stdin(format!("!restore sums AS {sql};\n")).run();
+        let output = output.expect(1, "").expect_stderr(names);
+        assert!(
+            output.stderr.contains(&path) || output.stderr.contains("savepoint"),
+            "{output}"
+        );
+        // The same by path, in a session with the same tables.
+        let output = local(&world)
+            .stdin(format!("{preamble}!restore {path} AS {sql};\n"))
+            .run();
+        output.expect(1, "").expect_stderr(names);
+        let script = format!("{preamble}!set restore {path}\n{sql};\n");
+        local(&world).stdin(script).run().expect(1, "").expect_stderr(names);
+    }
+    // A source that has the same name and is another one.
+    let changed = preamble.replace("'fields.n.start' = '1'", "'fields.n.start' = '2'");
+    let script = format!("{changed}!restore {path} AS INSERT INTO sums SELECT n % 7, sum(n) FROM n GROUP BY n % 7;\n");
+    local(&world)
+        .stdin(script)
+        .run()
+        .expect(1, "")
+        .expect_stderr("fields.n.start");
+    assert!(jobs == contents(&world.path("state/jobs")), "nothing was started");
+}
+
+#[test]
+fn what_is_stateless_may_change() {
+    let world = World::new();
+    let path = stopped(&world, &counting(2000, 1000), COPY);
+    let before = numbers(&world.path("copy"));
+    let script = format!(
+        "{}!restore {path} AS INSERT INTO copy SELECT n + 10000 FROM n WHERE n > 5;\n",
+        counting(2000, 1000)
+    );
+    local(&world).stdin(script).run().expect_code(0);
+    let after = numbers(&world.path("copy"));
+    let next = *before.last().unwrap() + 1;
+    let expected: Vec<u64> = (1..next).chain(10_000 + next..=11_000).collect();
+    assert_eq!(after, expected);
+}
+
+#[test]
+fn a_savepoint_may_be_moved() {
+    let world = World::new();
+    let path = stopped(&world, &counting(2000, 1000), COPY);
+    let moved = world.path("elsewhere");
+    fs::rename(&path, &moved).unwrap();
+    // By the name alone it is not found any more.
+    let output = local(&world).with("restore copy").run().expect(1, "");
+    assert!(output.stderr.contains(&path), "{output}");
+    let output = local(&world)
+        .with("--json restore copy")
+        .arg(&moved)
+        .run()
+        .expect_code(0);
+    assert_eq!(object(&output.stdout)["restored_from"], moved.to_str().unwrap());
+    assert_eq!(numbers(&world.path("copy")), (1..=1000).collect::<Vec<_>>());
+    // A copied directory of jobs is nothing that a machine must have: the savepoint alone is enough.
+}
+
+#[test]
+fn a_savepoint_alone_is_enough_on_another_machine() {
+    let world = World::new();
+    let path = stopped(&world, &counting(2000, 1000), COPY);
+    let before = numbers(&world.path("copy")).len() as u64;
+    let other = World::new();
+    fs::create_dir(other.path("carried")).unwrap();
+    for file in files(Path::new(&path)) {
+        fs::copy(&file, other.path("carried").join(file.file_name().unwrap())).unwrap();
+    }
+    let script = format!(
+        "{}!restore ./carried AS INSERT INTO copy SELECT n FROM n;\n",
+        counting(2000, 1000)
+    );
+    local(&other).stdin(script).run().expect_code(0);
+    assert_eq!(numbers(&other.path("copy")), (before + 1..=1000).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_state_is_named_by_path_number_label_or_latest() {
+    for which in ["", "latest", "LATEST", "tagged", "path", "number"] {
+        let world = World::new();
+        let script = format!(
+            "{}{COPY}!wait %1 --until first-checkpoint\n!stop %1 --label tagged --json\n",
+            counting(2000, 800)
+        );
+        let output = local(&world).stdin(script).run().expect_code(0);
+        let savepoint = object(&output.stdout);
+        let which = match which {
+            "path" => savepoint["path"].as_str().unwrap().to_owned(),
+            "number" => savepoint["checkpoint_id"].to_string(),
+            word => word.to_owned(),
+        };
+        assert_eq!(savepoint["label"], "tagged");
+        let output = local(&world)
+            .with("--json restore copy")
+            .with(&which)
+            .run()
+            .expect_code(0);
+        assert_eq!(object(&output.stdout)["restored_from"], savepoint["path"], "{which}");
+        assert_eq!(numbers(&world.path("copy")), (1..=800).collect::<Vec<_>>(), "{which}");
+    }
+}
+
+#[test]
+fn a_state_that_is_not_there_is_refused() {
+    let world = World::new();
+    stopped(&world, &counting(2000, 1000), COPY);
+    for (which, says) in [
+        ("99", "99"),
+        ("untagged", "untagged"),
+        ("/nowhere/savepoint", "/nowhere/savepoint"),
+        ("@yesterday", "yesterday"),
+    ] {
+        let output = local(&world).with("restore copy").arg(which).run();
+        output.expect(1, "").expect_stderr(says);
+    }
+    let output = local(&world).with("restore nothing").run();
+    output.expect(1, "").expect_stderr("nothing");
+    let before = visible(&world.path("copy"));
+    // From an older state than what the sink already holds nothing is started, unless it is said.
+    local(&world).with("restore copy").run().expect_code(0);
+    assert_eq!(numbers(&world.path("copy")), (1..=1000).collect::<Vec<_>>());
+    local(&world)
+        .with("restore copy")
+        .run()
+        .expect(1, "")
+        .expect_stderr("--fork");
+    assert!(visible(&world.path("copy")).len() > before.len());
+    assert_eq!(numbers(&world.path("copy")), (1..=1000).collect::<Vec<_>>());
+}
+
+#[test]
+fn set_restore_is_for_one_statement() {
+    let world = World::new();
+    let path = stopped(&world, &counting(2000, 500), COPY);
+    let script = format!(
+        "{}!set restore {path}\n!set restore\n{}!set restore\n!wait\n!job %1 --json\n",
+        counting(2000, 500),
+        COPY
+    );
+    let output = local(&world).stdin(script).run().expect_code(0);
+    let lines: Vec<_> = output.stdout.lines().collect();
+    assert_eq!((lines[0], lines[1]), (path.as_str(), "off"));
+    assert_eq!(object(&output.stdout)["restored_from"], path.as_str());
+    assert_eq!(numbers(&world.path("copy")), (1..=500).collect::<Vec<_>>());
+}
