@@ -13,6 +13,14 @@ use crate::syntax::{Input, Piece};
 /// # Errors
 /// It failed, was refused, or was interrupted.
 pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
+    let done = carry_out(session, piece).await;
+    if let Some(problem) = session.ledger.take_problem() {
+        session.ui.warn(&format!("{problem}; what was just done is not remembered"));
+    }
+    done
+}
+
+async fn carry_out(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
     match &piece.input {
         Input::Trivia => Ok(Flow::Continue),
         Input::Bang { name, tail, .. } => {

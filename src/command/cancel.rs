@@ -65,6 +65,9 @@ impl Command for Cancel {
             (false, false) => target::resolve_all(session, args.words()).await?,
             _ => return Err(Error::usage("!cancel takes either REF or --all").hint(format!("usage: {}", SPEC.usage()))),
         };
+        if targets.is_empty() {
+            session.ui.say("no job of this session runs");
+        }
         if args.has("savepoint") {
             savepoint::each(
                 session,

@@ -70,6 +70,9 @@ impl Command for Wait {
                 handles.push(take_up(session, target)?);
             }
         }
+        if handles.is_empty() {
+            session.ui.say("no job of this session runs");
+        }
         for handle in &handles {
             session.jobs.update(*handle, |entry| entry.attended = true);
         }

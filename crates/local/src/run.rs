@@ -16,8 +16,8 @@ use crate::plan::{Mode, Planned, Planner, explain, sink};
 use crate::runtime::{JobSpec, SinkSpec, Started};
 use crate::session::Inner;
 use crate::setting::{self, RuntimeMode};
-use crate::sql::Statement;
 use crate::sql::statement::Insert;
+use crate::sql::{Statement, absolute};
 use crate::table::Table;
 
 /// A SELECT: over bounded tables the rows of a batch query, else the changelog of a job.
@@ -161,8 +161,9 @@ async fn start(
     let spec = JobSpec {
         job_id: submit.job_id.unwrap_or_else(new_job_id),
         name: name.clone(),
-        sql,
-        prelude: submit.prelude.to_vec(),
+        // A restore may be asked for in another directory.
+        sql: absolute(&sql),
+        prelude: submit.prelude.iter().map(|statement| absolute(statement)).collect(),
         settings,
         restore: submit.restore,
         sink,

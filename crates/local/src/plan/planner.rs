@@ -153,7 +153,7 @@ impl Scope<'_> {
             return Err(EngineError::rejected("it is defined by itself"));
         }
         let mut reader = Reader::new(&view.query)?;
-        let mut query = reader.parser.parse_query().map_err(|e| reader.explain(e))?;
+        let mut query = reader.query()?;
         let inner = Scope {
             planner: self.planner,
             state: self.state,
