@@ -93,7 +93,7 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
                 let url = if entry.job.url == DEFAULT_URL {
                     String::new()
                 } else {
-                    format!(" -u {}", entry.job.url)
+                    format!(" -u {}", quote(&entry.job.url))
                 };
                 session
                     .ui
@@ -116,6 +116,15 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
 fn has_finished(session: &Session, entry: &Entry) -> bool {
     let now = entry.job.handle.and_then(|handle| session.jobs.get(handle));
     now.is_some_and(|entry| entry.job.state == Some(JobState::Finished))
+}
+
+/// The word as a POSIX shell reads it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/:.,_-+=@%".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 enum Stopped {

@@ -11,8 +11,8 @@ mod helper;
 mod highlight;
 mod history;
 mod prompt;
-mod restorable;
 mod terminal;
+mod welcome;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +37,9 @@ use terminal::Terminal;
 
 /// How long an editor that is broken off is given to leave the terminal in order.
 const BREAK_OFF: Duration = Duration::from_secs(1);
+
+/// How long the first prompt waits to be told what can be brought back.
+const WELCOME: Duration = Duration::from_millis(500);
 
 /// How long a shell that was continued waits for signals that are on their way to it.
 const CONTINUED: Duration = Duration::from_millis(100);
@@ -92,8 +95,11 @@ impl Shell {
     }
 
     async fn work(&mut self, session: &mut Session) -> Result<(), Error> {
-        session.ui.say(&greeting(session));
-        restorable::announce(session).await;
+        session.ui.say(&welcome::greeting(session));
+        // The prompt is not held up by an engine that takes its time.
+        if let Ok(Some(jobs)) = tokio::time::timeout(WELCOME, welcome::restorable(session)).await {
+            session.ui.say(&jobs);
+        }
         self.refresh_catalog(session, false);
         let mut entry = Entry::new(session);
         loop {
@@ -289,18 +295,6 @@ impl Shell {
         }
         terminal.restore();
     }
-}
-
-fn greeting(session: &Session) -> String {
-    let connection = session
-        .open
-        .as_ref()
-        .map(|open| format!(" · {} ({})", open.connection.url, open.connection.greeting));
-    format!(
-        "skep {}{} · !help for commands",
-        env!("CARGO_PKG_VERSION"),
-        connection.unwrap_or_default()
-    )
 }
 
 /// Whether other tables may be there after it.
