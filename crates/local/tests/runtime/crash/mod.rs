@@ -93,6 +93,17 @@ async fn kill_at_random_moments(cases: &'static [Case], kills: u64) {
     }
 }
 
+/// A build without the feature passes the points by.
+#[cfg(not(feature = "failpoints"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_feature_no_point_ends_anything() {
+    for name in skep_local::failpoint::names() {
+        let mut saga = Saga::new(&numbers::CASES[0]);
+        let life = saga.live(None, &[("SKEP_FAILPOINT", name)]).await;
+        assert!(life.status.success(), "{name}: {}", life.status);
+    }
+}
+
 /// Each named point ends the process of a job that has been restored from a state with an unpublished part; the points
 /// of a checkpoint also at a later one.
 #[cfg(feature = "failpoints")]
@@ -124,6 +135,7 @@ async fn aborted_at_every_failpoint_the_sink_holds_each_row_once() {
                 case.name
             );
             assert_eq!(death.restored, life > 0, "{point}");
+            saga.bystander().await;
         }
         saga.finish_and_compare(expected[number].as_ref().unwrap()).await;
     }

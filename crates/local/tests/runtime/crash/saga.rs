@@ -10,16 +10,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use skep_engine::JobId;
-use skep_engine::{EndedBy, JobControl, Recipe, Stores, Verdict};
+use skep_engine::{EndedBy, JobControl, JobId, Recipe, Stores, Verdict};
 use skep_local::runtime::Host;
+#[cfg(feature = "failpoints")]
+use skep_local::runtime::SinkSpec;
 
 use super::life::{Life, rows_of};
+#[cfg(feature = "failpoints")]
+use crate::flow::{Numbers, Query};
+#[cfg(feature = "failpoints")]
+use crate::world::{csv_table, spec, until};
 
 pub const SIGKILL: i32 = 9;
 
 /// The file into which a life that comes to the end of the work writes what it counted.
 pub const RESULT: &str = "result";
+
+/// The name of jobs that are not of the saga.
+const BYSTANDER: &str = "bystander";
 
 /// What is put to the test.
 pub struct Case {
@@ -94,8 +102,24 @@ impl Saga {
         Self { dir, case, lives: 0 }
     }
 
+    /// The jobs of the saga, the newest first.
     async fn recipes(&self) -> Vec<Recipe> {
-        self.host().recipes().await.unwrap()
+        let mut recipes = self.host().recipes().await.unwrap();
+        recipes.retain(|recipe| recipe.name != BYSTANDER);
+        recipes
+    }
+
+    /// Another job of the same directory, which writes nothing into the same sink and takes away what the dead have
+    /// left there: nothing that a state needs may go.
+    #[cfg(feature = "failpoints")]
+    pub async fn bystander(&self) {
+        let mut spec = spec(SinkSpec::Table(csv_table(&self.out())));
+        spec.name = BYSTANDER.to_owned();
+        let (host, job) = (self.host(), spec.job_id);
+        host.start(spec, Box::new(Numbers::new(Query::Each).to(0)))
+            .await
+            .unwrap();
+        until(&host, &job, |status| status.state.is_terminal()).await;
     }
 
     fn host(&self) -> Arc<Host> {
@@ -191,11 +215,11 @@ impl Saga {
 
     /// Lets the work come to its end and compares what it leaves.
     pub async fn finish_and_compare(mut self, expected: &Outcome) {
-        let mut counted = false;
+        let mut has_finished = false;
         while !self.is_over().await {
             // Nobody kills this one: it need not save its state so often.
             self.live(None, &[("SKEP_CRASH_INTERVAL", "200 ms")]).await;
-            counted = expected.result.is_some();
+            has_finished = true;
         }
         let outcome = self.outcome();
         let (name, lives) = (self.case.name, self.lives);
@@ -205,25 +229,19 @@ impl Saga {
             outcome.rows.len(),
             expected.rows.len(),
         );
-        if counted || outcome.result.is_some() {
+        if has_finished || outcome.result.is_some() {
             assert_eq!(outcome.result, expected.result, "{name}: after {lives} lives");
         }
-        // A job that died before its first checkpoint and was started afresh is another lineage: its parts are its own.
-        let mine = format!(".part-{}-", self.root().await.short());
-        let names = fs::read_dir(self.out()).into_iter().flatten().flatten();
-        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let left: Vec<_> = names.filter(|name| name.starts_with(&mine)).collect();
-        assert_eq!(left, [""; 0], "nothing of this lineage is left behind");
-    }
-
-    /// The first job of the lineage that the last one belongs to.
-    async fn root(&self) -> JobId {
-        let recipes = self.recipes().await;
-        let mut job = &recipes[0];
-        while let Some(before) = job.restored_from.as_ref().and_then(|from| from.job_id) {
-            job = recipes.iter().find(|recipe| recipe.job_id == before).unwrap();
+        assert_eq!(hidden(&self.out()), [""; 0], "{name}: parts are left behind");
+        if has_finished {
+            // The last life was nobody's prey, and has taken away what those before it had left.
+            for recipe in self.recipes().await {
+                let dir = self.dir.path().join("local/jobs").join(recipe.job_id.to_string());
+                assert_eq!(hidden(&dir), [""; 0], "{name}: half a state is left behind");
+            }
+            let savepoints = self.dir.path().join("local/savepoints");
+            assert_eq!(hidden(&savepoints), [""; 0], "{name}: half a savepoint is left behind");
         }
-        job.job_id
     }
 
     fn out(&self) -> PathBuf {
@@ -242,4 +260,11 @@ fn visible_lines(dir: &Path) -> Vec<String> {
     }
     lines.sort_unstable();
     lines
+}
+
+/// The hidden names in a directory.
+fn hidden(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with('.')).collect()
 }
