@@ -162,7 +162,7 @@ async fn start(
         // A restore may be asked for in another directory.
         sql: absolute(&sql),
         prelude: submit.prelude.iter().map(|statement| absolute(statement)).collect(),
-        settings,
+        settings: setting::effective(settings),
         restore: submit.restore,
         sink,
     };

@@ -41,6 +41,24 @@ const KNOWN: [&str; 23] = [
     "$internal.pipeline.job-id",
 ];
 
+/// Words in the key of a secret.
+const SENSITIVE: [&str; 14] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "api-key",
+    "api_key",
+    "credential",
+    "jaas.config",
+    "access-key",
+    "access.key",
+    "account.key",
+    "private-key",
+    "basic-auth",
+];
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RuntimeMode {
@@ -78,6 +96,23 @@ pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<TimeZone>
                 .hint("a name such as UTC or Europe/Berlin")
         }),
     }
+}
+
+/// The settings that have an effect: of those that have none nothing is written down, since they may be anything.
+pub(crate) fn effective(settings: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let known = settings.into_iter().filter(|(key, _)| KNOWN.contains(&key.as_str()));
+    known.collect()
+}
+
+/// The settings as they may be shown: Flink, too, shows no value of a key that sounds like a secret.
+pub(crate) fn shown(mut settings: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for (key, value) in &mut settings {
+        let key = key.to_ascii_lowercase();
+        if SENSITIVE.iter().any(|word| key.contains(word)) {
+            "******".clone_into(value);
+        }
+    }
+    settings
 }
 
 /// Checks a value before it is set; says what is to be said of the key.

@@ -93,6 +93,22 @@ pub fn mask(line: &str, dialect: &Dialect) -> String {
     masked
 }
 
+/// A statement as an error shows it: an asterisk for each character of a secret, so that every place stays where it is.
+pub fn blank(sql: &str, dialect: &Dialect) -> String {
+    let mut blanked = String::with_capacity(sql.len());
+    let mut end = 0;
+    for found in find::secrets(sql, dialect) {
+        if found.span.start >= end {
+            blanked.push_str(&sql[end..found.span.start]);
+            let secret = sql[found.span.start..found.span.end].chars();
+            blanked.extend(secret.map(|c| if c == '\n' { c } else { '*' }));
+        }
+        end = end.max(found.span.end);
+    }
+    blanked.push_str(&sql[end..]);
+    blanked
+}
+
 /// `name`, or the first of `name-2`, `name-3`, … that does not stand for another value.
 fn unused_name(secrets: &[Secret], name: &str, value: &str) -> String {
     let taken = |name: &str| {

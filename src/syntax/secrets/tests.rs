@@ -287,3 +287,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_error_shows_no_secret_and_every_place_stays() {
+    let sql = "CREATE TABLE t (a INT) WITH ('password' = 'gehéim', 'x' = 'y')";
+    let blanked = blank(sql, &Dialect::FLINK);
+    assert_eq!(
+        blanked,
+        "CREATE TABLE t (a INT) WITH ('password' = '******', 'x' = 'y')"
+    );
+    assert_eq!(blank("SELECT 'password'", &Dialect::FLINK), "SELECT 'password'");
+}
