@@ -278,7 +278,7 @@ impl Error {
         if self.place.is_none()
             && let Some(position) = self.position
         {
-            // What is shown of the statement may end up in a log.
+            // What is shown of the statement is shown without its secrets.
             let shown = secrets::blank(statement, &Dialect::FLINK);
             self.place = Some(Box::new(Place::new(origin.clone(), &shown, line, column, position)));
         }

@@ -68,7 +68,6 @@ impl Command for Cancel {
         if targets.is_empty() {
             session.ui.say("no job of this session runs");
         }
-        let json = args.has("json") || session.settings.json;
         if args.has("savepoint") {
             savepoint::each(
                 session,
@@ -76,7 +75,6 @@ impl Command for Cancel {
                 Action::Savepointing,
                 "· savepoint of",
                 None,
-                json,
                 |target| {
                     let request = savepoint::request(&args);
                     async move {
@@ -87,7 +85,7 @@ impl Command for Cancel {
             )
             .await?;
         }
-        end_all(session, targets, json).await?;
+        end_all(session, targets).await?;
         Ok(Flow::Continue)
     }
 }
@@ -103,7 +101,7 @@ fn running(session: &Session) -> Vec<Target> {
         .collect()
 }
 
-async fn end_all(session: &mut Session, targets: Vec<Target>, json: bool) -> Result<(), Error> {
+async fn end_all(session: &mut Session, targets: Vec<Target>) -> Result<(), Error> {
     let mut failure = None;
     let tasks: Vec<_> = targets
         .into_iter()
@@ -149,7 +147,7 @@ async fn end_all(session: &mut Session, targets: Vec<Target>, json: bool) -> Res
                 session
                     .ui
                     .say(&format!("{}{id}{state} · {}", job.title(), quantity::duration(took)));
-                if json {
+                if session.settings.json {
                     session.ui.json(&job.timed(Timestamp::now()))?;
                 }
             }

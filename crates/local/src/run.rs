@@ -146,10 +146,12 @@ async fn start(
     session: &Inner,
     name: String,
     submit: Submit,
-    settings: BTreeMap<String, String>,
+    mut settings: BTreeMap<String, String>,
     sink: SinkSpec,
     dataflow: Box<dyn Dataflow>,
 ) -> Result<Operation> {
+    // What the job ran with is written down. Settings that mean nothing to it may be anything, secrets too.
+    settings.retain(|key, _| setting::is_known(key));
     let bounded = dataflow.is_bounded();
     let sql = if submit.recorded.is_empty() {
         submit.text
@@ -162,7 +164,7 @@ async fn start(
         // A restore may be asked for in another directory.
         sql: absolute(&sql),
         prelude: submit.prelude.iter().map(|statement| absolute(statement)).collect(),
-        settings: setting::effective(settings),
+        settings,
         restore: submit.restore,
         sink,
     };

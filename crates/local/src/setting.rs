@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use skep_engine::{EngineError, Result};
 
 use crate::similar::most_similar;
+use crate::zone::Zone;
 
 /// Key: `automatic` (all inputs bounded is batch), `streaming` or `batch`.
 pub(crate) const RUNTIME_MODE: &str = "execution.runtime-mode";
@@ -88,20 +89,14 @@ pub(crate) fn runtime_mode(settings: &BTreeMap<String, String>) -> Result<Runtim
 ///
 /// # Errors
 /// There is no such zone.
-pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<TimeZone> {
+pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<Zone> {
     match settings.get(TIME_ZONE).map(|zone| zone.trim()) {
-        None | Some("default" | "") => Ok(TimeZone::system()),
-        Some(name) => TimeZone::get(name).map_err(|_| {
+        None | Some("default" | "") => Ok(Zone::System),
+        Some(name) => TimeZone::get(name).map(Zone::Named).map_err(|_| {
             EngineError::rejected(format!("'{TIME_ZONE}' is '{name}', and there is no such time zone"))
                 .hint("a name such as UTC or Europe/Berlin")
         }),
     }
-}
-
-/// The settings that have an effect: of those that have none nothing is written down, since they may be anything.
-pub(crate) fn effective(settings: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let known = settings.into_iter().filter(|(key, _)| KNOWN.contains(&key.as_str()));
-    known.collect()
 }
 
 /// The settings as they may be shown: Flink, too, shows no value of a key that sounds like a secret.
@@ -113,6 +108,11 @@ pub(crate) fn shown(mut settings: BTreeMap<String, String>) -> BTreeMap<String, 
         }
     }
     settings
+}
+
+/// Whether the key means something here.
+pub(crate) fn is_known(key: &str) -> bool {
+    KNOWN.contains(&key)
 }
 
 /// Checks a value before it is set; says what is to be said of the key.
@@ -128,7 +128,7 @@ pub(crate) fn check(key: &str, value: &str) -> Result<Option<String>> {
             "the embedded engine runs each job on one thread: parallelism.default has no effect".to_owned(),
         ));
     }
-    if KNOWN.contains(&key) {
+    if is_known(key) {
         return Ok(None);
     }
     let similar = most_similar(key, KNOWN)

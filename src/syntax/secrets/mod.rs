@@ -93,17 +93,21 @@ pub fn mask(line: &str, dialect: &Dialect) -> String {
     masked
 }
 
-/// A statement as an error shows it: an asterisk for each character of a secret, so that every place stays where it is.
+/// The statement with a star for each character of a secret: every other character stays where it is, so that a position in
+/// the one is a position in the other.
 pub fn blank(sql: &str, dialect: &Dialect) -> String {
+    let star = |c: char| if c == '\n' { c } else { '*' };
     let mut blanked = String::with_capacity(sql.len());
     let mut end = 0;
-    for found in find::secrets(sql, dialect) {
+    for found in find::secrets(sql, dialect)
+        .iter()
+        .filter(|found| found.span.start < found.span.end)
+    {
         if found.span.start >= end {
             blanked.push_str(&sql[end..found.span.start]);
-            let secret = sql[found.span.start..found.span.end].chars();
-            blanked.extend(secret.map(|c| if c == '\n' { c } else { '*' }));
+            blanked.extend(found.span.of(sql).chars().map(star));
+            end = found.span.end;
         }
-        end = end.max(found.span.end);
     }
     blanked.push_str(&sql[end..]);
     blanked

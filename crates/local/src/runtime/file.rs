@@ -73,10 +73,18 @@ pub(crate) fn remove_dir(path: &Path) -> io::Result<()> {
     };
     let hidden = parent.join(format!(".deleted-{}", name.to_string_lossy()));
     if hidden.exists() {
-        fs::remove_dir_all(&hidden)?;
+        remove_all(&hidden)?;
     }
     fs::rename(path, &hidden)?;
-    fs::remove_dir_all(&hidden)
+    remove_all(&hidden)
+}
+
+/// Deletes a directory and all in it. One that somebody else has deleted is deleted.
+pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 /// The SHA-256 of some bytes as hex digits.

@@ -9,5 +9,6 @@ mod crash;
 mod flow;
 mod restore;
 mod sink;
+mod sweep;
 mod verb;
 mod world;
