@@ -15,7 +15,9 @@ use crate::syntax::{Input, Piece};
 pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
     let done = carry_out(session, piece).await;
     if let Some(problem) = session.ledger.take_problem() {
-        session.ui.warn(&format!("{problem}; what was just done is not remembered"));
+        session
+            .ui
+            .warn(&format!("{problem}; what was just done is not remembered"));
     }
     done
 }
