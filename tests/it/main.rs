@@ -8,6 +8,7 @@ mod flink_rest;
 mod interrupts;
 #[cfg(feature = "local")]
 mod local_jobs;
+mod panics;
 mod prompt;
 mod scripts;
 mod world;
