@@ -6,7 +6,7 @@ use crate::world::World;
 fn a_drivers_panic_is_a_clean_error_of_its_statement() {
     let world = World::new();
     let program = world.scripted().with("-u scripted: -o csv --showHeader=false --force");
-    let output = program.stdin("SELECT 1; PANIC 'at \u{1b}[31mnoon'; SELECT 1;\n").run();
+    let output = program.stdin("SELECT 1; SELECT PANIC 'at \u{1b}[31mnoon'; SELECT 1;\n").run();
     let output = output.expect(1, "0,row 0\n0,row 0\n");
     assert!(output.stderr.contains("error: internal error: "), "{output}");
     assert!(output.stderr.contains("noon"), "{output}");
