@@ -39,7 +39,7 @@ pub fn main(engines: Engines) -> ExitCode {
         .thread_name(THREAD)
         .enable_all()
         .build();
-    panic::set_hook(Box::new(|panic| note_panic(panic)));
+    panic::set_hook(Box::new(note_panic));
     match runtime {
         Ok(runtime) => {
             // What a panic was about has been told by then; as on its way out of anything, terminals are restored.
@@ -56,17 +56,19 @@ pub fn main(engines: Engines) -> ExitCode {
     }
 }
 
-/// Tells a panic in one line. One on a thread of an engine's own becomes the error of the statement or job it was in,
-/// and is told there.
+/// Tells a panic in one line. One on a thread of an engine's own becomes the error of the statement or job that it was
+/// in, and is told there; one on a worker ends its task and no more.
 fn note_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
-    if thread.name().is_some_and(|name| name != THREAD && name != "main") {
-        return;
-    }
     let message = panic.payload_as_str().unwrap_or("no message");
     let place = panic.location().map(|place| format!(" ({place})")).unwrap_or_default();
     // An object of its own: the thread may have panicked with the locks of the other one.
-    Ui::new(false).error(&Error::internal(format!("{message}{place}")));
+    let ui = Ui::new(false);
+    match thread.name() {
+        Some("main") => ui.error(&Error::internal(format!("{message}{place}"))),
+        Some(THREAD) | None => ui.warn(&format!("internal error: {message}{place}")),
+        Some(_) => {}
+    }
 }
 
 async fn run(engines: Engines, options: Options) -> crate::error::ExitCode {
