@@ -13,6 +13,16 @@ use crate::syntax::{Input, Piece};
 /// # Errors
 /// It failed, was refused, or was interrupted.
 pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
+    let done = carry_out(session, piece).await;
+    if let Some(problem) = session.ledger.take_problem() {
+        session
+            .ui
+            .warn(&format!("{problem}; what was just done is not remembered"));
+    }
+    done
+}
+
+async fn carry_out(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
     match &piece.input {
         Input::Trivia => Ok(Flow::Continue),
         Input::Bang { name, tail, .. } => {
@@ -29,7 +39,14 @@ pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Erro
 /// # Errors
 /// See [`Command::run`].
 pub async fn run(session: &mut Session, command: &'static dyn Command, args: Args) -> Result<Flow, Error> {
-    command.run(session, args).await
+    let before = session.settings.json;
+    let json = args.has("json");
+    session.settings.json |= json;
+    let done = command.run(session, args).await;
+    if json {
+        session.settings.json = before;
+    }
+    done
 }
 
 async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow, Error> {

@@ -4,9 +4,10 @@ use std::fmt;
 use std::io;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
-use skep_engine::{EngineError, Position};
+use skep_engine::{Dialect, EngineError, Position};
 
 use crate::syntax::job_statement::JobStatementError;
+use crate::syntax::secrets;
 
 /// The result of what the shell does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -277,7 +278,9 @@ impl Error {
         if self.place.is_none()
             && let Some(position) = self.position
         {
-            self.place = Some(Box::new(Place::new(origin.clone(), statement, line, column, position)));
+            // What is shown of the statement is shown without its secrets.
+            let shown = secrets::blank(statement, &Dialect::FLINK);
+            self.place = Some(Box::new(Place::new(origin.clone(), &shown, line, column, position)));
         }
         self
     }

@@ -89,7 +89,7 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
                 let url = if entry.job.url == DEFAULT_URL {
                     String::new()
                 } else {
-                    format!(" -u {}", entry.job.url)
+                    format!(" -u {}", quote(&entry.job.url))
                 };
                 session
                     .ui
@@ -101,6 +101,15 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
         }
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// The word as a POSIX shell reads it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/:.,_-+=@%".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 enum Stopped {

@@ -514,6 +514,11 @@ impl Running {
             .as_ref()
             .map(|job| format!(" · job {}", job.job_id))
             .unwrap_or_default();
+        if session.settings.json
+            && let Some(entry) = session.jobs.get(handle)
+        {
+            session.ui.json(&entry.job.timed(Timestamp::now()))?;
+        }
         let word = if self.background { "running" } else { "detached" };
         session.ui.say(&format!(
             "[{handle}] {word}{id} · rows are kept (limit {}), !fg %{handle} shows them",
@@ -575,6 +580,8 @@ impl Running {
                 session.ui.say(&format!("[{handle}] goes on in the background"));
                 Ok(Done::Job(handle))
             }
+            // The end of the shell is not the end of the job: it is stopped with a savepoint, or stays on its cluster.
+            wait::Outcome::Interrupted(signal) if signal.is_final() => Err(signal.error()),
             wait::Outcome::Interrupted(signal) => {
                 session.ui.say("cancelling …");
                 self.cancel(session, operation, "not finished", signal).await

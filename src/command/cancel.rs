@@ -65,7 +65,9 @@ impl Command for Cancel {
             (false, false) => target::resolve_all(session, args.words()).await?,
             _ => return Err(Error::usage("!cancel takes either REF or --all").hint(format!("usage: {}", SPEC.usage()))),
         };
-        let json = args.has("json") || session.settings.json;
+        if targets.is_empty() {
+            session.ui.say("no job of this session runs");
+        }
         if args.has("savepoint") {
             savepoint::each(
                 session,
@@ -73,7 +75,6 @@ impl Command for Cancel {
                 Action::Savepointing,
                 "· savepoint of",
                 None,
-                json,
                 |target| {
                     let request = savepoint::request(&args);
                     async move {
@@ -84,7 +85,7 @@ impl Command for Cancel {
             )
             .await?;
         }
-        end_all(session, targets, json).await?;
+        end_all(session, targets).await?;
         Ok(Flow::Continue)
     }
 }
@@ -100,7 +101,7 @@ fn running(session: &Session) -> Vec<Target> {
         .collect()
 }
 
-async fn end_all(session: &mut Session, targets: Vec<Target>, json: bool) -> Result<(), Error> {
+async fn end_all(session: &mut Session, targets: Vec<Target>) -> Result<(), Error> {
     let mut failure = None;
     let tasks: Vec<_> = targets
         .into_iter()
@@ -146,7 +147,7 @@ async fn end_all(session: &mut Session, targets: Vec<Target>, json: bool) -> Res
                 session
                     .ui
                     .say(&format!("{}{id}{state} · {}", job.title(), quantity::duration(took)));
-                if json {
+                if session.settings.json {
                     session.ui.json(&job.timed(Timestamp::now()))?;
                 }
             }

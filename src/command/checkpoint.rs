@@ -110,7 +110,7 @@ impl Command for Checkpoint {
                 target.job.title()
             ));
         }
-        if args.has("json") || session.settings.json {
+        if session.settings.json {
             session.ui.json(&taken)?;
         } else if args.has("keep") {
             session.ui.print(&format!("{id} {}", taken.path))?;

@@ -1,6 +1,7 @@
 //! `!connect`.
 
 use async_trait::async_trait;
+use serde_json::json;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -42,7 +43,11 @@ impl Command for Connect {
                 if let Ok(open) = session.open() {
                     session.ui.say(&open.connection.greeting);
                 }
+                if session.settings.json {
+                    show(session)?;
+                }
             }
+            None if session.settings.json => show(session)?,
             None => {
                 match &session.open {
                     Some(open) => session
@@ -57,4 +62,12 @@ impl Command for Connect {
         }
         Ok(Flow::Continue)
     }
+}
+
+/// The current connection as JSON; nothing if there is none.
+fn show(session: &Session) -> Result<(), Error> {
+    let Some(open) = &session.open else { return Ok(()) };
+    let connection = &open.connection;
+    let object = json!({ "url": connection.url, "engine": connection.label, "greeting": connection.greeting });
+    Ok(session.ui.json(&object)?)
 }

@@ -49,6 +49,9 @@ impl Command for DropSavepoint {
         session.ui.say(&format!("deleted {}", savepoint.path));
         savepoint.verdict = Verdict::Gone;
         savepoint.reasons = vec!["it was dropped".to_owned()];
+        if session.settings.json {
+            session.ui.json(&savepoint)?;
+        }
         session.ledger.saved(&connection.url, savepoint);
         Ok(Flow::Continue)
     }

@@ -1,6 +1,7 @@
 //! `!fg`.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -74,6 +75,9 @@ async fn wait_for(session: &mut Session, handle: u32) -> Result<(), Error> {
     match wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await {
         wait::Outcome::Reached(ended) => {
             for (job, result) in ended {
+                if session.settings.json {
+                    session.ui.json(&job.clone().timed(Timestamp::now()))?;
+                }
                 if result.is_err() {
                     return Err(job.ended_badly());
                 }

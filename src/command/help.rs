@@ -1,6 +1,7 @@
 //! `!help`.
 
 use async_trait::async_trait;
+use serde_json::json;
 
 use super::args::{Args, COMMON_FLAGS};
 use super::handler::{Command, Flow};
@@ -37,6 +38,16 @@ impl Command for Help {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        if session.settings.json {
+            let named = args
+                .word(0)
+                .map(|name| find(name.trim_start_matches('!')))
+                .transpose()?;
+            for command in named.as_ref().map_or(COMMANDS, std::slice::from_ref) {
+                session.ui.json(&object(command.spec()))?;
+            }
+            return Ok(Flow::Continue);
+        }
         let text = match args.word(0) {
             Some(name) => explain(find(name.trim_start_matches('!'))?.spec()),
             None => overview(),
@@ -46,6 +57,13 @@ impl Command for Help {
         }
         Ok(Flow::Continue)
     }
+}
+
+fn object(spec: &Spec) -> serde_json::Value {
+    json!({
+        "name": spec.name, "aliases": spec.aliases, "category": spec.category.title(), "summary": spec.summary,
+        "usage": spec.usage(), "help": spec.help, "example": spec.example, "one_shot": spec.one_shot,
+    })
 }
 
 fn overview() -> String {

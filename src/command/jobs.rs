@@ -53,7 +53,7 @@ impl Command for Jobs {
             own.into_iter().map(|entry| entry.job).collect()
         };
         let now = Timestamp::now();
-        if args.has("json") || session.settings.json {
+        if session.settings.json {
             for job in jobs {
                 session.ui.json(&job.timed(now))?;
             }

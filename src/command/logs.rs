@@ -57,7 +57,7 @@ impl Command for Logs {
         };
         let (now, zone) = (Timestamp::now(), TimeZone::system());
         for line in lines {
-            if args.has("json") || session.settings.json {
+            if session.settings.json {
                 session.ui.json(&json!({ "at": line.at, "text": line.text }))?;
             } else {
                 session

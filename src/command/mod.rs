@@ -24,7 +24,7 @@ mod savepoints;
 pub mod set;
 mod stop;
 mod tables;
-mod target;
+pub mod target;
 mod wait;
 
 pub use args::Args;

@@ -79,7 +79,6 @@ impl Command for Savepoint {
             Action::Savepointing,
             "· savepoint of",
             label,
-            args.has("json"),
             |target| {
                 let request = request(&args);
                 async move {
@@ -128,7 +127,6 @@ pub async fn each<F>(
     action: Action,
     what: &str,
     label: Option<&str>,
-    json: bool,
     save: impl Fn(Target) -> F,
 ) -> Result<(), Error>
 where
@@ -177,7 +175,7 @@ where
                     line.push_str(&format!(" · {}", quantity::bytes(size)));
                 }
                 session.ui.say(&format!("{line} · {}", quantity::duration(took)));
-                if json || session.settings.json {
+                if session.settings.json {
                     session.ui.json(&savepoint)?;
                 } else {
                     session.ui.print(&savepoint.path)?;

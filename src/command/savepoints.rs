@@ -56,7 +56,7 @@ impl Command for Savepoints {
             Some(job_id) => gather_line(&connection, &session.ledger, job_id, &dirs).await?.1,
             None => gather(&connection, &session.ledger, None, &dirs).await?,
         };
-        if args.has("json") || session.settings.json {
+        if session.settings.json {
             for savepoint in &found {
                 session.ui.json(savepoint)?;
             }

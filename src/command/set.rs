@@ -1,6 +1,7 @@
 //! `!set`.
 
 use async_trait::async_trait;
+use serde_json::json;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -116,7 +117,14 @@ impl Command for Set {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let object = |setting: &Setting, settings: &Settings| json!({ "name": setting.name, "value": (setting.read)(settings), "help": setting.help });
         let Some(name) = args.word(0) else {
+            if session.settings.json {
+                for setting in SETTINGS {
+                    session.ui.json(&object(setting, &session.settings))?;
+                }
+                return Ok(Flow::Continue);
+            }
             let mut listing = Listing::new([("setting", Align::Left), ("value", Align::Left), ("", Align::Left)]);
             for setting in SETTINGS {
                 listing.row([
@@ -138,6 +146,7 @@ impl Command for Set {
             })?;
         match args.word(1) {
             Some(value) => (setting.write)(&mut session.settings, value)?,
+            None if session.settings.json => session.ui.json(&object(setting, &session.settings))?,
             None => session.ui.print(&(setting.read)(&session.settings))?,
         }
         Ok(Flow::Continue)

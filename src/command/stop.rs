@@ -86,7 +86,6 @@ impl Command for Stop {
             Action::Stopping,
             what,
             args.value("label"),
-            args.has("json"),
             |target| {
                 let request = StopRequest {
                     savepoint: savepoint::request(&args),

@@ -49,7 +49,7 @@ impl Command for Tables {
             ObjectKind::Table => "table",
             ObjectKind::View => "view",
         };
-        if args.has("json") || session.settings.json {
+        if session.settings.json {
             for object in shown {
                 session.ui.json(&json!({
                     "catalog": object.catalog, "database": object.database, "name": object.name, "kind": kind(object.kind),

@@ -233,7 +233,7 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
 
 /// Whether the job's name means a later one: one that was restored from it or, where none of them runs, simply the
 /// newest.
-fn is_superseded(job: &Job, all: &[Job]) -> bool {
+pub fn is_superseded(job: &Job, all: &[Job]) -> bool {
     !job.is_active()
         && all.iter().any(|other| {
             other.name == job.name && other.job_id != job.job_id && (other.is_active() || other.started > job.started)

@@ -70,6 +70,9 @@ impl Command for Wait {
                 handles.push(take_up(session, target)?);
             }
         }
+        if handles.is_empty() {
+            session.ui.say("no job of this session runs");
+        }
         for handle in &handles {
             session.jobs.update(*handle, |entry| entry.attended = true);
         }
@@ -86,16 +89,16 @@ impl Command for Wait {
         for handle in &handles {
             session.jobs.update(*handle, |entry| entry.attended = false);
         }
-        report(session, outcome, until, args.has("json"))
+        report(session, outcome, until)
     }
 }
 
-fn report(session: &Session, outcome: wait::Outcome, until: Until, json: bool) -> Result<Flow, Error> {
+fn report(session: &Session, outcome: wait::Outcome, until: Until) -> Result<Flow, Error> {
     match outcome {
         wait::Outcome::Reached(jobs) => {
             let mut failure = None;
             for (job, result) in jobs {
-                if json || session.settings.json {
+                if session.settings.json {
                     session.ui.json(&job.clone().timed(jiff::Timestamp::now()))?;
                 }
                 match result {

@@ -142,8 +142,6 @@ impl Job {
             Known::Lost
         } else if status.state.is_terminal() {
             Known::Ended
-        } else if status.lost {
-            Known::Lost
         } else {
             Known::Live
         };

@@ -12,6 +12,7 @@ mod highlight;
 mod history;
 mod prompt;
 mod terminal;
+mod welcome;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,7 +92,10 @@ impl Shell {
     }
 
     async fn work(&mut self, session: &mut Session) -> Result<(), Error> {
-        session.ui.say(&greeting(session));
+        session.ui.say(&welcome::greeting(session));
+        if let Some(jobs) = welcome::restorable(session).await {
+            session.ui.say(&jobs);
+        }
         self.refresh_catalog(session, false);
         let mut entry = Entry::new(session);
         loop {
@@ -287,18 +291,6 @@ impl Shell {
         }
         terminal.restore();
     }
-}
-
-fn greeting(session: &Session) -> String {
-    let connection = session
-        .open
-        .as_ref()
-        .map(|open| format!(" · {} ({})", open.connection.url, open.connection.greeting));
-    format!(
-        "skep {}{} · !help for commands",
-        env!("CARGO_PKG_VERSION"),
-        connection.unwrap_or_default()
-    )
 }
 
 /// Whether other tables may be there after it.

@@ -262,7 +262,7 @@ fn ctrl_c_stops_fg_and_loses_no_row() {
     // Reading on lets what is being written through; the prompt comes without all rows having come.
     let (told, count) = std::sync::mpsc::channel();
     let reader = std::thread::spawn(move || {
-        shown.extend(rows.inspect(|_| drop(told.send(()))));
+        shown.extend(rows.inspect(|_| told.send(()).unwrap_or_default()));
         shown
     });
     pty.wait_text("[1] goes on in the background");

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod architecture;
+#[cfg(feature = "local")]
+mod commands;
 mod documentation;
 mod exit_codes;
 mod flink_rest;
 mod interrupts;
+mod ledger;
 #[cfg(feature = "local")]
 mod local_jobs;
 mod panics;

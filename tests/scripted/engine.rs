@@ -350,7 +350,7 @@ impl Rows for Counting {
         }
         // An endless stream lets others have a turn.
         tokio::task::yield_now().await;
-        let to = self.end.min(self.next + if self.run.is_some() { 1 } else { 1000 });
+        let to = self.end.min(self.next + if self.run.is_some() { 1 } else { 10_000 });
         let numbers: Vec<i64> = (self.next..to).collect();
         let texts = StringArray::from_iter_values(numbers.iter().map(|n| format!("row {n}")));
         self.next = to;

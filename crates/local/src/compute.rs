@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 /// Planning walks deep trees by recursion.
-const STACK: usize = 16 * 1024 * 1024;
+pub(crate) const STACK: usize = 64 << 20;
 
 /// The engine's threads, started when the first statement needs them.
 ///

@@ -44,10 +44,10 @@ impl Engine for LocalEngine {
         for (key, value) in &properties {
             crate::setting::check(key, value)?;
         }
+        let url = url(target, &dir);
         let host = compute::run(async move { Host::open(&dir) }).await?;
-        let url = target.url.clone();
         Ok(Connection {
-            label: url.strip_suffix(':').unwrap_or(&url).to_owned(),
+            label: target.url.strip_suffix(':').unwrap_or(&target.url).to_owned(),
             url,
             greeting: "embedded".to_owned(),
             capabilities: Self::CAPABILITIES,
@@ -72,6 +72,15 @@ fn directory(target: &Target) -> Result<PathBuf> {
         .map_err(|e| EngineError::rejected(format!("{rest} can't be made an absolute path: {e}")))
 }
 
+/// The URL that names the directory wherever it is said: what is remembered of a relative one would be another one's.
+fn url(target: &Target, dir: &Path) -> String {
+    match dir.to_str() {
+        _ if dir == target.data_dir.join("local") => "local:".to_owned(),
+        Some(dir) => format!("local:{dir}"),
+        None => target.url.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +92,9 @@ mod tests {
         assert_eq!(dir("local:/var/jobs"), Path::new("/var/jobs"));
         assert_eq!(dir("local:///var/jobs"), Path::new("/var/jobs"));
         assert!(dir("local:jobs").is_absolute());
+        let url = |text: &str| url(&Target::new(text, "/data"), &dir(text));
+        assert_eq!(url("local:/data/local"), "local:");
+        assert_eq!(url("local:///var/jobs"), "local:/var/jobs");
+        assert!(url("local:jobs").starts_with("local:/"));
     }
 }

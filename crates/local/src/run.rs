@@ -16,8 +16,8 @@ use crate::plan::{Mode, Planned, Planner, explain, sink};
 use crate::runtime::{JobSpec, SinkSpec, Started};
 use crate::session::Inner;
 use crate::setting::{self, RuntimeMode};
-use crate::sql::Statement;
 use crate::sql::statement::Insert;
+use crate::sql::{Statement, absolute};
 use crate::table::Table;
 
 /// A SELECT: over bounded tables the rows of a batch query, else the changelog of a job.
@@ -146,10 +146,12 @@ async fn start(
     session: &Inner,
     name: String,
     submit: Submit,
-    settings: BTreeMap<String, String>,
+    mut settings: BTreeMap<String, String>,
     sink: SinkSpec,
     dataflow: Box<dyn Dataflow>,
 ) -> Result<Operation> {
+    // What the job ran with is written down. Settings that mean nothing to it may be anything, secrets too.
+    settings.retain(|key, _| setting::is_known(key));
     let bounded = dataflow.is_bounded();
     let sql = if submit.recorded.is_empty() {
         submit.text
@@ -159,8 +161,9 @@ async fn start(
     let spec = JobSpec {
         job_id: submit.job_id.unwrap_or_else(new_job_id),
         name: name.clone(),
-        sql,
-        prelude: submit.prelude.to_vec(),
+        // A restore may be asked for in another directory.
+        sql: absolute(&sql),
+        prelude: submit.prelude.iter().map(|statement| absolute(statement)).collect(),
         settings,
         restore: submit.restore,
         sink,

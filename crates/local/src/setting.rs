@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use skep_engine::{EngineError, Result};
 
 use crate::similar::most_similar;
+use crate::zone::Zone;
 
 /// Key: `automatic` (all inputs bounded is batch), `streaming` or `batch`.
 pub(crate) const RUNTIME_MODE: &str = "execution.runtime-mode";
@@ -70,14 +71,19 @@ pub(crate) fn runtime_mode(settings: &BTreeMap<String, String>) -> Result<Runtim
 ///
 /// # Errors
 /// There is no such zone.
-pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<TimeZone> {
+pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<Zone> {
     match settings.get(TIME_ZONE).map(|zone| zone.trim()) {
-        None | Some("default" | "") => Ok(TimeZone::system()),
-        Some(name) => TimeZone::get(name).map_err(|_| {
+        None | Some("default" | "") => Ok(Zone::System),
+        Some(name) => TimeZone::get(name).map(Zone::Named).map_err(|_| {
             EngineError::rejected(format!("'{TIME_ZONE}' is '{name}', and there is no such time zone"))
                 .hint("a name such as UTC or Europe/Berlin")
         }),
     }
+}
+
+/// Whether the key means something here.
+pub(crate) fn is_known(key: &str) -> bool {
+    KNOWN.contains(&key)
 }
 
 /// Checks a value before it is set; says what is to be said of the key.
@@ -93,7 +99,7 @@ pub(crate) fn check(key: &str, value: &str) -> Result<Option<String>> {
             "the embedded engine runs each job on one thread: parallelism.default has no effect".to_owned(),
         ));
     }
-    if KNOWN.contains(&key) {
+    if is_known(key) {
         return Ok(None);
     }
     let similar = most_similar(key, KNOWN)

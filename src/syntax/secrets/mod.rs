@@ -93,6 +93,26 @@ pub fn mask(line: &str, dialect: &Dialect) -> String {
     masked
 }
 
+/// The statement with a star for each character of a secret: every other character stays where it is, so that a position in
+/// the one is a position in the other.
+pub fn blank(sql: &str, dialect: &Dialect) -> String {
+    let star = |c: char| if c == '\n' { c } else { '*' };
+    let mut blanked = String::with_capacity(sql.len());
+    let mut end = 0;
+    for found in find::secrets(sql, dialect)
+        .iter()
+        .filter(|found| found.span.start < found.span.end)
+    {
+        if found.span.start >= end {
+            blanked.push_str(&sql[end..found.span.start]);
+            blanked.extend(found.span.of(sql).chars().map(star));
+            end = found.span.end;
+        }
+    }
+    blanked.push_str(&sql[end..]);
+    blanked
+}
+
 /// `name`, or the first of `name-2`, `name-3`, … that does not stand for another value.
 fn unused_name(secrets: &[Secret], name: &str, value: &str) -> String {
     let taken = |name: &str| {

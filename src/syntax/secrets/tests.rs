@@ -287,3 +287,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_blanked_statement_has_every_other_character_in_its_place() {
+    let sql = "CREATE TABLE t (a INT) WITH ('password' = 'gehäim', 'b' = 'x',\n 'token' = 'a\nb')";
+    let blanked = blank(sql, &Dialect::FLINK);
+    let expected = "CREATE TABLE t (a INT) WITH ('password' = '******', 'b' = 'x',\n 'token' = '*\n*')";
+    assert_eq!(blanked, expected);
+    assert_eq!(blank("SELECT 1", &Dialect::FLINK), "SELECT 1");
+}

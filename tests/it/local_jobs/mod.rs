@@ -89,9 +89,10 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// What the files below a directory hold.
+/// What the files below a directory hold, but for the locks, in which stands who held them last.
 fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let files = files(dir).into_iter();
+    let is_lock = |path: &Path| path.ends_with("lock") || path.ends_with("successor");
+    let files = files(dir).into_iter().filter(|path| !is_lock(path));
     files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 

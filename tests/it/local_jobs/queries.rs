@@ -75,6 +75,8 @@ fn what_cannot_run_as_a_stream_is_refused_in_a_sentence() {
         "INSERT INTO copy SELECT sum(n) FROM n GROUP BY n % 3",
         "INSERT INTO copy SELECT n FROM n WHERE n IN (SELECT n FROM n)",
         "INSERT INTO copy SELECT (SELECT max(n) FROM n)",
+        "INSERT INTO copy SELECT v FROM (VALUES (1)) AS x(v) WHERE v IN (SELECT n FROM n)",
+        "INSERT INTO copy SELECT v FROM (VALUES (1)) AS x(v) WHERE EXISTS (SELECT n FROM n)",
         "SELECT n FROM n ORDER BY n",
     ] {
         let output = local(&world).stdin(format!("{preamble}{sql};\n")).run().expect(1, "");
@@ -113,7 +115,7 @@ fn what_ends_is_computed_whole_where_it_cannot_be_computed_as_it_comes() {
                 "1",
             ),
         ] {
-            let script = format!("{preamble}INSERT INTO copy {sql};\nSELECT count(*) FROM copy;\n");
+            let script = format!("{preamble}INSERT INTO copy {sql};\nRESET;\nSELECT count(*) FROM copy;\n");
             let output = local(&world).with("-o csv --showHeader=false").stdin(script).run();
             drop(output.expect(0, &format!("{expected}\n")));
             std::fs::remove_dir_all(world.path("copy")).unwrap();

@@ -1,10 +1,18 @@
 //! What a job may be restored from, and what not.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{COPY, contents, counting, files, local, numbers, object, stopped, visible};
 use crate::world::World;
+
+/// Nothing was started, and nothing written.
+#[track_caller]
+fn assert_same(before: &[(PathBuf, Vec<u8>)], after: &[(PathBuf, Vec<u8>)]) {
+    let changed = after.iter().find(|file| !before.contains(file));
+    let changed = changed.map(|(path, bytes)| (path, String::from_utf8_lossy(bytes)));
+    assert!(changed.is_none() && before.len() == after.len(), "{changed:?}");
+}
 
 #[test]
 fn altering_any_byte_of_a_saved_state_makes_the_restore_refuse() {
@@ -49,10 +57,7 @@ fn altering_any_byte_of_a_saved_state_makes_the_restore_refuse() {
             .expect_stderr(&path);
         fs::write(&file, &bytes).unwrap();
     }
-    assert!(
-        jobs == contents(&world.path("state/jobs")),
-        "nothing was started, and nothing written"
-    );
+    assert_same(&jobs, &contents(&world.path("state/jobs")));
     // And whole again it is accepted.
     let output = local(&world)
         .stdin("!restore sums\nSELECT sum(s) FROM sums;")
@@ -102,6 +107,23 @@ fn a_changed_query_or_source_is_refused_and_what_differs_is_named() {
         let script = format!("{preamble}!set restore {path}\n{sql};\n");
         local(&world).stdin(script).run().expect(1, "").expect_stderr(names);
     }
+    // What it names as the way out is one.
+    let output = local(&world)
+        .stdin("!restore sums AS INSERT INTO sums SELECT n % 8, sum(n) FROM n GROUP BY n % 8;")
+        .run();
+    let output = output.expect_code(1);
+    let flag = output
+        .stderr
+        .split_whitespace()
+        .find(|word| word.starts_with("--allow"))
+        .unwrap()
+        .to_owned();
+    local(&world)
+        .with("restore")
+        .arg(&flag)
+        .with("--help")
+        .run()
+        .expect_code(0);
     // A source that has the same name and is another one.
     let changed = preamble.replace("'fields.n.start' = '1'", "'fields.n.start' = '2'");
     let script = format!("{changed}!restore {path} AS INSERT INTO sums SELECT n % 7, sum(n) FROM n GROUP BY n % 7;\n");
@@ -110,7 +132,7 @@ fn a_changed_query_or_source_is_refused_and_what_differs_is_named() {
         .run()
         .expect(1, "")
         .expect_stderr("fields.n.start");
-    assert!(jobs == contents(&world.path("state/jobs")), "nothing was started");
+    assert_same(&jobs, &contents(&world.path("state/jobs")));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -119,18 +119,35 @@ impl World {
     }
 }
 
-/// The executable with the scripted engine, which cargo builds as an example beside the tests.
+/// The executable with the scripted engine, which cargo builds as an example beside the tests, if it builds all of them.
 pub fn scripted() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    // target/<profile>/deps/it-<hash>
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let path = profile.join("examples").join("scripted");
-    assert!(
-        path.exists(),
-        "{} is not built: `cargo build --example scripted`, which `cargo test` does by itself unless told what to test",
-        path.display()
-    );
-    path
+    static FRESH: OnceLock<PathBuf> = OnceLock::new();
+    FRESH
+        .get_or_init(|| {
+            let test = std::env::current_exe().unwrap();
+            // target/<profile>/deps/it-<hash>
+            let profile = test.parent().and_then(Path::parent).unwrap();
+            let path = profile.join("examples").join("scripted");
+            assert!(path.exists(), "{} is not built: {BUILD}", path.display());
+            // `scripted: source source …`, with a backslash before each blank of a name.
+            let sources = fs::read_to_string(path.with_extension("d"))
+                .unwrap()
+                .replace("\\ ", "\0");
+            let built = modified(&path);
+            for source in sources.split_whitespace().skip(1).map(|name| name.replace('\0', " ")) {
+                let changed = Path::new(&source).exists() && modified(Path::new(&source)) > built;
+                assert!(!changed, "{source} is newer than {}: {BUILD}", path.display());
+            }
+            path
+        })
+        .clone()
+}
+
+const BUILD: &str =
+    "cargo build --examples, with the features of the tests; `cargo test` without --test does it by itself";
+
+fn modified(path: &Path) -> std::time::SystemTime {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap()
 }
 
 /// A program that is to run.
@@ -160,6 +177,12 @@ impl Program {
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs it in that directory of the world.
+    pub fn dir(mut self, name: &str) -> Self {
+        self.dir.push(name);
         self
     }
 

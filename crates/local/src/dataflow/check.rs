@@ -197,8 +197,16 @@ pub(super) fn is_endless(plan: &LogicalPlan) -> bool {
 }
 
 fn any_scan(plan: &LogicalPlan, test: impl Fn(&SlotTable) -> bool) -> bool {
-    plan.exists(|node| Ok(matches!(node, LogicalPlan::TableScan(scan) if with_slot(scan, &test).unwrap_or(false))))
-        .unwrap_or(true)
+    let mut found = false;
+    let walked = plan.apply_with_subqueries(|node| {
+        found |= matches!(node, LogicalPlan::TableScan(scan) if with_slot(scan, &test).unwrap_or(false));
+        Ok(if found {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
+    });
+    found || walked.is_err()
 }
 
 /// Gives the stand-in of a scan to `f`; `None` if the scan has none.

@@ -9,6 +9,7 @@ use super::aggregate::Aggregation;
 use super::input::Input;
 use super::query::{AGGREGATE, Grouping, source_name};
 use super::trace::trace;
+use crate::sql;
 
 /// Options that say how fast a source is read, not what it gives.
 const PACE: [&str; 2] = ["source.monitor-interval", "rows-per-second"];
@@ -19,7 +20,11 @@ pub(super) fn source(input: &Input) -> Fingerprint {
     let mut facts = BTreeMap::new();
     for (key, value) in &table.options {
         if !PACE.contains(&key.as_str()) && !key.starts_with("sink.") {
-            facts.insert(format!("option {key}"), value.clone());
+            let value = match key.as_str() {
+                "path" => sql::full(value).unwrap_or_else(|| value.clone()),
+                _ => value.clone(),
+            };
+            facts.insert(format!("option {key}"), value);
         }
     }
     let columns = table

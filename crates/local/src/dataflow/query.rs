@@ -346,7 +346,14 @@ impl Dataflow for Query {
         let mut vertices: Vec<Vertex> = self
             .inputs
             .iter()
-            .map(|input| vertex(source_name(input), input.ended(), None, Some(input.rows)))
+            .map(|input| {
+                vertex(
+                    format!("source {}", input.table.path.name),
+                    input.ended(),
+                    None,
+                    Some(input.rows),
+                )
+            })
             .collect();
         for (index, (constant, _)) in self.constants.iter().enumerate() {
             vertices.push(vertex(

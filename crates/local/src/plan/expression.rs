@@ -20,7 +20,7 @@ use crate::sql::{Reader, names};
 /// It does not parse, names a column that is not there, or needs more than one row.
 pub(crate) fn bind(state: &SessionState, text: &str, columns: &Schema) -> Result<Expr> {
     let mut reader = Reader::new(text)?;
-    let mut expr = reader.parser.parse_expr().map_err(|e| reader.explain(e))?;
+    let mut expr = reader.expression()?;
     reader.expect_end()?;
     let queries = ast::visit_expressions(&expr, |expr| match expr {
         ast::Expr::Subquery(_) | ast::Expr::Exists { .. } | ast::Expr::InSubquery { .. } => ControlFlow::Break(()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufReader, Seek};
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ use super::scan::{one_partition, stream};
 const SAMPLE: usize = 1000;
 /// Rows in a batch.
 const BATCH: usize = 8192;
+/// No line is longer than that.
+const LONGEST_LINE: usize = 64 << 20;
 
 /// Files that a query names by their path.
 #[derive(Debug, Clone)]
@@ -50,7 +52,7 @@ pub(crate) fn open(path: &str) -> Result<Files> {
     file.rewind().map_err(|e| unreadable(first, &e))?;
     let format = Format::default().with_header(names.is_some());
     let (inferred, _) = format
-        .infer_schema(BufReader::new(file), Some(SAMPLE))
+        .infer_schema(BufReader::new(Lines::new(file)), Some(SAMPLE))
         .map_err(|e| unreadable(first, &e))?;
     if inferred.fields().is_empty() {
         return Err(EngineError::rejected(format!("{} is empty", first.display())));
@@ -61,7 +63,10 @@ pub(crate) fn open(path: &str) -> Result<Files> {
         .iter()
         .enumerate()
         .map(|(n, field)| {
-            let name = if header { field.name().clone() } else { format!("f{n}") };
+            let name = match &names {
+                Some(names) => names.get(n).unwrap_or(field.name()).clone(),
+                None => format!("f{n}"),
+            };
             let data_type = match field.data_type() {
                 DataType::Timestamp(_, None) => DataType::Timestamp(TimeUnit::Millisecond, None),
                 DataType::Null => DataType::Utf8,
@@ -79,8 +84,13 @@ pub(crate) fn open(path: &str) -> Result<Files> {
 
 /// The file itself, or the CSV files of the directory in the order of their names; without the hidden ones.
 fn list(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    if !std::fs::metadata(path)?.is_dir() {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_file() {
         return Ok(vec![path.to_owned()]);
+    }
+    if !metadata.is_dir() {
+        // A pipe can be read once only, and a device may have no end.
+        return Err(std::io::Error::other("it is neither a file nor a directory"));
     }
     let mut files = BTreeSet::new();
     for entry in std::fs::read_dir(path)? {
@@ -100,19 +110,52 @@ fn list(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// The first line's fields if they are names: all there, all different, none a number, a date or a truth value.
 fn header(file: &File) -> Result<Option<Vec<String>>, Box<dyn std::error::Error>> {
     let format = Format::default().with_header(false);
-    let (first, _) = format.infer_schema(BufReader::new(file), Some(1))?;
+    let (first, _) = format.infer_schema(BufReader::new(Lines::new(file)), Some(1))?;
     let words = first.fields().iter().all(|f| f.data_type() == &DataType::Utf8);
     let (named, _) = {
         let mut again = file.try_clone()?;
         again.rewind()?;
         Format::default()
             .with_header(true)
-            .infer_schema(BufReader::new(again), Some(1))?
+            .infer_schema(BufReader::new(Lines::new(again)), Some(1))?
     };
-    let names: Vec<String> = named.fields().iter().map(|f| f.name().clone()).collect();
+    let mut names: Vec<String> = named.fields().iter().map(|f| f.name().clone()).collect();
+    // A header may stand in a comment.
+    if let Some(name) = names.first_mut()
+        && let Some(bare) = name.strip_prefix('#')
+    {
+        *name = bare.trim_start().to_owned();
+    }
     let different: BTreeSet<&String> = names.iter().collect();
     let is_header = words && different.len() == names.len() && names.iter().all(|n| !n.is_empty());
     Ok(is_header.then_some(names))
+}
+
+/// Bytes whose lines are not too long: whoever reads records would take memory for a whole one.
+struct Lines<R> {
+    bytes: R,
+    /// The length so far of the line at hand.
+    length: usize,
+}
+
+impl<R> Lines<R> {
+    const fn new(bytes: R) -> Self {
+        Self { bytes, length: 0 }
+    }
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.bytes.read(buffer)?;
+        match buffer[..read].iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => self.length = read - end - 1,
+            None => self.length += read,
+        }
+        if self.length > LONGEST_LINE {
+            return Err(std::io::Error::other("it has a line of more than 64 MiB"));
+        }
+        Ok(read)
+    }
 }
 
 #[async_trait]
@@ -155,7 +198,7 @@ impl PartitionStream for Files {
 struct Batches {
     files: Files,
     next: usize,
-    reader: Option<Reader<File>>,
+    reader: Option<Reader<Lines<File>>>,
 }
 
 impl Iterator for Batches {
@@ -170,7 +213,7 @@ impl Iterator for Batches {
                     ReaderBuilder::new(Arc::clone(&self.files.schema))
                         .with_header(self.files.header)
                         .with_batch_size(BATCH)
-                        .build(file)
+                        .build(Lines::new(file))
                         .map_err(|e| e.to_string())
                 });
                 match opened {
@@ -197,4 +240,35 @@ impl Iterator for Batches {
 fn unread(path: &Path, why: &str) -> EngineError {
     EngineError::failed(format!("{} can't be read: {why}", path.display()))
         .hint("the types come from its first 1000 rows: CREATE TABLE with the right ones reads it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_end_is_given_up() {
+        let mut lines = BufReader::new(Lines::new(std::io::repeat(b'x')));
+        let error = std::io::copy(&mut lines, &mut std::io::sink()).unwrap_err();
+        assert!(error.to_string().contains("more than 64 MiB"), "{error}");
+        let short = "a\n".repeat(1 << 20);
+        let copied = std::io::copy(&mut Lines::new(short.as_bytes()), &mut std::io::sink());
+        assert_eq!(copied.unwrap(), 2 << 20);
+    }
+
+    #[test]
+    fn a_header_in_a_comment_names_the_columns() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.csv");
+        std::fs::write(&path, "# ts,n\n2024-01-01,1\n").unwrap();
+        let files = open(&path.display().to_string()).unwrap();
+        let names: Vec<_> = files.schema.fields().iter().map(|f| f.name().as_str()).collect();
+        assert_eq!(names, ["ts", "n"]);
+        assert!(
+            open("/dev/null")
+                .unwrap_err()
+                .message
+                .contains("neither a file nor a directory")
+        );
+    }
 }

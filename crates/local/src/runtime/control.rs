@@ -202,7 +202,7 @@ impl JobControl for Host {
 
     async fn detail(&self, job: &JobId) -> Result<JobDetail> {
         let summary = self.summary(job).await?;
-        let (vertices, watermark): (Vec<Vertex>, Option<Timestamp>) = match self.place(job)? {
+        let (mut vertices, watermark): (Vec<Vertex>, Option<Timestamp>) = match self.place(job)? {
             Place::Here(handle) => handle.vertices().await,
             Place::Elsewhere(..) => match self.ask_owner(job, Verb::Detail).await {
                 Ok(Answer::Detail { vertices, watermark }) => (vertices, watermark),
@@ -211,6 +211,12 @@ impl JobControl for Host {
             },
             Place::Nobody(_) => Default::default(),
         };
+        if summary.status.state.is_terminal() {
+            // A task that was running when the job was stopped, cancelled or failed has ended in the same way.
+            for vertex in vertices.iter_mut().filter(|vertex| vertex.state == "RUNNING") {
+                vertex.state = summary.status.state.to_string();
+            }
+        }
         let record = Record::read(&self.job_dir(job))?;
         let mut facts = vec![
             ("sink".to_owned(), record.sink.clone()),

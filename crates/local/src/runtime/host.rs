@@ -319,6 +319,7 @@ impl Host {
         socket::serve(listener, &handle, runtime)?;
         thread::Builder::new()
             .name(format!("job {}", spec.job_id.short()))
+            .stack_size(crate::compute::STACK)
             .spawn(move || job.run())
             .map_err(|error| EngineError::failed(format!("the job's thread could not be started: {error}")))?;
         self.lock().insert(spec.job_id, Arc::clone(&handle));

@@ -190,7 +190,7 @@ impl Restoring {
         let dropped = compare(&self.manifest.fingerprints, &all, self.allow_non_restored)?;
         for name in &dropped {
             log.push(format!(
-                "the state of {name} is left behind, as --allow-non-restored says"
+                "the state of {name} is left behind, as --allow-non-restored-state says"
             ));
         }
         let saved: BTreeSet<_> = self.manifest.fingerprints.iter().map(|f| f.operator.as_str()).collect();
@@ -230,7 +230,7 @@ fn compare(saved: &[Fingerprint], now: &[Fingerprint], allow: bool) -> Result<BT
         "the statement does not fit the saved state: {}",
         differences.join("; ")
     ))
-    .hint("--allow-non-restored leaves the state of these operators behind; they start without any"))
+    .hint("--allow-non-restored-state leaves the state of these operators behind; they start without any"))
 }
 
 fn difference(old: &Fingerprint, new: &Fingerprint) -> Option<String> {

@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 use skep_engine::{EngineError, Position, Result};
 
 use super::reader::{Name, Reader, position};
-use super::statement::{Statement, query};
+use super::statement::Statement;
 use super::types::{arrow_type, flink_name};
 
 /// `CREATE [TEMPORARY] TABLE`.
@@ -272,7 +272,7 @@ fn primary_key(
 fn expression(r: &mut Reader<'_>) -> Result<(String, Position)> {
     let at = position(r.peek().span);
     let from = r.parser.index();
-    r.parser.parse_expr().map_err(|e| r.explain(e))?;
+    r.expression()?;
     Ok((r.text_between(from, r.parser.index()), at))
 }
 
@@ -319,7 +319,7 @@ fn create_view(r: &mut Reader<'_>, temporary: bool) -> Result<CreateView> {
     };
     r.expect_word("AS")?;
     let text = r.rest().to_owned();
-    let query = query(r)?;
+    let query = r.query()?;
     Ok(CreateView {
         name,
         temporary,

@@ -1,5 +1,7 @@
 //! Reads SQL: which statement is it, and what does it say.
 
+mod absolute;
+mod chain;
 pub(crate) mod ddl;
 mod dialect;
 pub(crate) mod names;
@@ -8,5 +10,6 @@ pub(crate) mod statement;
 mod tvf;
 pub(crate) mod types;
 
+pub(crate) use absolute::{absolute, full};
 pub(crate) use reader::Reader;
 pub(crate) use statement::Statement;

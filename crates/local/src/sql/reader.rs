@@ -1,10 +1,12 @@
 //! A token cursor over one statement that knows where each token stands.
 
+use datafusion::sql::sqlparser::ast::{Expr, Query};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, Whitespace};
 use skep_engine::{EngineError, Position, Result};
 
+use super::chain;
 use super::dialect::FlinkDialect;
 use crate::table::TablePath;
 
@@ -29,11 +31,17 @@ impl<'a> Reader<'a> {
                 let start = Span::new(e.location, e.location);
                 EngineError::rejected(lower_first(&e.message)).at(position(start))
             })?;
+        chain::check(&tokens)?;
         let tokens = super::tvf::rewrite(tokens)?;
         let parser = Parser::new(&FlinkDialect)
             .with_recursion_limit(DEPTH)
             .with_tokens_with_locations(tokens.clone());
         Ok(Self { source, tokens, parser })
+    }
+
+    /// All tokens, with where they stand.
+    pub fn tokens(&self) -> &[TokenWithSpan] {
+        &self.tokens
     }
 
     /// The next token that is neither white space nor a comment.
@@ -151,6 +159,20 @@ impl<'a> Reader<'a> {
             .at(position(span)));
         }
         Ok(Name { parts, span })
+    }
+
+    /// A query.
+    pub fn query(&mut self) -> Result<Box<Query>> {
+        let mut query = self.parser.parse_query().map_err(|e| self.explain(e))?;
+        chain::balance(&mut query);
+        Ok(query)
+    }
+
+    /// An expression.
+    pub fn expression(&mut self) -> Result<Expr> {
+        let mut expr = self.parser.parse_expr().map_err(|e| self.explain(e))?;
+        chain::balance(&mut expr);
+        Ok(expr)
     }
 
     /// An error at the next token: something else was expected.
@@ -319,6 +341,12 @@ pub(crate) fn position(span: Span) -> Position {
         1
     };
     Position { line, column, length }
+}
+
+/// The bytes of a span.
+pub(super) fn range(source: &str, span: Span) -> std::ops::Range<usize> {
+    let start = offset(source, span.start);
+    start..offset(source, span.end).max(start)
 }
 
 /// The byte at which a line and column (in characters, from 1) begin.

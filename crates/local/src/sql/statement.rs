@@ -173,7 +173,7 @@ impl Statement {
         }
         let first = r.peek().clone();
         if first.token == Token::LParen || ["SELECT", "WITH", "VALUES"].iter().any(|w| r.is_word(0, w)) {
-            return Ok(Self::Query(query(r)?));
+            return Ok(Self::Query(r.query()?));
         }
         let Token::Word(word) = &first.token else {
             return Err(match &first.token {
@@ -227,11 +227,6 @@ impl Statement {
     }
 }
 
-/// A query to the end of the statement.
-pub(super) fn query(r: &mut Reader<'_>) -> Result<Box<Query>> {
-    r.parser.parse_query().map_err(|e| r.explain(e))
-}
-
 fn insert(r: &mut Reader<'_>) -> Result<Statement> {
     r.expect_word("INSERT")?;
     if r.is_word(0, "OVERWRITE") {
@@ -262,7 +257,7 @@ fn insert(r: &mut Reader<'_>) -> Result<Statement> {
     if !starts_query(&r.peek().token) {
         return Err(r.expected("SELECT or VALUES"));
     }
-    let query = query(r)?;
+    let query = r.query()?;
     Ok(Statement::Insert(Insert { table, columns, query }))
 }
 

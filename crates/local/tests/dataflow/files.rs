@@ -76,7 +76,7 @@ fn an_error_names_file_line_and_column() {
         text.contains("line 2, column 2 (b)") && text.contains("text follows a closing quote"),
         "{text}"
     );
-    assert!(message(read(b"x,\xff\xfe\n", &[])).contains("it is not a Utf8"));
+    assert!(message(read(b"x,\xff\xfe\n", &[])).contains("it is no STRING"));
 
     let mut world = World::new();
     world.write(
@@ -86,7 +86,7 @@ fn an_error_names_file_line_and_column() {
     let columns = [("n", DataType::Int32), ("ts", TIMESTAMP), ("f", DataType::Boolean)];
     world.csv_table("t", &columns).add();
     let error = world.scan("t").unwrap_err().message;
-    let expected = "Line 3, column 3 (`f`): \"maybe\" can't be read: it is not a Boolean.";
+    let expected = "line 3, column 3 (f): \"maybe\" can't be read: it is no BOOLEAN";
     assert!(error.contains("sub/data.csv") && error.contains(expected), "{error}");
     let error = run_all(&world, "SELECT * FROM t").map(|_| ()).unwrap_err().message;
     assert!(error.contains(expected), "{error}");

@@ -231,6 +231,11 @@ async fn a_stopped_insert_goes_on_in_another_connection() {
     };
     let savepoint = jobs.stop(&job, request).await.unwrap();
     assert_eq!(lines_under(&dir), ["x,10", "y,20"]);
+    let tasks = jobs.detail(&job).await.unwrap().vertices;
+    assert!(
+        !tasks.is_empty() && tasks.iter().all(|task| task.state == "FINISHED"),
+        "{tasks:?}"
+    );
     let recipes = w.connection.stores.as_ref().unwrap().recipes().await.unwrap();
     assert_eq!(recipes[0].prelude, prelude);
     assert_eq!(recipes[0].sql, submit.text);

@@ -10,6 +10,7 @@ use skep_engine::{EngineError, Result};
 use super::options::Options;
 use super::value::Column;
 use crate::dataflow::failed;
+use crate::sql::types::flink_name;
 use crate::table::Table;
 
 /// The format's options.
@@ -344,7 +345,7 @@ impl Parser {
                 column.append_null();
             } else if column.append(text).is_none() {
                 if !self.layout.lenient {
-                    let reason = format!("it is not a {}", self.schema.field(target).data_type());
+                    let reason = format!("it is no {}", flink_name(self.schema.field(target).data_type()));
                     return Err(self.error(line, index, raw, &reason));
                 }
                 column.append_null();
@@ -405,6 +406,6 @@ fn unsupported(table: &Table, column: usize) -> EngineError {
         "column {} of table {} has the type {}, which can't be read from CSV",
         field.name(),
         table.path.name,
-        field.data_type()
+        flink_name(field.data_type())
     ))
 }

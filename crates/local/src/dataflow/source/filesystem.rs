@@ -158,8 +158,12 @@ impl Filesystem {
         let metadata = std::fs::metadata(root).map_err(|e| unreadable(root, &e))?;
         if metadata.is_dir() {
             list(root, "", &mut found)?;
-        } else {
+        } else if metadata.is_file() {
             found.push((String::new(), metadata.len()));
+        } else {
+            // Opening a pipe would wait for a writer, and a device may have no end.
+            let error = std::io::Error::other("it is neither a file nor a directory");
+            return Err(unreadable(root, &error));
         }
         found.sort();
         for (name, length) in found {

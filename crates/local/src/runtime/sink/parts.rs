@@ -60,6 +60,18 @@ impl Named {
     }
 }
 
+/// Whether the part has the names that a sink gives.
+fn is_own(part: &Part) -> bool {
+    match (Named::parse(&part.hidden), Named::parse(&part.visible)) {
+        (Some(hidden), Some(visible)) => {
+            hidden.hidden
+                && !visible.hidden
+                && (hidden.root, hidden.job, hidden.epoch) == (visible.root, visible.job, visible.epoch)
+        }
+        _ => false,
+    }
+}
+
 /// The job that wrote a hidden part, if that is what the name says.
 pub(crate) fn hidden_part_of(name: &str) -> Option<JobId> {
     Named::parse(name).filter(|named| named.hidden).map(|named| named.job)
@@ -121,9 +133,16 @@ impl Recovery {
 
     fn plan_parts(&mut self, manifest: &Manifest) -> Result<()> {
         for part in &manifest.sink.parts {
+            if !is_own(part) {
+                // Whoever wrote this would have other files renamed.
+                return Err(EngineError::refused(format!(
+                    "the saved state names a part that no sink has written: {:?}",
+                    part.hidden
+                )));
+            }
             let hidden = self.dir.join(&part.hidden);
-            match fs::metadata(&hidden) {
-                Ok(metadata) if metadata.len() == part.length => self.publish.push(part.clone()),
+            match fs::symlink_metadata(&hidden) {
+                Ok(metadata) if metadata.len() == part.length && metadata.is_file() => self.publish.push(part.clone()),
                 Ok(metadata) => {
                     return Err(EngineError::refused(format!(
                         "{} has {} bytes instead of the {} that checkpoint {} of job {} committed",
@@ -230,6 +249,20 @@ mod tests {
             let named = Named::parse(name).unwrap();
             assert_eq!((named.root, named.job, named.epoch), (root.short(), job, 12));
             assert_eq!(named.hidden, hidden);
+        }
+        assert!(is_own(&part));
+        for (hidden, visible) in [
+            (".bashrc", part.visible.as_str()),
+            (part.hidden.as_str(), "part-1.csv"),
+            (part.visible.as_str(), part.visible.as_str()),
+            (part.hidden.as_str(), part.hidden.as_str()),
+        ] {
+            let (hidden, visible) = (hidden.to_owned(), visible.to_owned());
+            assert!(!is_own(&Part {
+                hidden,
+                visible,
+                length: 0
+            }));
         }
         for name in [
             "part-1.csv",

@@ -109,7 +109,7 @@ fn damaged(dir: &Path, entry: &FileEntry) -> EngineError {
 
 fn open_table(dir: &Path, entry: &FileEntry) -> Result<File> {
     let path = dir.join(&entry.name);
-    let file = File::open(&path).map_err(|error| match error.kind() {
+    let file = file::open_regular(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => unusable(dir, &format!("is not whole: {} is missing", entry.name)),
         _ => file::failed("read", &path, &error),
     })?;
