@@ -7,10 +7,13 @@ mod commands;
 mod documentation;
 mod exit_codes;
 mod flink_rest;
+#[cfg(feature = "local")]
+mod formats;
 mod interrupts;
 mod ledger;
 #[cfg(feature = "local")]
 mod local_jobs;
+mod panics;
 mod prompt;
 mod scripts;
 mod world;

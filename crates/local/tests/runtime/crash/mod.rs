@@ -56,8 +56,11 @@ async fn kill_at_random_moments(cases: &'static [Case], kills: u64) {
         let mut saga = Saga::new(case);
         for _ in 0..8 {
             let moment = Duration::from_micros(random.random_range(0..3000));
+            // From one checkpoint after each step to one after many.
+            let interval = format!("{} ms", random.random_range(1..25));
+            let reports = random.random_range(1..case.reports);
             let death = saga
-                .live(Some((random.random_range(1..case.reports), moment)), &[])
+                .live(Some((reports, moment)), &[("SKEP_CRASH_INTERVAL", &interval)])
                 .await;
             if death.signal() != Some(SIGKILL) {
                 break;
