@@ -147,11 +147,6 @@ impl Live {
         stdin.flush().unwrap();
     }
 
-    /// Ends its input.
-    pub fn close(&mut self) {
-        self.stdin = None;
-    }
-
     /// Waits until it has written this to standard output; returns all that it has written there.
     #[track_caller]
     pub fn wait_out(&self, text: &str) -> String {
