@@ -347,7 +347,6 @@ fn a_session_begins_with_what_can_be_brought_back() {
     local().stdin(JOB).run().expect_code(0);
     let mut pty = local().pty();
     pty.wait_text("1 job can be brought back: copy (stopped ");
-    pty.wait_text(", savepoint ");
     pty.wait_text(" · !restore copy");
     // One that goes on is none that could be brought back.
     pty.line("!restore copy");
