@@ -1,6 +1,7 @@
 //! The process: from the command line to the exit code.
 
 use std::io::{self, IsTerminal, Read};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,6 +21,9 @@ use crate::{dispatch, script, shell, shutdown};
 /// The environment variable that names the data directory.
 pub const DATA_DIR: &str = "SKEP_DATA_DIR";
 
+/// The name of the shell's own threads.
+const THREAD: &str = "skep";
+
 /// Runs skep with these drivers on the process's own command line.
 pub fn main(engines: Engines) -> ExitCode {
     let options = match cli::parse(std::env::args_os()) {
@@ -32,11 +36,15 @@ pub fn main(engines: Engines) -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .thread_name(THREAD)
         .enable_all()
         .build();
+    panic::set_hook(Box::new(note_panic));
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(run(engines, options));
+            // What a panic was about has been told by then; as on its way out of anything, terminals are restored.
+            let code = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(run(engines, options))))
+                .unwrap_or(crate::error::ErrorKind::Failed.exit_code());
             // A thread that waits for standard input can't be joined.
             runtime.shutdown_background();
             code.into()
@@ -45,6 +53,21 @@ pub fn main(engines: Engines) -> ExitCode {
             Ui::new(false).error(&Error::internal(format!("can't start: {cause}")));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Tells a panic in one line. One on a thread of an engine's own becomes the error of the statement or job that it was
+/// in, and is told there; one on a worker ends its task and no more.
+fn note_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(|place| format!(" ({place})")).unwrap_or_default();
+    // An object of its own: the thread may have panicked with the locks of the other one.
+    let ui = Ui::new(false);
+    match thread.name() {
+        Some("main") => ui.error(&Error::internal(format!("{message}{place}"))),
+        Some(THREAD) | None => ui.warn(&format!("internal error: {message}{place}")),
+        Some(_) => {}
     }
 }
 
@@ -85,6 +108,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         json: options.json,
         yes: options.yes,
         force: options.force,
+        one_shot: options.command.is_some(),
         ..Settings::default()
     };
     if let Some(format) = options.format {

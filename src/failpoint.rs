@@ -3,6 +3,9 @@
 //! With the feature `failpoints`, the variable `SKEP_FAILPOINT` names a point (`ledger.intent.before`), or a point and
 //! which hit of it is meant (`ledger.intent.before:3`). Without the feature [`hit`] does nothing.
 
+#[cfg(all(feature = "failpoints", not(debug_assertions)))]
+compile_error!("the feature `failpoints` is for tests: a release has none of these points");
+
 /// Every point there is, for tests that go through all of them.
 pub const ALL: &[&str] = &[
     "ledger.intent.before",

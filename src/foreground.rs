@@ -118,3 +118,33 @@ async fn next(rows: &mut dyn Rows, interrupts: &mut Interrupts, waiting: bool) -
         () = tokio::time::sleep(PATIENCE), if waiting => Next::Quiet,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
+    use arrow::datatypes::Int64Type;
+    use skep_engine::RowKind;
+
+    use super::*;
+
+    #[test]
+    fn stretches_are_the_batch_in_order() {
+        let rows = 2 * STRETCH + 7;
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+        let kinds = (0..rows).map(|n| [RowKind::Insert, RowKind::UpdateBefore, RowKind::UpdateAfter][n % 3]);
+        let batch = Batch {
+            rows: RecordBatch::try_from_iter([("n", numbers)]).unwrap(),
+            kinds: Some(kinds.collect()),
+        };
+        let (mut numbers, mut kinds) = (Vec::new(), Vec::new());
+        for stretch in stretches(&batch) {
+            assert!(stretch.rows.num_rows() <= STRETCH);
+            numbers.extend_from_slice(stretch.rows.column(0).as_primitive::<Int64Type>().values());
+            kinds.extend(stretch.kinds.unwrap());
+        }
+        assert_eq!(numbers, (0..rows as i64).collect::<Vec<_>>());
+        assert_eq!(Some(kinds), batch.kinds);
+    }
+}

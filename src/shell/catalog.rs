@@ -1,13 +1,18 @@
-//! Tables and columns for the completer, fetched beforehand: completing never waits for a server.
+//! Tables and columns for the completer, fetched beforehand: completing waits for a server only when the very first answer
+//! is still on its way, and then not for long.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use skep_engine::Sql;
 use tokio::task::JoinHandle;
 
 /// Of more tables than this the columns are not fetched: each is a question to the server.
 const DESCRIBED: usize = 200;
+
+/// How long a completion waits for the first answer: short enough not to be felt as a hang.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 /// What is known of the current database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,8 +26,22 @@ pub struct Names {
 /// The names as they were when they were last fetched. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
-    names: Arc<Mutex<Names>>,
+    known: Arc<Known>,
     fetching: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// `None` while the first answer is on its way.
+    names: Mutex<Option<Names>>,
+    answered: Condvar,
+}
+
+impl Known {
+    fn set(&self, names: Names) {
+        *lock(&self.names) = Some(names);
+        self.answered.notify_all();
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -31,9 +50,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Catalog {
-    /// The names as far as they are known.
+    /// The names as far as they are known. Blocks for a moment if the first answer is on its way.
     pub fn names(&self) -> Names {
-        lock(&self.names).clone()
+        let names = lock(&self.known.names);
+        let (names, _) = self
+            .known
+            .answered
+            .wait_timeout_while(names, PATIENCE, |names| names.is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        names.clone().unwrap_or_default()
     }
 
     /// Fetches them anew in the background, or forgets them where there is nobody to ask. Until the answer comes the old
@@ -44,24 +69,25 @@ impl Catalog {
             task.abort();
         }
         let Some(sql) = sql else {
-            *lock(&self.names) = Names::default();
+            self.known.set(Names::default());
             return;
         };
-        let names = Arc::clone(&self.names);
+        let known = Arc::clone(&self.known);
         *fetching = Some(tokio::spawn(async move {
             // Somebody who presses Tab gets keywords only; the statement itself will tell what is wrong.
-            let Ok(objects) = sql.objects().await else { return };
-            let tables: Vec<String> = objects.into_iter().map(|object| object.name).collect();
-            *lock(&names) = Names {
-                tables: tables.clone(),
+            let objects = sql.objects().await.unwrap_or_default();
+            let mut names = Names {
+                tables: objects.into_iter().map(|object| object.name).collect(),
                 columns: BTreeMap::new(),
             };
-            for table in tables.into_iter().take(DESCRIBED) {
-                if let Ok(columns) = sql.columns(&table).await {
+            known.set(names.clone());
+            for table in names.tables.iter().take(DESCRIBED) {
+                if let Ok(columns) = sql.columns(table).await {
                     let columns = columns.into_iter().map(|column| column.name).collect();
-                    lock(&names).columns.insert(table, columns);
+                    names.columns.insert(table.clone(), columns);
                 }
             }
+            known.set(names);
         }));
     }
 }

@@ -13,6 +13,7 @@ mod interrupts;
 mod ledger;
 #[cfg(feature = "local")]
 mod local_jobs;
+mod panics;
 mod prompt;
 mod scripts;
 mod world;

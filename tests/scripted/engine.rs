@@ -148,6 +148,7 @@ impl Sql for Session {
                 self.cluster.run_named(name)?.end(JobState::Failed, Some(quoted()));
                 Ok(done())
             }
+            ["SELECT", "PANIC", ..] => panic!("{}", quoted()),
             ["SLOW"] => {
                 gate().await;
                 Ok(rows(Counting::new(1, None)))

@@ -14,6 +14,7 @@
 //! | `INSERT INTO name BOUNDED` | a job that ends when `GATE` opens |
 //! | `INSERT INTO name SLOWLY` | the same, answered when `GATE` opens |
 //! | `DIE name 'message'` | the running job of that name fails |
+//! | `SELECT PANIC 'message'` | the driver panics |
 //! | `SLOW` | the submission is answered when `GATE` opens |
 //! | `INSERT INTO name LOST` | a job starts, and the reply to the submission is lost |
 //! | `CANCEL LIES`, `CANCEL HANGS`, `CANCEL WORKS`, `CANCEL FAILS` | how cancels behave from now on |

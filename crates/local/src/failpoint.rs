@@ -3,6 +3,9 @@
 //! With the feature `failpoints`, `SKEP_FAILPOINT=name` aborts at the first time the point is reached and
 //! `SKEP_FAILPOINT=name:N` at the N-th. Without the feature there are no such points.
 
+#[cfg(all(feature = "failpoints", not(debug_assertions)))]
+compile_error!("the feature `failpoints` is for tests: a release has none of these points");
+
 /// Every point, in the order in which a job comes by them.
 const NAMES: &[&str] = &[
     "record.before-write",

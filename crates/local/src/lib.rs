@@ -23,5 +23,6 @@ mod show;
 mod similar;
 mod sql;
 pub mod table;
+mod zone;
 
 pub use engine::LocalEngine;

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use skep_engine::{EngineError, Result};
 
 use crate::similar::most_similar;
+use crate::zone::Zone;
 
 /// Key: `automatic` (all inputs bounded is batch), `streaming` or `batch`.
 pub(crate) const RUNTIME_MODE: &str = "execution.runtime-mode";
@@ -41,6 +42,24 @@ const KNOWN: [&str; 23] = [
     "$internal.pipeline.job-id",
 ];
 
+/// Words in the key of a secret.
+const SENSITIVE: [&str; 14] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "api-key",
+    "api_key",
+    "credential",
+    "jaas.config",
+    "access-key",
+    "access.key",
+    "account.key",
+    "private-key",
+    "basic-auth",
+];
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RuntimeMode {
@@ -70,14 +89,25 @@ pub(crate) fn runtime_mode(settings: &BTreeMap<String, String>) -> Result<Runtim
 ///
 /// # Errors
 /// There is no such zone.
-pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<TimeZone> {
+pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<Zone> {
     match settings.get(TIME_ZONE).map(|zone| zone.trim()) {
-        None | Some("default" | "") => Ok(TimeZone::system()),
-        Some(name) => TimeZone::get(name).map_err(|_| {
+        None | Some("default" | "") => Ok(Zone::System),
+        Some(name) => TimeZone::get(name).map(Zone::Named).map_err(|_| {
             EngineError::rejected(format!("'{TIME_ZONE}' is '{name}', and there is no such time zone"))
                 .hint("a name such as UTC or Europe/Berlin")
         }),
     }
+}
+
+/// The settings as they may be shown: Flink, too, shows no value of a key that sounds like a secret.
+pub(crate) fn shown(mut settings: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for (key, value) in &mut settings {
+        let key = key.to_ascii_lowercase();
+        if SENSITIVE.iter().any(|word| key.contains(word)) {
+            "******".clone_into(value);
+        }
+    }
+    settings
 }
 
 /// Whether the key means something here.

@@ -262,3 +262,35 @@ fn lateness(window_ends: &Millis, watermarks: &Millis, before: Option<i64>) -> O
 pub(super) const fn passed(window_end: i64, watermark: i64) -> bool {
     window_end.saturating_sub(1) <= watermark
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Row after row, as the rule is told.
+    fn told(ends: &[Option<i64>], marks: &[Option<i64>], before: Option<i64>) -> Vec<bool> {
+        let mut current = before;
+        let rows = ends.iter().zip(marks).map(|(end, mark)| {
+            let late = end.zip(current).is_some_and(|(end, current)| passed(end, current));
+            current = current.max(*mark);
+            late
+        });
+        rows.collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_is_late_by_the_rows_before_it(
+            rows in prop::collection::vec((prop::option::weighted(0.9, 0_i64..50), prop::option::weighted(0.9, 0_i64..50)), 0..40),
+            before in prop::option::of(0_i64..50),
+        ) {
+            let (ends, marks): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+            let expected = told(&ends, &marks, before);
+            let late = lateness(&Millis::from(ends), &Millis::from(marks), before);
+            let late = late.map_or_else(|| vec![false; expected.len()], |late| late.values().iter().collect());
+            prop_assert_eq!(late, expected);
+        }
+    }
+}

@@ -136,3 +136,15 @@ fn partition(ends: &[i64]) -> Vec<(i64, Vec<u32>)> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_cut_where_the_window_changes() {
+        assert_eq!(runs(&[7, 7, 9, 7, 7, 7]), [(7, 0..2), (9, 2..3), (7, 3..6)]);
+        assert_eq!(runs(&[7]), [(7, 0..1)]);
+        assert_eq!(runs(&[]), []);
+    }
+}

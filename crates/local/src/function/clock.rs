@@ -9,6 +9,8 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::zone::Zone;
+
 /// What is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Reading {
@@ -41,38 +43,19 @@ pub(super) struct Clock {
     reading: Reading,
     /// The one instant of a batch query.
     fixed: Option<Timestamp>,
-    /// The zone's name and rules.
     zone: Zone,
     signature: Signature,
 }
 
-/// A time zone that can be compared by its name.
-#[derive(Debug, Clone)]
-struct Zone(TimeZone);
-
-impl PartialEq for Zone {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Zone {}
-
-impl std::hash::Hash for Zone {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.iana_name().hash(state);
-    }
-}
-
 impl Clock {
     /// All of them.
-    pub(super) fn all(fixed: Option<Timestamp>, zone: &TimeZone) -> impl Iterator<Item = Self> {
+    pub(super) fn all(fixed: Option<Timestamp>, zone: &Zone) -> impl Iterator<Item = Self> {
         let volatility = if fixed.is_some() {
             Volatility::Stable
         } else {
             Volatility::Volatile
         };
-        let zone = Zone(zone.clone());
+        let zone = zone.clone();
         ALL.into_iter().map(move |(name, aliases, reading)| Self {
             name,
             aliases: aliases.iter().map(ToString::to_string).collect(),
@@ -85,7 +68,7 @@ impl Clock {
 
     fn value(&self) -> ScalarValue {
         let now = self.fixed.unwrap_or_else(Timestamp::now);
-        let local = now.to_zoned(self.zone.0.clone()).datetime();
+        let local = now.to_zoned(self.zone.rules()).datetime();
         // A civil time's own milliseconds are those of the same reading in UTC.
         let civil = local.to_zoned(TimeZone::UTC).map_or(now, |zoned| zoned.timestamp());
         let milliseconds = civil.as_millisecond();

@@ -18,6 +18,7 @@ use clock::Clock;
 pub(crate) use required::not_null;
 
 use crate::plan::Mode;
+use crate::zone::Zone;
 
 /// Registers what does not depend on the statement.
 pub(crate) fn register(state: &mut SessionState) {
@@ -32,7 +33,7 @@ pub(crate) fn register(state: &mut SessionState) {
 }
 
 /// Registers the functions that tell the time: one instant for a whole batch query, the time of each row in a stream.
-pub(crate) fn register_clock(state: &mut SessionState, mode: Mode, zone: &jiff::tz::TimeZone) {
+pub(crate) fn register_clock(state: &mut SessionState, mode: Mode, zone: &Zone) {
     let fixed = (mode == Mode::Batch).then(jiff::Timestamp::now);
     for function in Clock::all(fixed, zone) {
         add(state, ScalarUDF::from(function));

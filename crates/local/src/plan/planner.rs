@@ -33,6 +33,7 @@ use crate::similar::most_similar;
 use crate::sql::types::FlinkTypes;
 use crate::sql::{Reader, names};
 use crate::table::{Table, TablePath};
+use crate::zone::Zone;
 
 /// Views nested deeper than this are taken for a circle.
 const VIEW_DEPTH: usize = 32;
@@ -51,7 +52,7 @@ pub(crate) struct Planned {
 pub(crate) struct Planner {
     pub catalog: Arc<Catalog>,
     pub host: Arc<Host>,
-    pub zone: jiff::tz::TimeZone,
+    pub zone: Zone,
 }
 
 impl Planner {

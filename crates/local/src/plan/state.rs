@@ -7,6 +7,7 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 
 use crate::function;
 use crate::sql::types::FlinkTypes;
+use crate::zone::Zone;
 
 /// How a query runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub(crate) enum Mode {
 }
 
 /// The state for one statement. The first call builds what all statements share, which takes some milliseconds.
-pub(crate) fn session_state(mode: Mode, zone: &jiff::tz::TimeZone) -> SessionState {
+pub(crate) fn session_state(mode: Mode, zone: &Zone) -> SessionState {
     static SHARED: OnceLock<SessionState> = OnceLock::new();
     let mut state = SHARED.get_or_init(build).clone();
     state.mark_start_execution();

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 
 use datafusion::arrow::array::RecordBatch;
@@ -75,11 +75,12 @@ type Opened = (Box<dyn Sink>, Option<Box<dyn Rows>>);
 
 /// A `local:DIR`. Implements [`skep_engine::JobControl`] and [`skep_engine::Stores`] for all jobs of the directory,
 /// whichever process runs them.
-#[derive(Default)]
 pub struct Host {
     dir: PathBuf,
     jobs: Mutex<HashMap<JobId, Arc<Handle>>>,
     memory: MemoryTables,
+    /// What dead jobs have left in the directory has been looked for.
+    swept: Once,
 }
 
 impl Host {
@@ -96,7 +97,16 @@ impl Host {
                 format!("{} is not a directory", dir.display()),
             ));
         }
-        Ok(Arc::new(Self { dir, ..Self::default() }))
+        Ok(Arc::new(Self::of(dir)))
+    }
+
+    fn of(dir: PathBuf) -> Self {
+        Self {
+            dir,
+            jobs: Mutex::default(),
+            memory: MemoryTables::default(),
+            swept: Once::new(),
+        }
     }
 
     /// Its directory.
@@ -106,10 +116,7 @@ impl Host {
 
     /// The same directory without the jobs of this process: enough to read it.
     pub(super) fn beside(&self) -> Self {
-        Self {
-            dir: self.dir.clone(),
-            ..Self::default()
-        }
+        Self::of(self.dir.clone())
     }
 
     pub(super) fn jobs_dir(&self) -> PathBuf {
@@ -246,12 +253,12 @@ impl Host {
         }
         let (sender, commands) = mpsc::channel();
         let (mut sink, rows) = self.open_sink(spec, &*dataflow, &log, Successor { root, job: spec.job_id }, &sender)?;
+        let sink_dir = match &spec.sink {
+            SinkSpec::Table(table) => Filesystem::dir(&table.options),
+            SinkSpec::Collect => None,
+        };
         let mut recoveries = Vec::new();
         if let Some(restoring) = &mut restoring {
-            let sink_dir = match &spec.sink {
-                SinkSpec::Table(table) => Filesystem::dir(&table.options),
-                SinkSpec::Collect => None,
-            };
             recoveries = restoring.plan_sink(self, sink_dir.as_deref())?;
             let (state, sink_state) = restoring.divide(&dataflow.fingerprints(), sink.fingerprint().as_ref(), &log)?;
             dataflow.restore(state)?;
@@ -290,6 +297,10 @@ impl Host {
                 record.write(dir)?;
                 return Err(error);
             }
+        }
+        self.swept.call_once(|| self.sweep_states(&log));
+        if let Some(sink_dir) = &sink_dir {
+            self.sweep_parts(sink_dir, &log);
         }
         let job = Job {
             handle: Arc::clone(&handle),

@@ -336,7 +336,11 @@ impl Job {
             EndedBy::Failed => JobState::Failed,
         };
         // A dataflow that panicked may not bear another look.
-        let vertices = catch_unwind(AssertUnwindSafe(|| self.vertices())).unwrap_or_default();
+        let mut vertices = catch_unwind(AssertUnwindSafe(|| self.vertices())).unwrap_or_default();
+        // The dataflow knows of its inputs' ends, not of the job's.
+        for vertex in &mut vertices.0 {
+            state.as_str().clone_into(&mut vertex.state);
+        }
         self.sink.close(match (&error, ended_by) {
             (Some(error), _) => Err(error.clone()),
             (None, EndedBy::Cancelled) => Err(EngineError::new(

@@ -29,6 +29,7 @@ mod sink;
 mod snapshot;
 mod socket;
 mod stores;
+mod sweep;
 
 pub use host::{Host, JobSpec, SinkSpec, Started};
 pub use sink::validate;

@@ -23,6 +23,8 @@ async fn a_bounded_job_finishes_by_itself_and_its_rows_are_visible() {
         (JobState::Finished, Some(EndedBy::Completed))
     );
     assert_eq!((status.rows_in, status.rows_out), (Some(250), Some(21)));
+    let detail = world.host.detail(&started.job_id).await.unwrap();
+    assert_eq!(detail.vertices[0].state, "FINISHED");
     assert_eq!(world.rows(), expected(Query::Windowed, 250));
     assert_eq!(world.hidden_parts(), 0);
     let recipes = world.other_process().recipes().await.unwrap();
@@ -56,6 +58,8 @@ async fn rows_become_visible_at_checkpoints() {
         (status.state, status.ended_by),
         (JobState::Canceled, Some(EndedBy::Cancelled))
     );
+    let detail = world.host.detail(&job).await.unwrap();
+    assert_eq!(detail.vertices[0].state, "CANCELED");
     let found = world.host.find(Some(&job), &[]).await.unwrap();
     assert_eq!(found.len(), 1, "a cancelled job keeps its checkpoint");
     assert_eq!(found[0].verdict, Verdict::Usable);

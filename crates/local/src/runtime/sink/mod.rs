@@ -20,7 +20,7 @@ use crate::table::Table;
 pub(crate) use collect::channel;
 pub(crate) use filesystem::Filesystem;
 pub(crate) use memory::MemoryTables;
-pub(crate) use parts::{Recovery, Successor};
+pub(crate) use parts::{Recovery, Successor, hidden_part_of};
 use print::{Blackhole, Print};
 
 /// Takes a job's rows on the job's thread.

@@ -72,6 +72,11 @@ fn is_own(part: &Part) -> bool {
     }
 }
 
+/// The job that wrote a hidden part, if that is what the name says.
+pub(crate) fn hidden_part_of(name: &str) -> Option<JobId> {
+    Named::parse(name).filter(|named| named.hidden).map(|named| named.job)
+}
+
 /// Makes parts visible. A part that is visible already is left as it is.
 pub(crate) fn publish(dir: &Path, parts: &[Part]) -> Result<()> {
     for part in parts {

@@ -1,0 +1,32 @@
+//! The session's time zone.
+
+use std::hash::{Hash, Hasher};
+
+use jiff::tz::TimeZone;
+
+/// A time zone. The system's is found out about only when a query asks for it: that reads a tree of directories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Zone {
+    /// The system's.
+    System,
+    /// One that was named.
+    Named(TimeZone),
+}
+
+impl Zone {
+    /// Its rules.
+    pub(crate) fn rules(&self) -> TimeZone {
+        match self {
+            Self::System => TimeZone::system(),
+            Self::Named(zone) => zone.clone(),
+        }
+    }
+}
+
+impl Hash for Zone {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Self::Named(zone) = self {
+            zone.iana_name().hash(state);
+        }
+    }
+}
