@@ -108,6 +108,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         json: options.json,
         yes: options.yes,
         force: options.force,
+        one_shot: options.command.is_some(),
         ..Settings::default()
     };
     if let Some(format) = options.format {

@@ -85,7 +85,7 @@ pub struct Interrupts {
     raiser: Raiser,
 }
 
-/// So many Ctrl-C that nobody takes note of end the process: something is stuck.
+/// After so many Ctrl-C that nobody takes note of, or SIGTERM, the next ends the process: something is stuck.
 const PATIENCE: u64 = 3;
 
 impl Interrupts {
@@ -133,8 +133,13 @@ impl Interrupts {
             .map_err(|cause| Error::internal(format!("can't catch a signal ({signal:?}): {cause}")))?;
         let raiser = self.raiser();
         tokio::spawn(async move {
+            let mut come = 0;
             while stream.recv().await.is_some() {
                 raiser.raise(signal);
+                come += 1;
+                if come > PATIENCE {
+                    std::process::exit(i32::from(signal.error().exit_code().0));
+                }
             }
         });
         Ok(())

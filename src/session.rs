@@ -29,6 +29,8 @@ pub struct Settings {
     pub force: bool,
     /// Somebody sits at a terminal and types.
     pub interactive: bool,
+    /// One command was given on the command line: there is no session before it.
+    pub one_shot: bool,
     /// The path of the state that the next statement which starts a job is to start from.
     pub restore: Option<String>,
     /// How many bytes of a detached query's rows are kept before the engine is held back.
@@ -42,6 +44,7 @@ impl Default for Settings {
             show_header: true,
             json: false,
             yes: false,
+            one_shot: false,
             force: false,
             interactive: false,
             restore: None,

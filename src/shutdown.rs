@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skep_engine::{ErrorKind, SavepointRequest, StopRequest};
+use skep_engine::{ErrorKind, JobState, SavepointRequest, StopRequest};
 
 use crate::engines::DEFAULT_URL;
 use crate::error::Error;
@@ -50,6 +50,10 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
         .iter()
         .map(|entry| {
             let acting = session.jobs.acting(entry.job.handle, Action::Stopping);
+            if let Some(handle) = entry.job.handle {
+                // What comes of it is told here, not by its watcher.
+                session.jobs.update(handle, |entry| entry.attended = true);
+            }
             let entry = entry.clone();
             tokio::spawn(async move {
                 let stopped = stop(&entry).await;
@@ -95,12 +99,23 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
                     .ui
                     .say(&format!("    to go on: skep{url}, then !restore {}", entry.job.name));
             }
-            Ok(Stopped::Ended) => {}
+            Ok(Stopped::Ended(state)) => session.ui.say(&format!("{} is {state}", entry.job.title())),
+            // It was faster than we.
+            Ok(Stopped::Cancelled) if has_finished(session, entry) => {
+                session
+                    .ui
+                    .say(&format!("{} is {}", entry.job.title(), JobState::Finished));
+            }
             Ok(Stopped::Cancelled) => session.ui.say(&format!("{} cancelled", entry.job.title())),
             Err(error) => failure = Some(error.within(&entry.job.title())),
         }
     }
     failure.map_or(Ok(()), Err)
+}
+
+fn has_finished(session: &Session, entry: &Entry) -> bool {
+    let now = entry.job.handle.and_then(|handle| session.jobs.get(handle));
+    now.is_some_and(|entry| entry.job.state == Some(JobState::Finished))
 }
 
 /// The word as a POSIX shell reads it.
@@ -115,7 +130,7 @@ fn quote(word: &str) -> String {
 enum Stopped {
     Saved(skep_engine::Savepoint),
     Cancelled,
-    Ended,
+    Ended(JobState),
 }
 
 /// Stops one job. A query whose rows somebody was to look at has nobody to look any more: it is cancelled.
@@ -138,18 +153,13 @@ async fn stop(entry: &Entry) -> Result<Stopped, Error> {
             .await
         {
             Ok(savepoint) => return Ok(Stopped::Saved(savepoint)),
-            // It was faster than we.
-            Err(_)
-                if jobs
-                    .status(&job_id)
-                    .await
-                    .is_ok_and(|status| status.state.is_terminal()) =>
-            {
-                return Ok(Stopped::Ended);
-            }
-            // A job that can't be saved, such as a batch job, is cancelled below.
-            Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Refused) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => match jobs.status(&job_id).await {
+                // It was faster than we.
+                Ok(status) if status.state.is_terminal() => return Ok(Stopped::Ended(status.state)),
+                // A job that can't be saved, such as a batch job, is cancelled below.
+                _ if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Refused) => {}
+                _ => return Err(error.into()),
+            },
         }
     }
     if let Some(spool) = &entry.spool {

@@ -26,7 +26,7 @@ static SPEC: Spec = Spec {
     category: Category::Jobs,
     summary: "lists this session's jobs",
     help: "With --all also the jobs that the ledger and the engine know of this connection, marked by where they are\n\
-           known from.",
+           known from. On the command line, where there is no session, always with --all.",
     positionals: &[],
     flags: &[Flag {
         name: "all",
@@ -46,7 +46,7 @@ impl Command for Jobs {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let own = session.jobs.entries();
-        let everything = args.has("all");
+        let everything = args.has("all") || session.settings.one_shot;
         let jobs = if everything {
             target::all(session).await?
         } else {

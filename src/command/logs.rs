@@ -55,6 +55,9 @@ impl Command for Logs {
             }
             _ => return Err(Error::failed(format!("no log of {} is kept", target.job.title()))),
         };
+        if lines.is_empty() {
+            session.ui.say(&format!("{} has logged nothing", target.job.title()));
+        }
         let (now, zone) = (Timestamp::now(), TimeZone::system());
         for line in lines {
             if session.settings.json {

@@ -140,14 +140,13 @@ where
             let saving = save(target.clone());
             tokio::spawn(async move {
                 let saved = saving.await;
-                drop(acting);
-                (saved, began.elapsed())
+                (saved, began.elapsed(), acting)
             })
         })
         .collect();
     let mut failure = None;
     for (target, mut task) in targets.iter().zip(tasks) {
-        let (saved, took) = tokio::select! {
+        let (saved, took, acting) = tokio::select! {
             saved = &mut task => saved.map_err(Error::internal)?,
             signal = session.interrupts.next() => {
                 session.ui.say("no longer waiting; what the engine was asked for goes on · !savepoints shows what came of it");
@@ -190,6 +189,8 @@ where
                 }
             }
         }
+        // Only now: an end that was asked for is no news to the watcher.
+        drop(acting);
     }
     failure.map_or(Ok(()), Err)
 }

@@ -8,8 +8,7 @@ use skep_engine::{Savepoint, SavepointKind, Verdict};
 use super::args::Args;
 use super::gather::{gather, gather_line};
 use super::handler::{Command, Flow};
-use super::savepoint::DIR;
-use super::spec::{Arity, Category, Kind, Positional, Spec};
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
 use crate::session::Session;
@@ -25,14 +24,19 @@ static SPEC: Spec = Spec {
     aliases: &[],
     category: Category::Savepoints,
     summary: "lists savepoints and checkpoints, each with a verdict",
-    help: "Of one job and those it came from, or of all that this connection knows, newest first: from the engine, from the ledger, and from the\n\
-           directories, those of --dir too. The verdict says whether it can be restored from, and why not.",
+    help: "Of one job and those it came from, or of all that this connection knows, newest first: from the engine, from\n\
+           the ledger, and from the directories, those of --dir too. The verdict says whether it can be restored from, and why not.",
     positionals: &[Positional {
         name: "REF",
         kind: Kind::Reference,
         arity: Arity::Optional,
     }],
-    flags: &[DIR],
+    flags: &[Flag {
+        name: "dir",
+        short: None,
+        value: Some(("URI", Kind::Location)),
+        help: "a directory to be searched too; may stand several times",
+    }],
     example: "!savepoints",
     one_shot: true,
 };

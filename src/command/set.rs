@@ -88,7 +88,15 @@ static SETTINGS: &[Setting] = &[
         help: "the state that the next statement which starts a job starts from, or off",
         read: |settings| settings.restore.clone().unwrap_or_else(|| "off".to_owned()),
         write: |settings, value| {
-            settings.restore = (value != "off").then(|| value.to_owned());
+            settings.restore = match value {
+                "off" => None,
+                // Who types it does not mean a directory of that name.
+                "auto" => {
+                    return Err(Error::usage("there is no automatic restore")
+                        .hint("!restore REF takes the newest usable state · ./auto is the directory of that name"));
+                }
+                path => Some(path.to_owned()),
+            };
             Ok(())
         },
     },

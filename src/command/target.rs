@@ -61,8 +61,8 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
     let reference: Reference = word.parse()?;
     let entries = session.jobs.entries();
     let (last, previous) = session.jobs.recent();
-    let candidates: Vec<_> = entries.iter().map(|entry| candidate(&entry.job)).collect();
-    match reference::resolve(&reference, &candidates, last, previous) {
+    let own: Vec<Job> = entries.iter().map(|entry| entry.job.clone()).collect();
+    match reference::resolve(&reference, &candidates(&own), last, previous) {
         Ok(index) => {
             return Ok(Target::of_entry(entries[index].clone()));
         }
@@ -88,11 +88,7 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         });
     }
     let known = all(session).await?;
-    let mut candidates: Vec<_> = known.iter().map(candidate).collect();
-    for (job, candidate) in known.iter().zip(&mut candidates) {
-        candidate.superseded = is_superseded(job, &known);
-    }
-    let index = reference::resolve(&reference, &candidates, None, None)?;
+    let index = reference::resolve(&reference, &candidates(&known), None, None)?;
     Ok(Target {
         job: known[index].clone(),
         connection,
@@ -240,12 +236,51 @@ pub fn is_superseded(job: &Job, all: &[Job]) -> bool {
         })
 }
 
-fn candidate(job: &Job) -> Candidate {
-    Candidate {
+fn candidates(jobs: &[Job]) -> Vec<Candidate> {
+    let candidate = |job: &Job| Candidate {
         handle: job.handle,
         job_id: job.job_id,
         operation: None,
         name: job.name.clone(),
-        superseded: false,
+        superseded: is_superseded(job, jobs),
+    };
+    jobs.iter().map(candidate).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use skep_engine::{JobState, JobStatus};
+
+    use super::*;
+
+    fn job(handle: u32, state: JobState) -> Job {
+        let mut job = Job::new(
+            "delays".to_owned(),
+            "engine".to_owned(),
+            "engine:".to_owned(),
+            Origin::Session,
+        );
+        job.handle = Some(handle);
+        job.job_id = Some(JobId::from_bytes([u8::try_from(handle).unwrap(); 16]));
+        let mut status = JobStatus::new(state);
+        status.started = Some(jiff::Timestamp::from_second(handle.into()).unwrap());
+        job.apply(&status);
+        job
+    }
+
+    fn meant(jobs: &[Job]) -> Result<usize, ReferenceError> {
+        reference::resolve(&"delays".parse()?, &candidates(jobs), None, None)
+    }
+
+    #[test]
+    fn a_name_means_the_run_that_goes_on() {
+        let (ended, runs) = (JobState::Finished, JobState::Running);
+        assert_eq!(meant(&[job(1, ended), job(2, runs)]), Ok(1));
+        assert_eq!(meant(&[job(1, runs), job(2, ended)]), Ok(0));
+        assert_eq!(meant(&[job(1, ended), job(2, ended)]), Ok(1));
+        assert!(matches!(
+            meant(&[job(1, runs), job(2, runs)]),
+            Err(ReferenceError::Ambiguous { .. })
+        ));
     }
 }

@@ -38,6 +38,9 @@ use terminal::Terminal;
 /// How long an editor that is broken off is given to leave the terminal in order.
 const BREAK_OFF: Duration = Duration::from_secs(1);
 
+/// How long the first prompt waits to be told what can be brought back.
+const WELCOME: Duration = Duration::from_millis(500);
+
 /// How long a shell that was continued waits for signals that are on their way to it.
 const CONTINUED: Duration = Duration::from_millis(100);
 
@@ -93,7 +96,8 @@ impl Shell {
 
     async fn work(&mut self, session: &mut Session) -> Result<(), Error> {
         session.ui.say(&welcome::greeting(session));
-        if let Some(jobs) = welcome::restorable(session).await {
+        // The prompt is not held up by an engine that takes its time.
+        if let Ok(Some(jobs)) = tokio::time::timeout(WELCOME, welcome::restorable(session)).await {
             session.ui.say(&jobs);
         }
         self.refresh_catalog(session, false);

@@ -63,7 +63,7 @@ fn local(world: &World) -> Program {
 }
 
 fn objects(text: &str) -> Vec<Value> {
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line));
+    let lines = text.lines().map(serde_json::from_str::<Value>);
     lines
         .map(|line| line.unwrap_or_else(|error| panic!("{error}: {text}")))
         .collect()

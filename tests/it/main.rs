@@ -7,6 +7,8 @@ mod commands;
 mod documentation;
 mod exit_codes;
 mod flink_rest;
+#[cfg(feature = "local")]
+mod formats;
 mod interrupts;
 mod ledger;
 #[cfg(feature = "local")]

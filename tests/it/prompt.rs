@@ -329,3 +329,37 @@ fn quit_leaves_and_an_interactive_error_is_no_failure_of_the_shell() {
     assert_eq!(code, 0, "{screen}");
     assert!(cooked && !screen.editing);
 }
+
+/// Jobs of earlier sessions that the embedded engine can go on with.
+#[cfg(feature = "local")]
+#[test]
+fn a_session_begins_with_what_can_be_brought_back() {
+    const JOB: &str = "CREATE TABLE n (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '100');\n\
+                       CREATE TABLE copy (n BIGINT) WITH ('connector' = 'memory');\n\
+                       INSERT INTO copy SELECT n FROM n;\n!wait --until first-checkpoint\n";
+    let world = World::new();
+    let local = || world.skep().with("-u local:state");
+    let pty = local().pty();
+    let screen = pty.wait_prompt("local:state> ");
+    assert!(!screen.has("brought back"), "{screen}");
+    drop(pty);
+
+    local().stdin(JOB).run().expect_code(0);
+    let mut pty = local().pty();
+    pty.wait_text("1 job can be brought back: copy (stopped ");
+    pty.wait_text(" · !restore copy");
+    // One that goes on is none that could be brought back.
+    pty.line("!restore copy");
+    pty.wait_text("RUNNING");
+    let other = local().pty();
+    let screen = other.wait_prompt("local:state> ");
+    assert!(!screen.has("brought back"), "{screen}");
+    pty.line("!wait %1 --until first-checkpoint");
+    pty.wait_text("copy is RUNNING · checkpoint ");
+    // Dropping it kills it; the job is lost once that has come about.
+    drop(pty);
+    local().with("wait copy").run().expect_code(3);
+
+    let pty = local().pty();
+    pty.wait_text("1 job can be brought back: copy (lost, checkpoint ");
+}

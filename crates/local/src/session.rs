@@ -232,7 +232,7 @@ impl Inner {
                 Ok(self.done(None))
             }
             Statement::Set(None) => {
-                let settings = self.settings(&submit.settings);
+                let settings = setting::shown(self.settings(&submit.settings));
                 Ok(self.done(Some(show::pairs(["key", "value"], &settings)?)))
             }
             Statement::Set(Some((key, value))) => {

@@ -42,6 +42,24 @@ const KNOWN: [&str; 23] = [
     "$internal.pipeline.job-id",
 ];
 
+/// Words in the key of a secret.
+const SENSITIVE: [&str; 14] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "api-key",
+    "api_key",
+    "credential",
+    "jaas.config",
+    "access-key",
+    "access.key",
+    "account.key",
+    "private-key",
+    "basic-auth",
+];
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RuntimeMode {
@@ -79,6 +97,17 @@ pub(crate) fn time_zone(settings: &BTreeMap<String, String>) -> Result<Zone> {
                 .hint("a name such as UTC or Europe/Berlin")
         }),
     }
+}
+
+/// The settings as they may be shown: Flink, too, shows no value of a key that sounds like a secret.
+pub(crate) fn shown(mut settings: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    for (key, value) in &mut settings {
+        let key = key.to_ascii_lowercase();
+        if SENSITIVE.iter().any(|word| key.contains(word)) {
+            "******".clone_into(value);
+        }
+    }
+    settings
 }
 
 /// Whether the key means something here.

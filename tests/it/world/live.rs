@@ -80,13 +80,22 @@ impl Stream {
 impl Program {
     /// Starts it in pipes, and goes on.
     pub fn start(&self) -> Live {
+        self.start_with(Stdio::piped())
+    }
+
+    /// The same, with results that go nowhere.
+    pub fn start_without_stdout(&self) -> Live {
+        self.start_with(Stdio::null())
+    }
+
+    fn start_with(&self, stdout: Stdio) -> Live {
         let mut command = self.command();
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|cause| panic!("{self}: {cause}"));
-        let stdout = Stream::read(child.stdout.take().unwrap());
+        let stdout = match child.stdout.take() {
+            Some(stdout) => Stream::read(stdout),
+            None => Stream::read(std::io::empty()),
+        };
         let stderr = Stream::read(child.stderr.take().unwrap());
         let mut live = Live {
             what: self.to_string(),
@@ -171,6 +180,14 @@ impl Live {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The most memory that it has had so far, in kB.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Sends it a signal.

@@ -29,12 +29,12 @@ pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
 
 /// A new file for the owner alone; an older one of that name is replaced.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+    // A link that stands there is replaced, never written through.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Writes a file and makes its bytes durable, not yet its name.

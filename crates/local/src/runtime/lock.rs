@@ -7,6 +7,8 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::file;
+
 /// A job's own lock: held by the process that runs it.
 pub(crate) const OWNER: &str = "lock";
 /// Held by the process that continues the job under another id.
@@ -19,13 +21,18 @@ pub(crate) struct Lock {
 }
 
 fn open(dir: &Path, name: &str) -> io::Result<File> {
+    let path = dir.join(name);
+    if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+        // A pipe would be waited for, and what a link leads to is not this job's to write.
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a file"));
+    }
     OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .open(dir.join(name))
+        .open(path)
 }
 
 impl Lock {
@@ -54,7 +61,7 @@ impl Lock {
 
 /// Whether somebody holds the lock.
 pub(crate) fn is_held(dir: &Path, name: &str) -> io::Result<bool> {
-    let file = match File::open(dir.join(name)) {
+    let file = match file::open_regular(&dir.join(name)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
@@ -68,7 +75,8 @@ pub(crate) fn is_held(dir: &Path, name: &str) -> io::Result<bool> {
 
 /// What the holder wrote into the lock.
 pub(crate) fn holder(dir: &Path, name: &str) -> String {
-    let text = fs::read_to_string(dir.join(name)).unwrap_or_default();
+    let bytes = file::read_capped(&dir.join(name), 4096).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

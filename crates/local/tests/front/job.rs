@@ -46,6 +46,20 @@ async fn values_become_rows_of_a_file() {
 }
 
 #[tokio::test]
+async fn a_secret_setting_is_neither_written_down_nor_shown() {
+    let w = World::new().await;
+    w.run("SET 'my.password' = 'hunter2'").await;
+    w.sink("t", "a INT").await;
+    w.insert("INSERT INTO t VALUES (1)").await;
+    for job in std::fs::read_dir(w.dir.path().join("jobs/jobs")).unwrap() {
+        let record = std::fs::read_to_string(job.unwrap().path().join("job.json")).unwrap();
+        assert!(record.contains("INSERT") && !record.contains("hunter2"), "{record}");
+    }
+    let settings = w.values("SET").await;
+    assert!(settings.contains(&"my.password|******".to_owned()), "{settings:?}");
+}
+
+#[tokio::test]
 async fn a_batch_insert_gives_final_results() {
     let w = World::new().await;
     w.sink("t", "a INT, n BIGINT").await;

@@ -1,0 +1,259 @@
+//! A SQL statement on its way: from the text to rows on the screen, or to a job in the table.
+
+mod running;
+mod submission;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use skep_engine::{
+    Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, OperationHandle, Restore, Sql, Submit,
+};
+
+use crate::error::Error;
+use crate::interrupt::Signal;
+use crate::ledger::Intent;
+use crate::session::Session;
+use crate::syntax::classifier::{self, Kind};
+use crate::syntax::{secrets, sink};
+
+use running::Running;
+use submission::Submitted;
+
+/// A statement to be run.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Its text, without the `;`.
+    pub text: String,
+    /// The prompt is given back at once.
+    pub background: bool,
+    /// The state it is to start from.
+    pub restore: Option<Start>,
+}
+
+/// What a job is to start from, and where.
+#[derive(Clone)]
+pub struct Start {
+    /// The state.
+    pub restore: Restore,
+    /// The number of the checkpoint, for the record.
+    pub checkpoint_id: Option<u64>,
+    /// A session with the prelude replayed; the current one if none.
+    pub session: Option<(Arc<dyn Sql>, Vec<String>)>,
+}
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Start")
+            .field("restore", &self.restore)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What became of a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// It is over.
+    Over,
+    /// It is a job with this handle.
+    Job(u32),
+}
+
+/// Runs a statement.
+///
+/// # Errors
+/// It was not accepted, it failed, or the job that was waited for did not end well.
+pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Error> {
+    let began = Instant::now();
+    let open = session.open()?.clone();
+    let (sql, prelude) = match request.restore.as_ref().and_then(|start| start.session.clone()) {
+        Some((sql, prelude)) => (sql, prelude),
+        None => (open.sql()?, open.prelude.clone()),
+    };
+    let dialect = sql.dialect();
+    let kind = classifier::classify(&request.text, &dialect);
+    let redacted = secrets::redact(&request.text, &dialect);
+    let text = expand(session, &request.text, &dialect)?;
+    // What was typed here need not be asked for when a job of this session is restored.
+    session
+        .secrets
+        .extend(redacted.secrets.into_iter().map(|secret| (secret.name, secret.value)));
+    let connection = open.connection;
+
+    let starts_job = kind.starts_job();
+    let restore = match (&request.restore, starts_job) {
+        (Some(start), _) => Some(start.restore.clone()),
+        (None, true) => session.settings.restore.take().map(|path| Restore {
+            path,
+            job_id: None,
+            allow_non_restored: false,
+            fork: false,
+        }),
+        (None, false) => None,
+    };
+    let may_be_job = starts_job || matches!(kind, Kind::Query);
+    let job_id = (connection.capabilities.chosen_job_id && may_be_job).then(new_job_id);
+    let name = job_name(&kind, &request.text, &dialect);
+    let submit = Submit {
+        text,
+        job_id,
+        settings: BTreeMap::new(),
+        prelude: prelude.clone().into(),
+        recorded: redacted.text.clone(),
+        restore: restore.clone(),
+    };
+    let lineage = restore.as_ref().map(|restore| Lineage {
+        job_id: restore.job_id,
+        checkpoint_id: request.restore.as_ref().and_then(|start| start.checkpoint_id),
+        path: restore.path.clone(),
+    });
+    let intent = match job_id {
+        Some(job_id) if starts_job => {
+            let intent = Intent {
+                job_id,
+                url: connection.url.clone(),
+                engine: connection.label.clone(),
+                name: name.clone(),
+                sql: redacted.text.clone(),
+                prelude,
+                restored_from: lineage.clone(),
+            };
+            if let Err(cause) = session.ledger.intend(intent).await {
+                session.ui.warn(&format!("this statement is not remembered: {cause}"));
+            }
+            Some(job_id)
+        }
+        _ => None,
+    };
+    let mut task = tokio::spawn(async move { sql.submit(submit).await });
+    let (submitted, asked) = match submission::answer(session, &mut task).await {
+        Submitted::Answered(answer, asked) => (answer, asked),
+        Submitted::Left(signal) => {
+            submission::leave(session, task, name, &connection);
+            return Err(signal.error());
+        }
+    };
+    let operation = match submitted {
+        Ok(operation) => operation,
+        Err(error) => {
+            if let Some(job_id) = intent {
+                submission::note_refusal(session, job_id, &error);
+            }
+            return Err(error.into());
+        }
+    };
+    for note in &operation.notes {
+        session.ui.warn(note);
+    }
+    if kind.is_session_scoped()
+        && request.restore.is_none()
+        && let Some(open) = &mut session.open
+    {
+        open.prelude.push(redacted.text.clone());
+    }
+    let bounded = operation.job.as_ref().map(|job| job.bounded);
+    let wait = waits(session, &kind, bounded, request.background).await;
+    let running = Running {
+        name: operation.job.as_ref().map_or(name, |job| job.name.clone()),
+        sql: redacted.text,
+        connection,
+        began,
+        lineage,
+        intent,
+        wait,
+        background: request.background || asked == Some(Signal::Suspend),
+    };
+    if asked == Some(Signal::Interrupt) {
+        return running.take_back(session, operation).await;
+    }
+    running.go_on(session, operation).await
+}
+
+/// A random id for a job.
+pub fn new_job_id() -> JobId {
+    JobId::from_bytes(rand::random())
+}
+
+/// The statement with `${env:X}` and `${secret:…}` replaced by what they stand for. A secret that nobody has given is
+/// asked for at a terminal.
+///
+/// # Errors
+/// One of them stands for nothing.
+pub fn expand(session: &mut Session, text: &str, dialect: &Dialect) -> Result<String, Error> {
+    for name in secrets::references(text, dialect) {
+        if !session.secrets.contains_key(name)
+            && let Some(secret) = session.ui.password(&format!("{name}: "))
+        {
+            session.secrets.insert(name.to_owned(), secret.reveal().to_owned());
+        }
+    }
+    let secret = |name: &str| session.secrets.get(name).cloned();
+    secrets::resolve(text, dialect, secret, |name| std::env::var(name).ok()).map_err(|missing| {
+        let error = Error::failed(format!("{missing}; nothing was submitted"));
+        match missing.origin {
+            secrets::Origin::Secret => error.hint(format!(
+                "--secret {0}=@FILE gives it, or --secret {0}=VALUE",
+                missing.name
+            )),
+            secrets::Origin::Environment => error.hint(format!("set the environment variable {}", missing.name)),
+        }
+    })
+}
+
+fn job_name(kind: &Kind, text: &str, dialect: &Dialect) -> String {
+    if let Some(sink) = sink(text, dialect) {
+        return sink;
+    }
+    match kind {
+        Kind::Query => "query".to_owned(),
+        _ => text.split_whitespace().take(3).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// Whether a job (`bounded` says of one whether it ends by itself) is waited for: it is, or was asked to be.
+async fn waits(session: &Session, kind: &Kind, bounded: Option<bool>, background: bool) -> bool {
+    if background || bounded.is_none() || !kind.starts_job() {
+        return false;
+    }
+    if bounded == Some(true) {
+        return true;
+    }
+    let Some(sql) = session.open.as_ref().and_then(|open| open.connection.sql.clone()) else {
+        return false;
+    };
+    let is = async |key: &str, value: &str| {
+        sql.setting(key)
+            .await
+            .ok()
+            .flatten()
+            .is_some_and(|set| set.eq_ignore_ascii_case(value))
+    };
+    is("table.dml-sync", "true").await || is("execution.runtime-mode", "batch").await
+}
+
+/// Ends an operation and the job behind it, and looks whether it has ended. Returns its last status, where it is a job.
+///
+/// # Errors
+/// The engine could not be asked, or the job goes on.
+pub async fn end(
+    operation: &dyn OperationHandle,
+    jobs: Option<&dyn JobControl>,
+    job: Option<JobId>,
+) -> Result<Option<JobStatus>, EngineError> {
+    let asked = operation.cancel().await;
+    let (Some(jobs), Some(job)) = (jobs, job) else {
+        return asked.map(|()| None);
+    };
+    let status = match jobs.status(&job).await {
+        Ok(status) => status,
+        // A job that the engine does not list can't be looked at: its word has to do.
+        Err(error) if error.kind == ErrorKind::NotFound => return asked.map(|()| None),
+        Err(error) => return Err(error),
+    };
+    if status.state.is_terminal() {
+        return Ok(Some(status));
+    }
+    // The engine has taken the request, and the job runs on: it is asked for by its id.
+    crate::job::cancel::cancel(jobs, &job).await.map(Some)
+}
