@@ -558,3 +558,11 @@ fn i3_the_init_file_that_fails_ends_everything() {
         .expect(1, "")
         .expect_stderr("init.sql: line 1, column 6: x");
 }
+
+#[test]
+fn b9_a_secret_on_the_command_line() {
+    let world = World::new();
+    let output = world.scripted().with("--secret k=hunter2 -u scripted: -e SELECT").run();
+    let output = output.expect_code(2).expect_stderr("--secret k needs a file: k=@FILE");
+    assert!(!output.stderr.contains("hunter2"));
+}
