@@ -400,6 +400,14 @@ fn c6_an_engine_that_does_not_exist() {
     output.expect(2, "").expect_stderr("known are ");
 }
 
+#[test]
+fn c7_a_secret_on_the_command_line() {
+    let world = World::new();
+    let output = world.scripted().with("--secret k=hunter2 -u scripted: -e SELECT").run();
+    let output = output.expect_code(2).expect_stderr("--secret k needs a file: k=@FILE");
+    assert!(!output.stderr.contains("hunter2"));
+}
+
 // D: 3, a job that was waited for ended FAILED or CANCELED, or is lost.
 
 #[test]
@@ -557,12 +565,4 @@ fn i3_the_init_file_that_fails_ends_everything() {
         .run()
         .expect(1, "")
         .expect_stderr("init.sql: line 1, column 6: x");
-}
-
-#[test]
-fn b9_a_secret_on_the_command_line() {
-    let world = World::new();
-    let output = world.scripted().with("--secret k=hunter2 -u scripted: -e SELECT").run();
-    let output = output.expect_code(2).expect_stderr("--secret k needs a file: k=@FILE");
-    assert!(!output.stderr.contains("hunter2"));
 }
