@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use skep_engine::{
-    CheckpointRequest, EngineError, ErrorKind, Format, JobControl, JobDetail, JobId, JobStatus, JobSummary, LogLine,
-    Result, Savepoint, SavepointRequest, StopRequest, Stores, Vertex, Watched,
+    CheckpointRequest, EndedBy, EngineError, ErrorKind, Format, JobControl, JobDetail, JobId, JobStatus, JobSummary,
+    LogLine, Result, Savepoint, SavepointRequest, StopRequest, Stores, Vertex, Watched,
 };
 use tokio::sync::watch;
 
@@ -74,6 +74,15 @@ impl Host {
             Place::Here(handle) => Err(not_running(job, &handle.status())),
             Place::Nobody(record) => Err(not_running(job, &written_status(&record, &self.job_dir(job)))),
         }
+    }
+
+    /// The savepoint that a job was stopped with, if that is how it ended.
+    fn stopped(&self, job: &JobId) -> Result<Option<PathBuf>> {
+        let Place::Nobody(record) = self.place(job)? else {
+            return Ok(None);
+        };
+        let stopped = matches!(record.recipe.ended_by, Some(EndedBy::Stopped | EndedBy::Drained));
+        Ok(record.savepoints.last().filter(|_| stopped).cloned())
     }
 
     async fn summary(&self, job: &JobId) -> Result<JobSummary> {
@@ -255,9 +264,16 @@ impl JobControl for Host {
         if let Place::Here(handle) = self.place(job)? {
             return handle.stop(trigger, dir, drain).await;
         }
-        match self.ask_owner(job, Verb::Stop { dir, drain, trigger }).await? {
-            Answer::Saved(savepoint) => Ok(savepoint),
-            _ => Err(unexpected(job)),
+        match self.ask_owner(job, Verb::Stop { dir, drain, trigger }).await {
+            Ok(Answer::Saved(savepoint)) => Ok(savepoint),
+            Ok(_) => Err(unexpected(job)),
+            // A process that waited for nothing but this job ends with it, and may be faster than its answer: what it has
+            // written down says the same.
+            Err(error) if error.kind == ErrorKind::Lost => match self.stopped(job)? {
+                Some(path) => self.inspect(&path.display().to_string()).await,
+                None => Err(error),
+            },
+            Err(error) => Err(error),
         }
     }
 
