@@ -166,10 +166,11 @@ fn password(options: &Options, ui: &Ui) -> Result<Option<String>, Error> {
     }
 }
 
-/// `NAME=VALUE`, or `NAME=@FILE`.
+/// `NAME=@FILE`. A value itself would stand in the process list, for everybody to see.
 fn read_secret((name, value): &(String, String)) -> Result<(String, String), Error> {
     let Some(path) = value.strip_prefix('@') else {
-        return Ok((name.clone(), value.clone()));
+        return Err(Error::usage(format!("--secret {name} needs a file: {name}=@FILE"))
+            .hint("on the command line itself every user of the machine could read it"));
     };
     let mut text = String::new();
     std::fs::File::open(path)

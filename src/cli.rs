@@ -48,7 +48,7 @@ pub struct Options {
     pub json: bool,
     /// Session properties (`-D k=v`).
     pub properties: Vec<(String, String)>,
-    /// Values of secrets (`--secret k=v` or `k=@file`).
+    /// The files that secrets are in (`--secret k=@file`).
     pub secrets: Vec<(String, String)>,
     /// The cluster's REST address.
     pub rest: Option<String>,
@@ -132,9 +132,13 @@ pub fn definition() -> clap::Command {
         )
         .arg(option("user", "USER", "user name").short('n'))
         .arg(
-            option("password", "PASSWORD", "password; asked for if none is given")
-                .short('p')
-                .num_args(0..=1),
+            option(
+                "password",
+                "PASSWORD",
+                "password; asked for if none is given (safer: -w, for a password here stands in the process list)",
+            )
+            .short('p')
+            .num_args(0..=1),
         )
         .arg(
             option("password-file", "FILE", "the file that the password is in")
@@ -147,7 +151,7 @@ pub fn definition() -> clap::Command {
                 .alias("hiveconf")
                 .action(ArgAction::Append),
         )
-        .arg(option("secret", "NAME=VALUE", "the value of a secret, or =@FILE").action(ArgAction::Append))
+        .arg(option("secret", "NAME=@FILE", "the file that a secret is in").action(ArgAction::Append))
         .arg(option("rest", "URL", "the cluster's REST address"))
         .arg(switch("json", "answer in JSON, one object a line").global(true))
         .arg(switch("yes", "yes to what would be asked").short('y').global(true))

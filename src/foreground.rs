@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use skep_engine::{Batch, EngineError, Rows};
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::interrupt::{Interrupts, Signal};
@@ -22,7 +23,8 @@ pub enum End {
     Interrupted(Signal),
 }
 
-/// A renderer that has rows and no company decides its layout after so long, so that an endless query's first row is seen.
+/// No row is held back for longer, neither by a renderer that wants to see more rows nor by a buffer: an endless query's
+/// rows are seen, also when they trickle.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Between so many rows a signal is looked for: a terminal takes its time for a whole batch.
@@ -51,12 +53,12 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows, background: bool) 
     let mut out = session.ui.results();
     renderer.begin(&rows.schema(), rows.is_changelog(), &mut out)?;
     let mut count = 0;
-    // Rows that the renderer may be holding back.
-    let mut waiting = false;
+    // Since when rows are held back.
+    let mut held: Option<Instant> = None;
     let end = loop {
-        match next(rows, &mut session.interrupts, waiting).await {
+        match next(rows, &mut session.interrupts, held.map(|since| since + PATIENCE)).await {
             Next::Batch(batch) => {
-                waiting = true;
+                held.get_or_insert_with(Instant::now);
                 let mut signal = None;
                 for stretch in stretches(&batch) {
                     count += stretch.rows.num_rows() as u64;
@@ -71,10 +73,10 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows, background: bool) 
                     break End::Interrupted(signal);
                 }
             }
-            Next::Quiet => {
+            Next::Due => {
                 renderer.flush(&mut out)?;
                 out.flush()?;
-                waiting = false;
+                held = None;
             }
             Next::End(end) => break end,
         }
@@ -102,20 +104,27 @@ fn stretches(batch: &Batch) -> impl Iterator<Item = Batch> + '_ {
 
 enum Next {
     Batch(Batch),
-    Quiet,
+    Due,
     End(End),
 }
 
-async fn next(rows: &mut dyn Rows, interrupts: &mut Interrupts, waiting: bool) -> Next {
+async fn next(rows: &mut dyn Rows, interrupts: &mut Interrupts, due: Option<Instant>) -> Next {
+    let hold = async {
+        match due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         biased;
         signal = interrupts.next() => Next::End(End::Interrupted(signal)),
+        // Before the rows: those of a fast query never pause.
+        () = hold => Next::Due,
         batch = rows.next() => match batch {
             Ok(Some(batch)) => Next::Batch(batch),
             Ok(None) => Next::End(End::Complete),
             Err(error) => Next::End(End::Failed(error)),
         },
-        () = tokio::time::sleep(PATIENCE), if waiting => Next::Quiet,
     }
 }
 

@@ -192,10 +192,7 @@ pub fn expand(session: &mut Session, text: &str, dialect: &Dialect) -> Result<St
     secrets::resolve(text, dialect, secret, |name| std::env::var(name).ok()).map_err(|missing| {
         let error = Error::failed(format!("{missing}; nothing was submitted"));
         match missing.origin {
-            secrets::Origin::Secret => error.hint(format!(
-                "--secret {0}=@FILE gives it, or --secret {0}=VALUE",
-                missing.name
-            )),
+            secrets::Origin::Secret => error.hint(format!("--secret {}=@FILE gives it", missing.name)),
             secrets::Origin::Environment => error.hint(format!("set the environment variable {}", missing.name)),
         }
     })

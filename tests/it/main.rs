@@ -6,6 +6,7 @@ mod architecture;
 mod commands;
 mod documentation;
 mod exit_codes;
+mod exit_signals;
 mod flink_rest;
 #[cfg(feature = "local")]
 mod formats;

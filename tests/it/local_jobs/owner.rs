@@ -139,7 +139,7 @@ fn a_one_shot_restore_of_an_endless_job_is_stopped_by_sigterm() {
     let world = World::new();
     super::stopped(&world, &counting(1000, 1_000_000), COPY);
     let live = local(&world).with("restore copy --json").start();
-    live.wait_out("RUNNING");
+    live.wait_out("job_id");
     local(&world)
         .with("wait copy --until first-checkpoint")
         .run()

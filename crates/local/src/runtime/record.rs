@@ -12,6 +12,8 @@ use crate::failpoint;
 
 /// The name of the file in a job's directory.
 const NAME: &str = "job.json";
+/// Its name until it is whole.
+pub(super) const UNFINISHED: &str = ".job.json.new";
 /// No record is longer than that.
 const LIMIT: u64 = 16 << 20;
 /// The version that this program writes.
@@ -83,7 +85,7 @@ impl Record {
     /// It could not be written; the old one stands.
     pub(crate) fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(NAME);
-        let new = dir.join(".job.json.new");
+        let new = dir.join(UNFINISHED);
         failpoint::hit("record.before-write");
         let mut bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| EngineError::failed(format!("can't write {}: {error}", path.display())))?;

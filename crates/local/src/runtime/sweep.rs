@@ -11,7 +11,7 @@ use skep_engine::{JobId, LogRing};
 use super::file;
 use super::host::Host;
 use super::lock::{self, OWNER};
-use super::record::Record;
+use super::record::{Record, UNFINISHED};
 use super::sink;
 use super::snapshot;
 
@@ -28,7 +28,7 @@ impl Host {
         let jobs = self.job_ids().unwrap_or_default();
         for job in jobs.iter().filter(|job| self.is_dead(job)) {
             for (path, name) in entries(&self.job_dir(job)) {
-                if name.starts_with(".tmp-chk-") || name.starts_with(".deleted-chk-") {
+                if name.starts_with(".tmp-chk-") || name.starts_with(".deleted-chk-") || name == UNFINISHED {
                     remove(&path, log);
                 }
             }
@@ -86,7 +86,12 @@ fn entries(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 fn remove(path: &Path, log: &LogRing) {
-    match file::remove_all(path) {
+    let removed = if path.is_dir() {
+        file::remove_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    match removed {
         Ok(()) => log.push(format!("removed {}, which was never finished", path.display())),
         Err(error) => log.push(format!("{} could not be removed: {error}", path.display())),
     }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use datafusion::sql::sqlparser::ast::{ObjectName, Query, Visit, Visitor};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Span, Token, Whitespace};
 
 use super::Statement;
@@ -16,9 +17,9 @@ pub(crate) fn absolute(text: &str) -> String {
         Ok(Statement::CreateTable(table)) if table.options.get("connector").is_some_and(|c| c == "filesystem") => {
             option(text)
         }
-        Ok(Statement::CreateView(view)) => relations(&view.query),
-        Ok(Statement::Insert(insert)) => relations(&insert.query),
-        Ok(Statement::Query(query)) => relations(&query),
+        Ok(Statement::CreateView(view)) => relations(text, &view.query),
+        Ok(Statement::Insert(insert)) => relations(text, &insert.query),
+        Ok(Statement::Query(query)) => relations(text, &query),
         _ => Vec::new(),
     };
     paths.sort_by_key(|(_, span)| std::cmp::Reverse(span.start));
@@ -75,16 +76,31 @@ fn is_space(token: &Token) -> bool {
     )
 }
 
-fn relations(query: &Query) -> Vec<(String, Span)> {
+/// The strings that stand as tables, and where: behind `FROM` or `JOIN`. The parser keeps no place of them.
+fn relations(text: &str, query: &Query) -> Vec<(String, Span)> {
     let mut found = Quoted::default();
     // The visitor never breaks off.
     let _: ControlFlow<()> = query.visit(&mut found);
-    found.0
+    let Ok(reader) = Reader::new(text) else {
+        return Vec::new();
+    };
+    let tokens: Vec<_> = reader.tokens().iter().filter(|t| !is_space(&t.token)).collect();
+    let pairs = tokens
+        .windows(2)
+        .filter_map(|two| match (&two[0].token, &two[1].token) {
+            (Token::Word(word), Token::SingleQuotedString(path))
+                if matches!(word.keyword, Keyword::FROM | Keyword::JOIN) && found.0.contains(path) =>
+            {
+                Some((path.clone(), two[1].span))
+            }
+            _ => None,
+        });
+    pairs.collect()
 }
 
 /// Strings that stand as tables.
 #[derive(Default)]
-struct Quoted(Vec<(String, Span)>);
+struct Quoted(Vec<String>);
 
 impl Visitor for Quoted {
     type Break = ();
@@ -94,7 +110,7 @@ impl Visitor for Quoted {
             && let Some(ident) = part.as_ident()
             && ident.quote_style == Some('\'')
         {
-            self.0.push((ident.value.clone(), ident.span));
+            self.0.push(ident.value.clone());
         }
         ControlFlow::Continue(())
     }

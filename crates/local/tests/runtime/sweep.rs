@@ -11,8 +11,8 @@ use crate::flow::{Numbers, Query};
 use crate::world::{World, blackhole, new_id, spec};
 
 impl World {
-    /// Lays down what a job leaves that dies while it writes its seventh part, a checkpoint and a savepoint, and while an
-    /// older checkpoint is deleted.
+    /// Lays down what a job leaves that dies while it writes its seventh part, its record, a checkpoint and a savepoint, and
+    /// while an older checkpoint is deleted.
     fn leave(&self, job: &JobId) -> Vec<PathBuf> {
         let dir = self.host.dir().join("jobs").join(job.to_string());
         let digits = &job.to_string()[..6];
@@ -25,10 +25,12 @@ impl World {
             fs::create_dir_all(directory).unwrap();
             fs::write(directory.join("operator-000.arrow"), "half").unwrap();
         }
+        let record = dir.join(".job.json.new");
+        fs::write(&record, "{").unwrap();
         let part = self.out.join(format!(".part-{}-{job}-7.inprogress", job.short()));
         fs::create_dir_all(&self.out).unwrap();
         fs::write(&part, "1,2\n").unwrap();
-        directories.into_iter().chain([part]).collect()
+        directories.into_iter().chain([record, part]).collect()
     }
 }
 
@@ -68,13 +70,13 @@ async fn what_the_dead_leave_goes_and_what_others_have_stays() {
         .start(spec(world.csv()), Box::new(Numbers::new(Query::Each).to(10)))
         .await
         .unwrap();
-    assert_eq!(there(&of_dead), [false; 4], "{of_dead:?}");
-    assert_eq!(there(&of_living), [true; 4], "{of_living:?}");
-    assert_eq!(there(&of_unknown), [true; 4], "{of_unknown:?}");
+    assert_eq!(there(&of_dead), [false; 5], "{of_dead:?}");
+    assert_eq!(there(&of_living), [true; 5], "{of_living:?}");
+    assert_eq!(there(&of_unknown), [true; 5], "{of_unknown:?}");
     assert_eq!(there(&foreign), [true; 3]);
     let log = other.log(&started.job_id).await.unwrap();
     let removed = log.iter().filter(|line| line.text.starts_with("removed ")).count();
-    assert_eq!(removed, 4, "{log:?}");
+    assert_eq!(removed, 5, "{log:?}");
     world.host.cancel(&living).await.unwrap();
     world.until_ended(&living).await;
 }

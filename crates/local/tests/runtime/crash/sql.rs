@@ -165,6 +165,9 @@ async fn live(statement: &'static Statement, life: Life) {
     if statement.is_watched {
         assert!(!status.state.is_terminal(), "{:?}", status.error);
         result += &contents(&*sql).await;
+        // Not left to the end of the process, which would be a kill like the others.
+        jobs.cancel(&life.job).await.unwrap();
+        life.watch(jobs, |_| false).await;
     } else {
         assert_eq!(status.ended_by, Some(EndedBy::Completed), "{:?}", status.error);
     }
