@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use skep_engine::{Connection, JobControl, Sql, Stores, Target};
+use skep_engine::{Connection, JobControl, Sql, StartedJob, Stores, Target};
 
 use crate::engines::Engines;
 use crate::error::{Error, ExitCode};
@@ -93,6 +93,27 @@ pub fn stores(connection: &Connection) -> Result<Arc<dyn Stores>, Error> {
     connection.stores.clone().ok_or_else(none)
 }
 
+/// Asks the engine about the statements of shells that have ended without hearing what came of them. One that it knows was
+/// accepted. That it does not know one proves nothing: a server forgets, and then it stays unknown.
+async fn settle(connection: Arc<Connection>, ledger: Ledger) {
+    let Some(jobs) = &connection.jobs else { return };
+    // A ledger that can't be read has nothing to settle; the shell has said so already.
+    for record in ledger.orphans(Some(&connection.url)).await.unwrap_or_default() {
+        let job_id = record.job_id();
+        if let Ok(status) = jobs.status(&job_id).await {
+            let name = record.intent.name;
+            let started = StartedJob {
+                job_id,
+                cluster_id: None,
+                name,
+                bounded: false,
+            };
+            ledger.accepted(job_id, started, record.operation_id);
+            ledger.status(job_id, status);
+        }
+    }
+}
+
 /// What a question's answer means for the command that asked.
 ///
 /// # Errors
@@ -157,6 +178,7 @@ impl Session {
         {
             self.ledger.import(&connection.url, &connection.label, recipes);
         }
+        tokio::spawn(settle(Arc::clone(&connection), self.ledger.clone()));
         self.open = Some(Open {
             connection,
             prelude: Vec::new(),

@@ -94,6 +94,7 @@ fn after_a_lost_reply_it_is_unknown_and_nothing_is_submitted_twice() {
     assert!(matches!(held[0].outcome, Outcome::Unknown(_)), "{:?}", held[0]);
 }
 
+#[cfg(feature = "failpoints")]
 #[test]
 fn an_intent_is_written_before_the_engine_hears_of_it() {
     for (point, statements) in [("before", 0), ("after", 1)] {
