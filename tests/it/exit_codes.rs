@@ -459,7 +459,7 @@ fn d4_one_of_several_is_enough() {
     let program = world.scripted().with("-u scripted:");
     program
         .clone()
-        .stdin(format!("{script}!wait --any"))
+        .stdin(format!("{script}!wait %1 %2 --any"))
         .run()
         .expect_code(3);
     program
