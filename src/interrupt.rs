@@ -190,7 +190,9 @@ impl Interrupts {
     pub fn pending(&mut self) -> Option<Signal> {
         let counts = *self.receiver.borrow_and_update();
         let interrupted = counts.interrupt > self.seen.interrupt;
-        self.forget();
+        // Exactly those that were looked at: one that comes meanwhile is for the next look.
+        self.seen = counts;
+        self.note_answered();
         self.ending().or(interrupted.then_some(Signal::Interrupt))
     }
 
