@@ -231,6 +231,26 @@ impl Program {
         }
     }
 
+    /// Runs it until it ends; returns what it wrote to both streams, in the order in which it wrote it.
+    #[cfg(feature = "local")]
+    pub fn run_merged(&self, limit: Duration) -> String {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let mut command = self.command();
+        command
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer);
+        let mut child = command.spawn().unwrap_or_else(|cause| panic!("{self}: {cause}"));
+        // The command holds the pipe open as well.
+        drop(command);
+        let Ok(output) = read_all(reader).recv_timeout(limit) else {
+            child.kill().unwrap();
+            panic!("{self}: still runs after {} s", limit.as_secs());
+        };
+        child.wait().unwrap();
+        output
+    }
+
     /// Runs it in a terminal of 80 columns and 24 rows.
     pub fn pty(&self) -> Pty {
         Pty::spawn(self, 24, 80)

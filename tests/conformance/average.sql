@@ -1,0 +1,18 @@
+-- AVG has the type of its argument; a DECIMAL gets more digits.
+
+CREATE TABLE numbers (id INT, t TINYINT, s SMALLINT, i INT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(10, 2), flag BOOLEAN)
+WITH ('connector' = 'filesystem', 'path' = '${data}/numbers.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT AVG(t) AS t, AVG(s) AS s, AVG(i) AS i, AVG(b) AS b, AVG(f) AS f, AVG(d) AS d, AVG(n) AS n FROM numbers WHERE id <> 4;
+
+SELECT AVG(a) AS m FROM (VALUES (1), (2)) AS t(a);
+
+SELECT AVG(a) AS m FROM (VALUES (-1), (-2)) AS t(a);
+
+SELECT AVG(a) AS m FROM (VALUES (1.0), (2.0), (2.0)) AS t(a);
+
+SELECT AVG(CAST(a AS DOUBLE)) AS m FROM (VALUES (1), (2)) AS t(a);
+
+SELECT flag, AVG(n) AS n, AVG(i) AS i FROM numbers WHERE id <> 4 GROUP BY flag;
+
+SELECT AVG(CAST(a AS DECIMAL(20, 10))) AS m FROM (VALUES (1), (2), (4)) AS t(a);

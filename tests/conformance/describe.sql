@@ -1,0 +1,29 @@
+-- DESCRIBE and SHOW CREATE TABLE.
+
+CREATE TABLE t (
+  id BIGINT NOT NULL,
+  name STRING COMMENT 'who',
+  price DECIMAL(10, 2),
+  ts TIMESTAMP(3),
+  cost AS price * 2,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND,
+  PRIMARY KEY (id) NOT ENFORCED
+) COMMENT 'things' WITH ('connector' = 'blackhole');
+
+DESCRIBE t;
+
+DESC t;
+
+SHOW CREATE TABLE t;
+
+SHOW COLUMNS FROM t;
+
+CREATE TABLE types (a BOOLEAN, b TINYINT, c SMALLINT, d INT, e BIGINT, f FLOAT, g DOUBLE, h DECIMAL(5, 1), i CHAR(3), j VARCHAR(5), k STRING, l BYTES, m DATE, n TIME, o TIMESTAMP, p TIMESTAMP(3), q TIMESTAMP_LTZ(3), r ARRAY<INT>) WITH ('connector' = 'blackhole');
+
+DESCRIBE types;
+
+CREATE VIEW v AS SELECT id, name, price * 2 AS twice FROM t;
+
+DESCRIBE v;
+
+SHOW CREATE VIEW v;

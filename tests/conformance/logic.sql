@@ -1,0 +1,11 @@
+-- Logic with three values.
+
+SELECT a, b, a AND b AS conjunction, a OR b AS disjunction, NOT a AS negation
+FROM (VALUES (TRUE, TRUE), (TRUE, FALSE), (FALSE, FALSE), (TRUE, CAST(NULL AS BOOLEAN)), (FALSE, CAST(NULL AS BOOLEAN)), (CAST(NULL AS BOOLEAN), CAST(NULL AS BOOLEAN))) AS t(a, b);
+
+SELECT a, a IS TRUE AS t, a IS NOT TRUE AS nt, a IS FALSE AS f, a IS UNKNOWN AS u, a IS NULL AS n
+FROM (VALUES (TRUE), (FALSE), (CAST(NULL AS BOOLEAN))) AS t(a);
+
+SELECT a FROM (VALUES (1), (2), (CAST(NULL AS INT))) AS t(a) WHERE a > 1 OR a IS NULL;
+
+SELECT a FROM (VALUES (1), (2), (CAST(NULL AS INT))) AS t(a) WHERE NOT (a > 1);

@@ -1,0 +1,17 @@
+-- Functions over numbers.
+
+SELECT SQRT(4) AS a, SQRT(2e0) AS b, POWER(2, 10) AS c, POWER(2, 0.5) AS d, EXP(0) AS e;
+
+SELECT LN(1) AS a, LOG10(100) AS b, LOG2(8) AS c, LOG(10, 100) AS d, LOG(1e0) AS e;
+
+SELECT SIN(0) AS a, COS(0) AS b, TAN(0) AS c, ASIN(0) AS d, ACOS(1) AS e, ATAN(0) AS f, ATAN2(0, 1) AS g;
+
+SELECT DEGREES(0) AS a, RADIANS(0) AS b, COT(1e0) AS c;
+
+SELECT PI() AS a, E() AS b;
+
+SELECT SQRT(-1e0) AS a, LN(0e0) AS b;
+
+SELECT ABS(-5) AS a, ABS(-5.5) AS b, SIGN(-5) AS c, SIGN(0.5) AS d;
+
+SELECT SQRT(CAST(NULL AS INT)) AS a, POWER(2, CAST(NULL AS INT)) AS b;

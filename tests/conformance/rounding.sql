@@ -1,0 +1,18 @@
+-- ROUND, CEIL, FLOOR and TRUNCATE.
+
+CREATE TABLE numbers (id INT, t TINYINT, s SMALLINT, i INT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(10, 2), flag BOOLEAN)
+WITH ('connector' = 'filesystem', 'path' = '${data}/numbers.csv', 'format' = 'csv', 'csv.null-literal' = '');
+
+SELECT ROUND(2.5) AS a, ROUND(-2.5) AS b, ROUND(2.345, 2) AS c, ROUND(2.344, 2) AS d;
+
+SELECT ROUND(CAST(2.5 AS DOUBLE)) AS a, ROUND(CAST(-2.5 AS DOUBLE)) AS b, ROUND(CAST(2.345 AS DOUBLE), 2) AS c;
+
+SELECT ROUND(25, -1) AS a, ROUND(1234, -2) AS b, ROUND(7) AS c, ROUND(125.5, -1) AS d;
+
+SELECT CEIL(1.2) AS a, CEIL(-1.2) AS b, FLOOR(1.8) AS c, FLOOR(-1.2) AS d, CEILING(1.5) AS e;
+
+SELECT CEIL(CAST(1.2 AS DOUBLE)) AS a, FLOOR(CAST(-1.2 AS DOUBLE)) AS b, CEIL(3) AS c, FLOOR(3) AS d;
+
+SELECT TRUNCATE(12.345, 1) AS a, TRUNCATE(CAST(-12.345 AS DOUBLE), 2) AS b, TRUNCATE(12.345) AS c;
+
+SELECT ROUND(n, 1) AS a, CEIL(n) AS b, FLOOR(n) AS c, ROUND(i, 1) AS d, ROUND(f, 1) AS e FROM numbers WHERE id = 2;

@@ -1,0 +1,49 @@
+-- SHOW.
+
+SHOW CATALOGS;
+
+SHOW CURRENT CATALOG;
+
+SHOW DATABASES;
+
+SHOW CURRENT DATABASE;
+
+CREATE DATABASE shop;
+
+USE shop;
+
+SHOW CURRENT DATABASE;
+
+CREATE TABLE a (x INT) WITH ('connector' = 'blackhole');
+
+CREATE TABLE b (x INT) WITH ('connector' = 'blackhole');
+
+SHOW TABLES;
+
+SHOW TABLES LIKE 'a%';
+
+CREATE TABLE a (x INT) WITH ('connector' = 'blackhole');
+
+CREATE TABLE IF NOT EXISTS a (y INT) WITH ('connector' = 'blackhole');
+
+DROP TABLE b;
+
+SHOW TABLES;
+
+DROP TABLE b;
+
+DROP TABLE IF EXISTS b;
+
+USE default_database;
+
+SHOW TABLES FROM shop;
+
+DROP DATABASE shop;
+
+DROP DATABASE shop CASCADE;
+
+SHOW DATABASES;
+
+USE nowhere;
+
+SHOW CREATE TABLE nowhere;
