@@ -1,17 +1,35 @@
 -- From text and numbers to dates and times.
 
 SELECT TO_TIMESTAMP('2024-02-29 12:34:56') AS a, TO_DATE('2024-02-29') AS b;
+--: a TIMESTAMP(3), b DATE
+--> ["2024-02-29 12:34:56.000", "2024-02-29"]
 
 SELECT TO_TIMESTAMP('29.02.2024 12:34', 'dd.MM.yyyy HH:mm') AS a, TO_DATE('29/02/2024', 'dd/MM/yyyy') AS b;
+--: a TIMESTAMP(3), b DATE
+--> ["2024-02-29 12:34:00.000", "2024-02-29"]
 
 SELECT TO_TIMESTAMP('2024-02-29 12:34:56.789', 'yyyy-MM-dd HH:mm:ss.SSS') AS a;
+--: a TIMESTAMP(3)
+--> ["2024-02-29 12:34:56.789"]
 
 SELECT TO_TIMESTAMP('nonsense') AS a;
+--: a TIMESTAMP(3)
+--> [null]
 
 SELECT TO_DATE('nonsense') AS a;
+--: a DATE
+--> [null]
 
 SELECT TO_TIMESTAMP_LTZ(1709210096000, 3) AS a, TO_TIMESTAMP_LTZ(1709210096, 0) AS b;
+--: a TIMESTAMP_LTZ(3), b TIMESTAMP_LTZ(3)
+--> ["2024-02-29 12:34:56.000Z", "2024-02-29 12:34:56.000Z"]
 
 SELECT TO_TIMESTAMP(CAST(NULL AS STRING)) AS a;
+--: a TIMESTAMP(3)
+--> [null]
 
 SELECT TO_TIMESTAMP(s) AS a FROM (VALUES ('2024-02-29 12:34:56'), ('2024-02-29'), ('x')) AS t(s);
+--: a TIMESTAMP(3)
+--> ["2024-02-29 00:00:00.000"]
+--> ["2024-02-29 12:34:56.000"]
+--> [null]
