@@ -18,9 +18,10 @@ SELECT CAST('2024-02-30' AS DATE) AS a;
 SELECT CAST('yesterday' AS TIMESTAMP(3)) AS a;
 --! java.time.format.DateTimeParseException: Text 'yesterday' could not be parsed at index 0
 
-SELECT CAST('x' AS DECIMAL(5, 2)) AS a;
+SELECT CAST(s AS DECIMAL(5, 2)) AS a FROM (VALUES ('1'), ('2x')) AS t(s);
 --: a DECIMAL(5, 2) NOT NULL
---> [0.00]
+--> [1.00]
+--> [2.00]
 
 SELECT CAST('99999999999' AS INT) AS a;
 --! java.lang.NumberFormatException: For input string: '99999999999'. Overflow

@@ -1,16 +1,24 @@
 -- The csv format.
 
-CREATE TABLE raw (a STRING, b STRING, c STRING, d STRING) WITH ('connector' = 'filesystem', 'path' = '${data}/orders.csv', 'format' = 'csv');
---! org.apache.flink.sql.parser.impl.ParseException: Encountered "raw" at line 1, column 14
+CREATE TABLE plain_text (a STRING, b STRING, c STRING, d STRING) WITH ('connector' = 'filesystem', 'path' = '${data}/orders.csv', 'format' = 'csv');
 
-SELECT a, b, c FROM raw;
---! org.apache.flink.sql.parser.impl.ParseException: Encountered "raw" at line 1, column 21
+SELECT a, b, c FROM plain_text;
+--: a STRING, b STRING, c STRING
+--> ["1", "ann", "10.00"]
+--> ["2", "bob", "20.50"]
+--> ["3", "ann", "5.25"]
+--> ["4", "", "7.00"]
+--> ["5", "cat", ""]
+--> ["6", "bob", "20.50"]
+--> ["7", "ann", "0.25"]
 
-SELECT a FROM raw WHERE b = '';
---! org.apache.flink.sql.parser.impl.ParseException: Encountered "raw" at line 1, column 15
+SELECT a FROM plain_text WHERE b = '';
+--: a STRING
+--> ["4"]
 
-SELECT COUNT(b) AS n FROM raw;
---! org.apache.flink.sql.parser.impl.ParseException: Encountered "raw" at line 1, column 27
+SELECT COUNT(b) AS n FROM plain_text;
+--: n BIGINT NOT NULL
+--> [7]
 
 CREATE TABLE nulls (a INT, b STRING, c DECIMAL(10, 2), d TIMESTAMP(3)) WITH ('connector' = 'filesystem', 'path' = '${data}/orders.csv', 'format' = 'csv', 'csv.null-literal' = '');
 

@@ -12,14 +12,16 @@ SELECT CAST(12.5 AS INT) AS a, CAST(-12.5 AS INT) AS b, CAST(12.99 AS BIGINT) AS
 --: a INT NOT NULL, b INT NOT NULL, c BIGINT NOT NULL, d DOUBLE NOT NULL
 --> [12, -12, 12, 1.5]
 
-SELECT CAST(12345.6 AS DECIMAL(4, 1)) AS a;
+SELECT CAST(n AS DECIMAL(4, 1)) AS a FROM (VALUES (12345.6), (CAST(1 AS DECIMAL(6, 1)))) AS t(n);
 --! org.apache.flink.table.runtime.operators.sink.constraint.EnforcerException: Column 'a' is NOT NULL, however, a null value is being written into it. You can set 
 
-SELECT CAST('12345.6' AS DECIMAL(4, 1)) AS a;
+SELECT CAST(s AS DECIMAL(4, 1)) AS a FROM (VALUES ('12345.6'), ('1')) AS t(s);
 --! java.lang.NumberFormatException: For input string: '12345.6'. Overflow
 
-SELECT CAST(12345 AS DECIMAL(4, 1)) AS a;
---! org.apache.flink.table.runtime.operators.sink.constraint.EnforcerException: Column 'a' is NOT NULL, however, a null value is being written into it. You can set 
+SELECT CAST(n AS DECIMAL(4, 1)) AS a FROM (VALUES (12345), (CAST(NULL AS INT))) AS t(n);
+--: a DECIMAL(4, 1)
+--> [null]
+--> [null]
 
 SELECT CAST(12.50 AS STRING) AS a, CAST(CAST(1 AS DECIMAL(5, 2)) AS STRING) AS b, CAST(0.000001 AS STRING) AS c;
 --: a STRING NOT NULL, b STRING NOT NULL, c STRING NOT NULL

@@ -24,12 +24,34 @@ SELECT CAST(1 AS DOUBLE) / 3 AS a, CAST(1 AS FLOAT) / 3 AS b, 1e0 + 1 AS c, 1.5 
 --: a DOUBLE NOT NULL, b FLOAT NOT NULL, c DOUBLE NOT NULL, d DOUBLE NOT NULL
 --> [0.3333333333333333, 0.3333333, 2.0, 2.5]
 
-SELECT CAST('NaN' AS DOUBLE) AS a, CAST('Infinity' AS DOUBLE) AS b, CAST('-Infinity' AS FLOAT) AS c;
---! java.lang.NumberFormatException: Infinite or NaN
+SELECT CAST('NaN' AS DOUBLE) AS a;
+--: a DOUBLE NOT NULL
+--> ["NaN"]
 
-SELECT 0.1e0 + 0.2e0 AS a, CAST(0.1 AS FLOAT) AS b, CAST(CAST(0.1 AS FLOAT) AS DOUBLE) AS c;
---: a DOUBLE NOT NULL, b FLOAT NOT NULL, c DOUBLE NOT NULL
---> [0.30000000000000004, 0.1, 0.1]
+SELECT CAST('Infinity' AS DOUBLE) AS a;
+--: a DOUBLE NOT NULL
+--> ["Infinity"]
+
+SELECT s, CAST(s AS DOUBLE) AS d, CAST(s AS FLOAT) AS f FROM (VALUES ('NaN'), ('Infinity'), ('-Infinity'), ('-0')) AS t(s);
+--: s VARCHAR(9) NOT NULL, d DOUBLE NOT NULL, f FLOAT NOT NULL
+--> ["-0", -0.0, -0.0]
+--> ["-Infinity", "-Infinity", "-Infinity"]
+--> ["Infinity", "Infinity", "Infinity"]
+--> ["NaN", "NaN", "NaN"]
+
+SELECT d + f AS a, d * f AS b, f * d AS c FROM numbers WHERE id < 3;
+--: a DOUBLE, b DOUBLE, c FLOAT
+--> [-0.4, -0.05, -0.05]
+--> [3.75, 3.375, 3.375]
+
+SELECT CAST(f AS DOUBLE) AS a FROM numbers WHERE id < 3;
+--: a DOUBLE
+--> [-0.5]
+--> [1.5]
+
+SELECT 0.1e0 + 0.2e0 AS a, CAST(0.1 AS FLOAT) AS b;
+--: a DOUBLE NOT NULL, b FLOAT NOT NULL
+--> [0.30000000000000004, 0.1]
 
 SELECT f + i AS a, f + b AS b, d + n AS c, f + n AS e FROM numbers WHERE id = 1;
 --: a FLOAT, b FLOAT, c DOUBLE, e DOUBLE

@@ -27,7 +27,7 @@ SELECT ID FROM orders;
 --! org.apache.calcite.sql.validate.SqlValidatorException: Column 'ID' not found in any table; did you mean 'id'?
 
 SELECT id AS `a name`, id AS Id FROM orders WHERE id = 1;
---: a name INT, Id INT
+--: `a name` INT, Id INT
 --> [1, 1]
 
 SELECT * FROM (SELECT id, 1 FROM orders WHERE id = 1) AS t;

@@ -14,8 +14,15 @@ SELECT id, customer, ROW_NUMBER() OVER (PARTITION BY customer ORDER BY id) AS n 
 --> [6, "bob", 2]
 --> [7, "ann", 3]
 
-SELECT id, SUM(amount) OVER (ORDER BY id) AS running FROM orders;
---! org.apache.flink.sql.parser.impl.ParseException: Encountered "running" at line 1, column 46
+SELECT id, SUM(amount) OVER (ORDER BY id) AS total FROM orders;
+--: id INT, total DECIMAL(38, 2)
+--> [1, 10.00]
+--> [2, 30.50]
+--> [3, 35.75]
+--> [4, 42.75]
+--> [5, 42.75]
+--> [6, 63.25]
+--> [7, 63.50]
 
 SELECT id, RANK() OVER (ORDER BY amount) AS r, DENSE_RANK() OVER (ORDER BY amount) AS d FROM orders;
 --: id INT, r BIGINT NOT NULL, d BIGINT NOT NULL

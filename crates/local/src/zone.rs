@@ -21,6 +21,14 @@ impl Zone {
             Self::Named(zone) => zone.clone(),
         }
     }
+
+    /// Its name; the system's is not asked for.
+    pub(crate) fn name(&self) -> Option<String> {
+        match self {
+            Self::System => None,
+            Self::Named(zone) => zone.iana_name().map(str::to_owned),
+        }
+    }
 }
 
 impl Hash for Zone {

@@ -153,7 +153,13 @@ impl Expected {
                 None | Some(Outcome::Done) => {}
                 Some(Outcome::Failed(message)) => writeln!(out, "{head}! {message}").unwrap(),
                 Some(Outcome::Rows { columns, rows }) => {
-                    let columns: Vec<String> = columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+                    let columns: Vec<String> = columns
+                        .iter()
+                        .map(|(name, kind)| match name.contains([' ', ',', '`']) {
+                            true => format!("`{name}` {kind}"),
+                            false => format!("{name} {kind}"),
+                        })
+                        .collect();
                     writeln!(out, "{head}: {}", columns.join(", ")).unwrap();
                     for row in rows {
                         writeln!(out, "{head}> [{}]", row.join(", ")).unwrap();
@@ -187,7 +193,7 @@ fn split_columns(text: &str) -> Vec<(String, String)> {
             None => part.find(' ').unwrap_or(part.len()),
         };
         let (name, kind) = part.split_at(end);
-        (name.to_owned(), kind.trim().to_owned())
+        (name.trim_matches('`').to_owned(), kind.trim().to_owned())
     };
     parts.iter().filter(|part| !part.trim().is_empty()).map(column).collect()
 }

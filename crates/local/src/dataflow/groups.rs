@@ -29,8 +29,6 @@ pub(super) struct Groups {
     /// Scratch: each group's number in the micro-batch, or [`usize::MAX`].
     local: Vec<usize>,
     ids: Vec<usize>,
-    /// Whether any result has been given.
-    touched: bool,
 }
 
 /// What a micro-batch changed: the groups that it touched, and their results before and after.
@@ -51,7 +49,6 @@ impl Groups {
             stored: 0,
             local: Vec::new(),
             ids: Vec::new(),
-            touched: false,
         })
     }
 
@@ -141,7 +138,6 @@ impl Groups {
         };
         let new = aggregation.output_rows(new, count)?;
         self.store(aggregation, state, groups)?;
-        self.touched |= count > 0;
         Ok(Changes { old, new })
     }
 
@@ -207,19 +203,9 @@ impl Groups {
                     "the saved state of the aggregation has a group twice",
                 ));
             }
-            self.touched = true;
             self.store(aggregation, table.columns().to_vec(), &ids)?;
         }
         Ok(())
-    }
-
-    /// The one result of a query without keys that has seen no row.
-    pub(super) fn result_of_nothing(&mut self, aggregation: &Aggregation) -> Result<Option<RecordBatch>> {
-        if self.touched || aggregation.keys() > 0 {
-            return Ok(None);
-        }
-        self.touched = true;
-        aggregation.result_of_nothing().map(Some)
     }
 }
 

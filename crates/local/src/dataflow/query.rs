@@ -176,12 +176,8 @@ impl Query {
                     };
                     output.extend(upper.inserts(pane.finish(aggregation)?)?);
                 }
-                Grouping::Changes(groups) => {
-                    if let Some(result) = groups.result_of_nothing(aggregation)? {
-                        output.extend(upper.inserts(result)?);
-                    }
-                }
-                Grouping::Windows(_) => {}
+                // As in Flink nothing comes of no rows.
+                Grouping::Changes(_) | Grouping::Windows(_) => {}
             }
         }
         self.finished = true;

@@ -77,7 +77,7 @@ impl Clock {
             Reading::Instant => ScalarValue::TimestampMillisecond(Some(now.as_millisecond()), Some("UTC".into())),
             Reading::Local => ScalarValue::TimestampMillisecond(Some(milliseconds), None),
             Reading::Date => ScalarValue::Date32(i32::try_from(milliseconds.div_euclid(day)).ok()),
-            Reading::Time => ScalarValue::Time32Millisecond(i32::try_from(milliseconds.rem_euclid(day)).ok()),
+            Reading::Time => ScalarValue::Time32Second(i32::try_from(milliseconds.rem_euclid(day) / 1000).ok()),
             Reading::Seconds => ScalarValue::Int64(Some(now.as_second())),
         }
     }
@@ -101,7 +101,7 @@ impl ScalarUDFImpl for Clock {
             Reading::Instant => DataType::Timestamp(TimeUnit::Millisecond, Some(Arc::from("UTC"))),
             Reading::Local => DataType::Timestamp(TimeUnit::Millisecond, None),
             Reading::Date => DataType::Date32,
-            Reading::Time => DataType::Time32(TimeUnit::Millisecond),
+            Reading::Time => DataType::Time32(TimeUnit::Second),
             Reading::Seconds => DataType::Int64,
         })
     }

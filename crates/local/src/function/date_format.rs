@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, AsArray, StringBuilder};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampNanosecondType};
+use datafusion::arrow::datatypes::{DataType, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime, Time};
+
+use super::time::civil;
 
 /// The function.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -35,7 +37,7 @@ impl ScalarUDFImpl for DateFormat {
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         match types {
             // Whatever it is, it is read as a timestamp without a zone: text too, as in Flink.
-            [_, _] => Ok(vec![DataType::Timestamp(TimeUnit::Nanosecond, None), DataType::Utf8]),
+            [_, _] => Ok(vec![DataType::Timestamp(TimeUnit::Microsecond, None), DataType::Utf8]),
             _ => plan_err!("DATE_FORMAT takes a timestamp and a pattern"),
         }
     }
@@ -50,8 +52,8 @@ impl ScalarUDFImpl for DateFormat {
         let [times, patterns] = <[ColumnarValue; 2]>::try_from(args.args)
             .map_err(|_| exec_datafusion_err!("DATE_FORMAT takes a timestamp and a pattern"))?;
         let times = times.into_array(rows)?;
-        let times = cast(&times, &DataType::Timestamp(TimeUnit::Nanosecond, None))?;
-        let times = times.as_primitive::<TimestampNanosecondType>();
+        let times = cast(&times, &DataType::Timestamp(TimeUnit::Microsecond, None))?;
+        let times = times.as_primitive::<TimestampMicrosecondType>();
         let patterns = patterns.into_array(rows)?;
         let patterns = patterns.as_string::<i32>();
         let mut out = StringBuilder::new();
@@ -67,7 +69,7 @@ impl ScalarUDFImpl for DateFormat {
                 compiled = Some((text, pattern));
             }
             if let Some((_, pattern)) = &compiled {
-                out.append_value(pattern.format(civil(times.value(row))?));
+                out.append_value(pattern.format(civil(times.value(row), TimeUnit::Microsecond)?));
             }
         }
         let text = out.finish();
@@ -77,13 +79,6 @@ impl ScalarUDFImpl for DateFormat {
             ColumnarValue::Array(Arc::new(text))
         })
     }
-}
-
-/// The civil time that a number of nanoseconds since 1970 stands for.
-pub(super) fn civil(nanoseconds: i64) -> Result<DateTime> {
-    jiff::Timestamp::from_nanosecond(i128::from(nanoseconds))
-        .map(|instant| instant.to_zoned(jiff::tz::TimeZone::UTC).datetime())
-        .map_err(|e| exec_datafusion_err!("{e}"))
 }
 
 /// A part of a pattern.
@@ -96,7 +91,7 @@ enum Part {
 
 /// A pattern that has been read.
 #[derive(Debug)]
-struct Pattern(Vec<Part>);
+pub(super) struct Pattern(Vec<Part>);
 
 /// The letters that are understood.
 const LETTERS: &str = "yuMdHhKkmsSaED";
@@ -126,7 +121,11 @@ const DAYS: [&str; 7] = [
 ];
 
 impl Pattern {
-    fn new(text: &str) -> Result<Self, String> {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// A sentence that says what has no meaning in it.
+    pub(super) fn new(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut chars = text.chars().peekable();
         while let Some(ch) = chars.next() {
@@ -166,7 +165,25 @@ impl Pattern {
         Ok(Self(parts))
     }
 
-    fn format(&self, time: DateTime) -> String {
+    /// The time that the text stands for; `None` if it does not fit the pattern, or is no time.
+    pub(super) fn parse(&self, text: &str) -> Option<DateTime> {
+        let mut read = Read::default();
+        let mut rest = text;
+        for (at, part) in self.0.iter().enumerate() {
+            match part {
+                Part::Text(wanted) => rest = rest.strip_prefix(wanted.as_str())?,
+                Part::Field(letter, count) => {
+                    // Digits that follow one another belong to fields of their own width.
+                    let adjacent = matches!(self.0.get(at + 1), Some(Part::Field(..)));
+                    rest = read.take(*letter, *count, adjacent, rest)?;
+                }
+            }
+        }
+        if rest.is_empty() { read.time() } else { None }
+    }
+
+    /// The time as text.
+    pub(super) fn format(&self, time: DateTime) -> String {
         let mut out = String::new();
         for part in &self.0 {
             match part {
@@ -175,6 +192,89 @@ impl Pattern {
             }
         }
         out
+    }
+}
+
+/// What a pattern has read so far.
+struct Read {
+    year: i16,
+    month: i8,
+    day: i8,
+    hour: i8,
+    minute: i8,
+    second: i8,
+    nanosecond: i32,
+    afternoon: Option<bool>,
+}
+
+impl Default for Read {
+    fn default() -> Self {
+        Self {
+            year: 1970,
+            month: 1,
+            day: 1,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            nanosecond: 0,
+            afternoon: None,
+        }
+    }
+}
+
+impl Read {
+    /// Reads one field from the beginning of the text and returns what follows.
+    fn take<'a>(&mut self, letter: char, count: usize, adjacent: bool, text: &'a str) -> Option<&'a str> {
+        if letter == 'a' {
+            let (half, rest) = text.split_at_checked(2)?;
+            self.afternoon = Some(match half.to_ascii_uppercase().as_str() {
+                "AM" => false,
+                "PM" => true,
+                _ => return None,
+            });
+            return Some(rest);
+        }
+        if letter == 'M' && count >= 3 {
+            let (at, name) = MONTHS.iter().enumerate().find_map(|(at, name)| {
+                let name = if count == 3 { &name[..3] } else { *name };
+                text.starts_with(name).then_some((at, name))
+            })?;
+            self.month = i8::try_from(at + 1).ok()?;
+            return text.strip_prefix(name);
+        }
+        let most = match (letter, adjacent) {
+            ('S', _) | (_, true) => count,
+            ('y' | 'u', false) if count != 2 => 4,
+            ('D', false) => 3,
+            _ => 2,
+        };
+        let digits = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
+        if digits == 0 || digits < count.min(most) {
+            return None;
+        }
+        let (number, rest) = text.split_at(digits);
+        let small = || number.parse::<i8>().ok();
+        match letter {
+            'y' | 'u' if count == 2 => self.year = 2000 + number.parse::<i16>().ok()?,
+            'y' | 'u' => self.year = number.parse().ok()?,
+            'M' => self.month = small()?,
+            'd' => self.day = small()?,
+            'H' => self.hour = small()?,
+            'h' | 'K' => self.hour = small()? % 12,
+            'k' => self.hour = small()? % 24,
+            'm' => self.minute = small()?,
+            's' => self.second = small()?,
+            'S' => self.nanosecond = format!("{number:0<9}").parse().ok()?,
+            _ => return None,
+        }
+        Some(rest)
+    }
+
+    fn time(&self) -> Option<DateTime> {
+        let hour = if self.afternoon == Some(true) { self.hour + 12 } else { self.hour };
+        let date = Date::new(self.year, self.month, self.day).ok()?;
+        let time = Time::new(hour, self.minute, self.second, self.nanosecond).ok()?;
+        Some(date.to_datetime(time))
     }
 }
 
@@ -232,6 +332,18 @@ mod tests {
             ("yyyyMMdd'T'HH''", "20130105T14'"),
         ] {
             assert_eq!(Pattern::new(pattern).unwrap().format(time), expected, "{pattern}");
+        }
+        for (pattern, text, expected) in [
+            ("dd.MM.yyyy HH:mm", "29.02.2024 12:34", Some("2024-02-29T12:34:00")),
+            ("yyyyMMddHHmmss", "20240229123456", Some("2024-02-29T12:34:56")),
+            ("yyyy-MM-dd HH:mm:ss.SSS", "2024-02-29 12:34:56.789", Some("2024-02-29T12:34:56.789")),
+            ("h:m a, d MMM yy", "2:07 PM, 5 Jan 13", Some("2013-01-05T14:07:00")),
+            ("yyyy-MM-dd", "2024-02-30", None),
+            ("yyyy-MM-dd", "2024-02-29 12:34", None),
+            ("yyyy-MM-dd", "", None),
+        ] {
+            let read = Pattern::new(pattern).unwrap().parse(text);
+            assert_eq!(read.map(|time| time.to_string()).as_deref(), expected, "{pattern}");
         }
         assert!(Pattern::new("yyyy-QQ").is_err());
         assert!(Pattern::new("'open").is_err());

@@ -4,8 +4,14 @@ mod average;
 mod cast;
 mod clock;
 mod date_format;
+mod number;
+mod operator;
+mod regular;
 mod required;
+mod row;
+mod sum;
 mod text;
+mod time;
 
 use std::sync::Arc;
 
@@ -15,7 +21,9 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use cast::FlinkCasts;
 use clock::Clock;
+pub(crate) use operator::FlinkOperators;
 pub(crate) use required::not_null;
+use row::RowFunction;
 
 use crate::plan::Mode;
 use crate::zone::Zone;
@@ -28,8 +36,27 @@ pub(crate) fn register(state: &mut SessionState) {
     ] {
         add(state, function);
     }
-    // Registering an aggregate only fails in registries that can't be changed; this one can.
-    let _ = state.register_udaf(Arc::new(AggregateUDF::from(average::Average::default())));
+    let tables = text::FUNCTIONS
+        .iter()
+        .chain(&regular::FUNCTIONS)
+        .chain(&time::FUNCTIONS)
+        .chain(&number::FUNCTIONS);
+    for spec in tables {
+        add(state, ScalarUDF::from(RowFunction::new(spec)));
+    }
+    for function in time::Shifted::all() {
+        add(state, ScalarUDF::from(function));
+    }
+    for function in number::Rounding::all() {
+        add(state, ScalarUDF::from(function));
+    }
+    for function in [
+        AggregateUDF::from(average::Average::default()),
+        AggregateUDF::from(sum::FlinkSum::default()),
+    ] {
+        // Registering only fails in registries that can't be changed; this one can.
+        let _ = state.register_udaf(Arc::new(function));
+    }
 }
 
 /// Registers the functions that tell the time: one instant for a whole batch query, the time of each row in a stream.

@@ -9,7 +9,7 @@ use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{TableFunctionArgs, TableProvider};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DFSchema, DataFusionError, TableReference};
+use datafusion::common::{DFSchema, DataFusionError, ScalarValue, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::Expr;
@@ -62,16 +62,16 @@ impl Planner {
     /// It names what is not there, or its types do not fit.
     pub fn plan(&self, mut query: Box<Query>, mode: Mode) -> Result<Planned> {
         let state = session_state(mode, &self.zone);
-        let paths = names::prepare(&mut query);
         let scope = Scope {
             planner: self,
             state: &state,
             catalog: self.catalog.current.clone(),
             database: self.catalog.database.clone(),
-            paths,
+            paths: BTreeSet::new(),
             tables: RefCell::default(),
             depth: 0,
         };
+        let scope = scope.prepared(&mut query);
         let plan = scope.plan(query).rejected()?;
         let tables = scope.tables.into_inner();
         let plan = state
@@ -104,6 +104,31 @@ struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// Puts a query right, and takes in the paths that stand in it.
+    fn prepared(mut self, query: &mut Query) -> Self {
+        self.paths = names::prepare(query, &|query| self.width(query));
+        self
+    }
+
+    /// How many columns a query has that has not been put right; `None` if it can't be planned by itself.
+    fn width(&self, mut query: Query) -> Option<usize> {
+        let scope = Scope {
+            planner: self.planner,
+            state: self.state,
+            catalog: self.catalog.clone(),
+            database: self.database.clone(),
+            paths: BTreeSet::new(),
+            tables: RefCell::default(),
+            depth: self.depth + 1,
+        };
+        if scope.depth >= VIEW_DEPTH {
+            return None;
+        }
+        let scope = scope.prepared(&mut query);
+        let plan = scope.plan(Box::new(query)).ok()?;
+        Some(plan.schema().fields().len())
+    }
+
     fn plan(&self, query: Box<Query>) -> datafusion::common::Result<LogicalPlan> {
         SqlToRel::new(self).sql_statement_to_plan(SqlStatement::Query(query))
     }
@@ -160,10 +185,11 @@ impl Scope<'_> {
             state: self.state,
             catalog: view.catalog.clone(),
             database: view.database.clone(),
-            paths: names::prepare(&mut query),
+            paths: BTreeSet::new(),
             tables: RefCell::new(self.tables.take()),
             depth: self.depth + 1,
         };
+        let inner = inner.prepared(&mut query);
         let plan = inner.plan(query).rejected();
         self.tables.replace(inner.tables.into_inner());
         let plan = rename(plan?, &view.columns)?;
@@ -228,6 +254,13 @@ impl ContextProvider for Scope<'_> {
         let args = args
             .into_iter()
             .map(|arg| simplifier.coerce(arg, &schema).and_then(|e| simplifier.simplify(e)))
+            // An INT is a BIGINT to them.
+            .map(|arg| match arg? {
+                Expr::Literal(ScalarValue::Int32(value), metadata) => {
+                    Ok(Expr::Literal(ScalarValue::Int64(value.map(i64::from)), metadata))
+                }
+                other => Ok(other),
+            })
             .collect::<datafusion::common::Result<Vec<_>>>()?;
         let provider = function.create_table_provider_with_args(TableFunctionArgs::new(&args, self.state))?;
         Ok(provider_as_source(provider))

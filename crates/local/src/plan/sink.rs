@@ -114,15 +114,25 @@ fn names(fields: &[Arc<Field>]) -> String {
     names.join(", ")
 }
 
-/// Whether a value is taken without a CAST: the same family of types, as in Flink. A number that does not fit fails
-/// the job.
+/// Whether a number is taken without a CAST: where Flink's `LogicalTypeCasts` says that it is implicit.
+fn widens(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (from, to) if from.is_integer() && to.is_integer() => from.primitive_width() <= to.primitive_width(),
+        (_, DataType::Decimal128(..) | DataType::Float64) => true,
+        (from, DataType::Float32) => from != &DataType::Float64,
+        _ => false,
+    }
+}
+
+/// Whether a value is taken without a CAST: the same family of types, as in Flink. What has too many digits for a DECIMAL
+/// is NULL.
 fn assignable(from: &DataType, to: &DataType) -> bool {
     let text = |t: &DataType| matches!(t, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
     let bytes = |t: &DataType| matches!(t, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
     match (from, to) {
         (DataType::Null, _) => true,
         (from, to) if from == to => true,
-        (from, to) if from.is_numeric() && to.is_numeric() => true,
+        (from, to) if from.is_numeric() && to.is_numeric() => widens(from, to),
         (from, to) if text(from) && text(to) => true,
         (from, to) if bytes(from) && bytes(to) => true,
         (DataType::Timestamp(..) | DataType::Date32, DataType::Timestamp(..)) => true,

@@ -23,6 +23,8 @@ pub(crate) fn session_state(mode: Mode, zone: &Zone) -> SessionState {
     static SHARED: OnceLock<SessionState> = OnceLock::new();
     let mut state = SHARED.get_or_init(build).clone();
     state.mark_start_execution();
+    // Instants are shown in it.
+    state.config_mut().options_mut().execution.time_zone = zone.name();
     function::register_clock(&mut state, mode, zone);
     state
 }
@@ -43,6 +45,8 @@ fn build() -> SessionState {
     options.sql_parser.default_null_ordering = "nulls_min".to_owned();
     let mut state = SessionStateBuilder::new()
         .with_config(config)
+        // Ours are asked first.
+        .with_expr_planners(vec![Arc::new(function::FlinkOperators)])
         .with_default_features()
         .with_type_planner(Arc::new(FlinkTypes))
         .with_analyzer_rule(Arc::new(function::FlinkCasts))

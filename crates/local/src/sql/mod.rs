@@ -1,6 +1,7 @@
 //! Reads SQL: which statement is it, and what does it say.
 
 mod absolute;
+mod calls;
 mod chain;
 pub(crate) mod ddl;
 mod dialect;

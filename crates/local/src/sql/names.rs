@@ -5,14 +5,22 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Ident, ObjectName, Query, Select, SelectItem, SetExpr, Spanned, TableFactor, Value, VisitMut, VisitorMut,
+    Expr, Fetch, Ident, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Spanned,
+    TableFactor, Value, VisitMut, VisitorMut,
 };
 
+use super::calls;
+
 /// Puts a query right in place and returns the paths that stand in it as tables (`FROM 'path'`).
-pub(crate) fn prepare(query: &mut Query) -> BTreeSet<String> {
+///
+/// `width` tells how many columns a query has that has not been put right yet; it is asked where an expression without a
+/// name stands behind a `*`.
+pub(crate) fn prepare(query: &mut Query, width: &dyn Fn(Query) -> Option<usize>) -> BTreeSet<String> {
     name_values(query);
-    let mut visitor = Prepare::default();
+    let mut visitor = Prepare {
+        paths: BTreeSet::new(),
+        width,
+    };
     // The visitor never breaks off.
     let _: ControlFlow<()> = VisitMut::visit(query, &mut visitor);
     visitor.paths
@@ -21,19 +29,23 @@ pub(crate) fn prepare(query: &mut Query) -> BTreeSet<String> {
 /// Puts an expression right that stands alone.
 pub(crate) fn prepare_expression(expr: &mut Expr) {
     // As above.
-    let _: ControlFlow<()> = VisitMut::visit(expr, &mut Prepare::default());
+    let mut visitor = Prepare {
+        paths: BTreeSet::new(),
+        width: &|_| None,
+    };
+    let _: ControlFlow<()> = VisitMut::visit(expr, &mut visitor);
 }
 
-#[derive(Default)]
-struct Prepare {
+struct Prepare<'a> {
     paths: BTreeSet<String>,
+    width: &'a dyn Fn(Query) -> Option<usize>,
 }
 
-impl VisitorMut for Prepare {
+impl VisitorMut for Prepare<'_> {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        name_items(select);
+        name_items(select, self.width);
         ControlFlow::Continue(())
     }
 
@@ -57,70 +69,90 @@ impl VisitorMut for Prepare {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        let better = match expr {
-            Expr::Function(function) => if_as_case(function).or_else(|| mod_as_operator(function)),
-            // A number with an exponent is a DOUBLE.
-            Expr::Value(value) => match &value.value {
-                Value::Number(number, _) if number.contains(['e', 'E']) => Some(double(number.clone())),
-                _ => None,
-            },
-            _ => None,
-        };
-        if let Some(better) = better {
+        if let Some(better) = calls::better(expr) {
             *expr = better;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// What is counted, and not computed with, stays as it is written.
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let Some(OrderBy {
+            kind: OrderByKind::Expressions(keys),
+            ..
+        }) = &mut query.order_by
+        {
+            keys.iter_mut().for_each(|key| calls::plain(&mut key.expr));
+        }
+        fetch_as_limit(query);
+        match &mut query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, offset, .. }) => {
+                let offset = offset.as_mut().map(|offset| &mut offset.value);
+                limit.iter_mut().chain(offset).for_each(calls::plain);
+            }
+            Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
+                calls::plain(offset);
+                calls::plain(limit);
+            }
+            None => {}
         }
         ControlFlow::Continue(())
     }
 }
 
-fn double(number: String) -> Expr {
-    Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(Expr::Value(Value::SingleQuotedString(number).into())),
-        data_type: DataType::DoublePrecision,
-        array: false,
-        format: None,
-    }
-}
-
-/// The two or three arguments of a call of that function.
-fn arguments<'a, const N: usize>(function: &'a Function, name: &str) -> Option<[&'a Expr; N]> {
-    let [part] = function.name.0.as_slice() else {
-        return None;
+/// `FETCH FIRST n ROWS ONLY` is a LIMIT: the planner passes over it.
+fn fetch_as_limit(query: &mut Query) {
+    let Some(Fetch {
+        with_ties: false,
+        percent: false,
+        quantity,
+    }) = &query.fetch
+    else {
+        return;
     };
-    if !part.as_ident()?.value.eq_ignore_ascii_case(name) {
-        return None;
+    let rows = quantity
+        .clone()
+        .unwrap_or_else(|| Expr::Value(Value::Number("1".to_owned(), false).into()));
+    match &mut query.limit_clause {
+        Some(LimitClause::LimitOffset {
+            limit: limit @ None, ..
+        }) => *limit = Some(rows),
+        clause @ None => {
+            *clause = Some(LimitClause::LimitOffset {
+                limit: Some(rows),
+                offset: None,
+                limit_by: Vec::new(),
+            });
+        }
+        Some(_) => return,
     }
-    let FunctionArguments::List(list) = &function.args else {
-        return None;
-    };
-    let arguments: Option<Vec<&Expr>> = list
-        .args
-        .iter()
-        .map(|argument| match argument {
-            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
-            _ => None,
-        })
-        .collect();
-    arguments?.try_into().ok()
-}
-
-/// `MOD(a, b)` is `a % b`: DataFusion has no such function.
-fn mod_as_operator(function: &Function) -> Option<Expr> {
-    let [a, b] = arguments(function, "mod")?;
-    let nested = |expr: &Expr| Box::new(Expr::Nested(Box::new(expr.clone())));
-    Some(Expr::Nested(Box::new(Expr::BinaryOp {
-        left: nested(a),
-        op: BinaryOperator::Modulo,
-        right: nested(b),
-    })))
+    query.fetch = None;
 }
 
 /// An expression without a name is `EXPR$n`, n its place in the list; a column's name that is there already gets the
 /// next free number behind it. DataFusion would name it by its text, and refuse two of the same name.
-fn name_items(select: &mut Select) {
+fn name_items(select: &mut Select, width: &dyn Fn(Query) -> Option<usize>) {
     let mut taken = BTreeSet::new();
-    for (n, item) in select.projection.iter_mut().enumerate() {
+    let unnamed = |item: &SelectItem| match item {
+        SelectItem::UnnamedExpr(expr) => !matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)),
+        _ => false,
+    };
+    // What is counted is the columns, and not the items.
+    let mut n = 0;
+    for at in 0..select.projection.len() {
+        if matches!(
+            select.projection[at],
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
+        ) {
+            let counts = select.projection[at + 1..].iter().any(unnamed);
+            n += counts
+                .then(|| width(alone(select, select.projection[at].clone())))
+                .flatten()
+                .unwrap_or(1);
+            continue;
+        }
+        let item = &mut select.projection[at];
+        n += 1;
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let own = match &*expr {
@@ -131,7 +163,7 @@ fn name_items(select: &mut Select) {
                 let name = match own {
                     Some(own) if taken.insert(own.clone()) => continue,
                     Some(own) => free_name(&own, &mut taken),
-                    None => free_name(&format!("EXPR${n}"), &mut taken),
+                    None => free_name(&format!("EXPR${}", n - 1), &mut taken),
                 };
                 let alias = Ident::with_quote_and_span('`', expr.span(), name);
                 let expr = std::mem::replace(expr, Expr::Wildcard(AttachedToken::empty()));
@@ -144,6 +176,29 @@ fn name_items(select: &mut Select) {
             }
             SelectItem::ExprWithAliases { .. } | SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => {}
         }
+    }
+}
+
+/// The query of one item alone.
+fn alone(select: &Select, item: SelectItem) -> Query {
+    let select = Select {
+        projection: vec![item],
+        selection: None,
+        having: None,
+        qualify: None,
+        ..select.clone()
+    };
+    Query {
+        with: None,
+        body: Box::new(SetExpr::Select(Box::new(select))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: Vec::new(),
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: Vec::new(),
     }
 }
 
@@ -187,21 +242,6 @@ fn name_values(query: &mut Query) {
     query.body = wrapper.body;
 }
 
-/// `IF(condition, a, b)` is a CASE: DataFusion has no such function.
-fn if_as_case(function: &Function) -> Option<Expr> {
-    let [condition, yes, no] = arguments(function, "if")?;
-    Some(Expr::Case {
-        case_token: AttachedToken::empty(),
-        end_token: AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen {
-            condition: condition.clone(),
-            result: yes.clone(),
-        }],
-        else_result: Some(Box::new(no.clone())),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +249,7 @@ mod tests {
 
     fn prepared(sql: &str) -> (String, BTreeSet<String>) {
         let mut query = Reader::new(sql).unwrap().parser.parse_query().unwrap();
-        let paths = prepare(&mut query);
+        let paths = prepare(&mut query, &|_| Some(4));
         (query.to_string(), paths)
     }
 
@@ -217,15 +257,19 @@ mod tests {
     fn what_has_no_name_gets_one() {
         assert_eq!(
             prepared("SELECT 1, a, t.a, b + 1, count(*) AS c FROM t").0,
-            "SELECT 1 AS `EXPR$0`, a, t.a AS `a0`, b + 1 AS `EXPR$3`, count(*) AS c FROM t"
+            "SELECT CAST(1 AS INT) AS `EXPR$0`, a, t.a AS `a0`, b + CAST(1 AS INT) AS `EXPR$3`, count(*) AS c FROM t"
+        );
+        assert_eq!(
+            prepared("SELECT a, *, b + c, b FROM t").0,
+            "SELECT a, *, b + c AS `EXPR$5`, b FROM t"
         );
         assert_eq!(
             prepared("VALUES (1, 'x')").0,
-            "SELECT * FROM (VALUES (1, 'x')) AS `VALUES` (`EXPR$0`, `EXPR$1`)"
+            "SELECT * FROM (VALUES (CAST(1 AS INT), 'x')) AS `VALUES` (`EXPR$0`, `EXPR$1`)"
         );
         assert_eq!(
             prepared("SELECT * FROM (VALUES (1)) AS t(a)").0,
-            "SELECT * FROM (VALUES (1)) AS t (a)"
+            "SELECT * FROM (VALUES (CAST(1 AS INT))) AS t (a)"
         );
     }
 
@@ -233,7 +277,7 @@ mod tests {
     fn if_is_a_case() {
         assert_eq!(
             prepared("SELECT IF(a > 1, 'x', IF(b, 'y', 'z')) AS v FROM t").0,
-            "SELECT CASE WHEN a > 1 THEN 'x' ELSE CASE WHEN b THEN 'y' ELSE 'z' END END AS v FROM t"
+            "SELECT CASE WHEN a > CAST(1 AS INT) THEN 'x' ELSE CASE WHEN b THEN 'y' ELSE 'z' END END AS v FROM t"
         );
     }
 

@@ -28,7 +28,12 @@ pub(crate) fn arrow_type(sql: &SqlType) -> Result<DataType, String> {
         | SqlType::String(_) => DataType::Utf8,
         SqlType::Binary(_) | SqlType::Varbinary(_) | SqlType::Bytes(_) => DataType::Binary,
         SqlType::Date => DataType::Date32,
-        SqlType::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => DataType::Time32(TimeUnit::Millisecond),
+        SqlType::Time(None | Some(0), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            DataType::Time32(TimeUnit::Second)
+        }
+        SqlType::Time(Some(1..=3), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            DataType::Time32(TimeUnit::Millisecond)
+        }
         SqlType::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
             DataType::Timestamp(unit(*precision)?, None)
         }
@@ -71,7 +76,8 @@ fn decimal(info: &ExactNumberInfo) -> Result<DataType, String> {
 /// The unit that holds this many digits after the second. Flink's default is 6.
 fn unit(precision: Option<u64>) -> Result<TimeUnit, String> {
     match precision.unwrap_or(6) {
-        0..=3 => Ok(TimeUnit::Millisecond),
+        0 => Ok(TimeUnit::Second),
+        1..=3 => Ok(TimeUnit::Millisecond),
         4..=6 => Ok(TimeUnit::Microsecond),
         7..=9 => Ok(TimeUnit::Nanosecond),
         other => Err(format!("TIMESTAMP({other}) is not a type: precision is 0 to 9")),
@@ -98,7 +104,7 @@ pub(crate) fn flink_name(data_type: &DataType) -> String {
             "BYTES".to_owned()
         }
         DataType::Date32 | DataType::Date64 => "DATE".to_owned(),
-        DataType::Time32(_) | DataType::Time64(_) => "TIME(0)".to_owned(),
+        DataType::Time32(unit) | DataType::Time64(unit) => format!("TIME({})", digits(*unit)),
         DataType::Timestamp(unit, None) => format!("TIMESTAMP({})", digits(*unit)),
         DataType::Timestamp(unit, Some(_)) => format!("TIMESTAMP_LTZ({})", digits(*unit)),
         DataType::Interval(IntervalUnit::YearMonth) => "INTERVAL YEAR TO MONTH".to_owned(),
@@ -158,6 +164,9 @@ mod tests {
             "STRING",
             "BYTES",
             "DATE",
+            "TIME(0)",
+            "TIME(3)",
+            "TIMESTAMP(0)",
             "TIMESTAMP(3)",
             "TIMESTAMP(6)",
             "TIMESTAMP_LTZ(3)",
