@@ -3,18 +3,26 @@
 SHOW CATALOGS;
 --: catalog name STRING
 --> ["default_catalog"]
+--local: `catalog name` 
+--local> ["default_catalog"]
 
 SHOW CURRENT CATALOG;
 --: current catalog name STRING
 --> ["default_catalog"]
+--local: `current catalog name` 
+--local> ["default_catalog"]
 
 SHOW DATABASES;
 --: database name STRING
 --> ["default_database"]
+--local: `database name` 
+--local> ["default_database"]
 
 SHOW CURRENT DATABASE;
 --: current database name STRING
 --> ["default_database"]
+--local: `current database name` 
+--local> ["default_database"]
 
 CREATE DATABASE shop;
 
@@ -23,6 +31,8 @@ USE shop;
 SHOW CURRENT DATABASE;
 --: current database name STRING
 --> ["shop"]
+--local: `current database name` 
+--local> ["shop"]
 
 CREATE TABLE a (x INT) WITH ('connector' = 'blackhole');
 
@@ -32,10 +42,15 @@ SHOW TABLES;
 --: table name STRING
 --> ["a"]
 --> ["b"]
+--local: `table name` 
+--local> ["a"]
+--local> ["b"]
 
 SHOW TABLES LIKE 'a%';
 --: table name STRING
 --> ["a"]
+--local: `table name` 
+--local> ["a"]
 
 CREATE TABLE a (x INT) WITH ('connector' = 'blackhole');
 --! org.apache.flink.table.catalog.exceptions.TableAlreadyExistException: Table (or view) shop.a already exists in Catalog default_catalog
@@ -47,6 +62,8 @@ DROP TABLE b;
 SHOW TABLES;
 --: table name STRING
 --> ["a"]
+--local: `table name` 
+--local> ["a"]
 
 DROP TABLE b;
 --! org.apache.flink.table.api.ValidationException: Table with identifier 'default_catalog.shop.b' does not exist
@@ -58,6 +75,8 @@ USE default_database;
 SHOW TABLES FROM shop;
 --: table name STRING
 --> ["a"]
+--local: `table name` 
+--local> ["a"]
 
 DROP DATABASE shop;
 --! org.apache.flink.table.catalog.exceptions.DatabaseNotEmptyException: Database shop in catalog default_catalog is not empty
@@ -67,6 +86,8 @@ DROP DATABASE shop CASCADE;
 SHOW DATABASES;
 --: database name STRING
 --> ["default_database"]
+--local: `database name` 
+--local> ["default_database"]
 
 USE nowhere;
 --! org.apache.flink.table.catalog.exceptions.CatalogException: A database with name [nowhere] does not exist in the catalog: [default_catalog]

@@ -8,10 +8,16 @@ fn every_difference_is_documented() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/conformance.md");
     let page = std::fs::read_to_string(path).unwrap();
     for script in super::scripts() {
-        let differs = script
-            .statements()
-            .any(|s| [Mode::Batch, Mode::Streaming].iter().any(|mode| s.local.get(*mode).is_some()));
+        let differs = script.statements().any(|s| {
+            [Mode::Batch, Mode::Streaming]
+                .iter()
+                .any(|mode| s.local.get(*mode).is_some())
+        });
         let name = format!("`{}.sql`", script.name());
-        assert_eq!(page.contains(&name), differs, "{name}: differs, or is in docs/conformance.md");
+        assert_eq!(
+            page.contains(&name),
+            differs,
+            "{name}: differs, or is in docs/conformance.md"
+        );
     }
 }

@@ -21,7 +21,10 @@ const AT_ONCE: usize = 6;
 #[ignore = "needs a SQL Gateway: SKEP_FLINK_GATEWAY names it"]
 fn record() {
     let gateway = std::env::var("SKEP_FLINK_GATEWAY").expect("SKEP_FLINK_GATEWAY is the gateway's http:// address");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let permits = Arc::new(Semaphore::new(AT_ONCE));
         let tasks: Vec<_> = super::scripts()

@@ -19,7 +19,8 @@ fn the_embedded_engine_answers_as_flink_does() {
     let mut wrong = Vec::new();
     let mut checked = 0;
     for mut script in super::scripts() {
-        let by_mode = [Mode::Batch, Mode::Streaming].map(|mode| script.modes.contains(&mode).then(|| run(&script, mode)));
+        let by_mode =
+            [Mode::Batch, Mode::Streaming].map(|mode| script.modes.contains(&mode).then(|| run(&script, mode)));
         let name = script.name();
         for (at, statement) in script.statements_mut().enumerate() {
             let outcome = |mode: usize| by_mode[mode].as_ref().map(|all| all[at].clone());
@@ -35,9 +36,7 @@ fn the_embedded_engine_answers_as_flink_does() {
                 statement.local = if is_flinks {
                     Expected::default()
                 } else {
-                    let own = |mode: Mode, outcome: Option<Outcome>| {
-                        differs(mode, &outcome, false).and(outcome)
-                    };
+                    let own = |mode: Mode, outcome: Option<Outcome>| differs(mode, &outcome, false).and(outcome);
                     Expected::from_outcomes(own(Mode::Batch, batch), own(Mode::Streaming, streaming))
                 };
                 continue;
@@ -95,7 +94,9 @@ fn compare(statement: &Statement, mode: Mode, expected: &Outcome, actual: &Outco
             let kind = columns.get(at).map(|(_, kind)| comparable(kind)).unwrap_or_default();
             canonical(&kind, raw)
         };
-        rows.iter().map(|row| row.iter().enumerate().map(value).collect()).collect()
+        rows.iter()
+            .map(|row| row.iter().enumerate().map(value).collect())
+            .collect()
     };
     let (rows, r) = (form(rows), form(r));
     let same_rows = if statement.is_sorted() && mode == Mode::Batch {

@@ -142,11 +142,7 @@ impl Expected {
     }
 
     fn write(&self, engine: &str, out: &mut String) {
-        for (mode, outcome) in [
-            ("", &self.both),
-            ("batch", &self.batch),
-            ("streaming", &self.streaming),
-        ] {
+        for (mode, outcome) in [("", &self.both), ("batch", &self.batch), ("streaming", &self.streaming)] {
             let blank = if engine.is_empty() || mode.is_empty() { "" } else { " " };
             let head = format!("--{engine}{blank}{mode}");
             match outcome {
@@ -195,7 +191,11 @@ fn split_columns(text: &str) -> Vec<(String, String)> {
         let (name, kind) = part.split_at(end);
         (name.trim_matches('`').to_owned(), kind.trim().to_owned())
     };
-    parts.iter().filter(|part| !part.trim().is_empty()).map(column).collect()
+    parts
+        .iter()
+        .filter(|part| !part.trim().is_empty())
+        .map(column)
+        .collect()
 }
 
 /// A statement with what is expected of it.

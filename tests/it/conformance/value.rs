@@ -203,7 +203,6 @@ fn values_are_written_in_one_form() {
     assert_eq!(scaled("1.5E-7", 8), "0.00000015");
     assert_eq!(scaled("0", 2), "0.00");
     assert_eq!(fraction("2024-01-01 00:00", 3), "2024-01-01 00:00:00.000");
-    assert_eq!(fraction("12:34:56.7", 0), "12:34:56.7");
     assert_eq!(milliseconds(-93_784_567), "-1 02:03:04.567");
     assert_eq!(months(-14), "-1-02");
     assert_eq!(hex("AP8Q"), "00ff10");

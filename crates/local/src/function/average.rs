@@ -176,7 +176,9 @@ impl Exact {
     /// `None` for inexact numbers.
     fn new(given: &[FieldRef], result: &DataType) -> Option<Self> {
         match (given.first()?.data_type(), result) {
-            (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => Some(Self::Decimal { from: *from, to: *to }),
+            (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => {
+                Some(Self::Decimal { from: *from, to: *to })
+            }
             (_, result) if result.is_integer() => Some(Self::Integer(result.clone())),
             _ => None,
         }
@@ -225,7 +227,9 @@ impl Exact {
                     .into_iter()
                     .map(|(sum, count)| {
                         let average = (count != 0).then(|| sum / i128::from(count));
-                        average.map(|value| i64::try_from(value).map_err(|_| overflow())).transpose()
+                        average
+                            .map(|value| i64::try_from(value).map_err(|_| overflow()))
+                            .transpose()
                     })
                     .collect();
                 Ok(cast(&averages?, data_type)?)
@@ -316,7 +320,8 @@ struct Distinct {
 
 impl Accumulator for Distinct {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        self.values.extend(self.exact.numbers(&values[0])?.into_iter().flatten());
+        self.values
+            .extend(self.exact.numbers(&values[0])?.into_iter().flatten());
         Ok(())
     }
 

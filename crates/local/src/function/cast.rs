@@ -180,7 +180,11 @@ impl FlinkCast {
                 let numbers = cast(array, &D::Float64)?;
                 let is_true = |value: Option<f64>| value.map(|value| value != 0.0);
                 Ok(Arc::new(
-                    numbers.as_primitive::<Float64Type>().iter().map(is_true).collect::<BooleanArray>(),
+                    numbers
+                        .as_primitive::<Float64Type>()
+                        .iter()
+                        .map(is_true)
+                        .collect::<BooleanArray>(),
                 ))
             }
             // What has too many digits is NULL.
@@ -384,11 +388,14 @@ fn whole(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 
 /// Civil times in a coarser type, or a finer one.
 fn coarse(array: &ArrayRef, from: TimeUnit, to: &DataType) -> Result<ArrayRef> {
-    let (have, scale) = (per_second(from), match to {
-        DataType::Timestamp(unit, _) => per_second(*unit),
-        DataType::Date32 => 1,
-        _ => 1_000,
-    });
+    let (have, scale) = (
+        per_second(from),
+        match to {
+            DataType::Timestamp(unit, _) => per_second(*unit),
+            DataType::Date32 => 1,
+            _ => 1_000,
+        },
+    );
     let values = if scale < have {
         map(array, |value| Ok(value.div_euclid(have / scale)))?
     } else {
@@ -579,7 +586,10 @@ mod tests {
         assert_eq!(integer(" +12.9 "), Some(12));
         assert_eq!((integer(""), integer("1x"), integer("--1")), (None, None, None));
         assert_eq!(double("NaN").map(f64::is_nan), Some(true));
-        assert_eq!((double("nan"), double("inf"), double("1e3")), (None, None, Some(1000.0)));
+        assert_eq!(
+            (double("nan"), double("inf"), double("1e3")),
+            (None, None, Some(1000.0))
+        );
         assert_eq!(decimal("12.345", 5, 2), Some(1235));
         assert_eq!(decimal("-0.005", 5, 2), Some(-1));
         assert_eq!(decimal("1e2", 10, 3), Some(100_000));

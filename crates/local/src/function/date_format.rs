@@ -271,7 +271,11 @@ impl Read {
     }
 
     fn time(&self) -> Option<DateTime> {
-        let hour = if self.afternoon == Some(true) { self.hour + 12 } else { self.hour };
+        let hour = if self.afternoon == Some(true) {
+            self.hour + 12
+        } else {
+            self.hour
+        };
         let date = Date::new(self.year, self.month, self.day).ok()?;
         let time = Time::new(hour, self.minute, self.second, self.nanosecond).ok()?;
         Some(date.to_datetime(time))
@@ -336,7 +340,11 @@ mod tests {
         for (pattern, text, expected) in [
             ("dd.MM.yyyy HH:mm", "29.02.2024 12:34", Some("2024-02-29T12:34:00")),
             ("yyyyMMddHHmmss", "20240229123456", Some("2024-02-29T12:34:56")),
-            ("yyyy-MM-dd HH:mm:ss.SSS", "2024-02-29 12:34:56.789", Some("2024-02-29T12:34:56.789")),
+            (
+                "yyyy-MM-dd HH:mm:ss.SSS",
+                "2024-02-29 12:34:56.789",
+                Some("2024-02-29T12:34:56.789"),
+            ),
             ("h:m a, d MMM yy", "2:07 PM, 5 Jan 13", Some("2013-01-05T14:07:00")),
             ("yyyy-MM-dd", "2024-02-30", None),
             ("yyyy-MM-dd", "2024-02-29 12:34", None),

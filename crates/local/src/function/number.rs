@@ -163,13 +163,20 @@ impl ScalarUDFImpl for Rounding {
             }
             _ => {
                 let given: Vec<String> = given.iter().map(flink_name).collect();
-                plan_err!("{} takes a number, and was given {}", self.name().to_uppercase(), given.join(", "))
+                plan_err!(
+                    "{} takes a number, and was given {}",
+                    self.name().to_uppercase(),
+                    given.join(", ")
+                )
             }
         }
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        plan_err!("{} has a type by the values of its arguments", self.name().to_uppercase())
+        plan_err!(
+            "{} has a type by the values of its arguments",
+            self.name().to_uppercase()
+        )
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
@@ -219,7 +226,8 @@ impl ScalarUDFImpl for Rounding {
             }
             (DataType::Float32, _) => {
                 let values = numbers.as_primitive::<Float32Type>().iter().zip(digits);
-                let values = values.map(|(value, digits)| Some(float(step, f64::from(value?), &value?.to_string(), digits?)));
+                let values =
+                    values.map(|(value, digits)| Some(float(step, f64::from(value?), &value?.to_string(), digits?)));
                 cast(&values.collect::<Float64Array>(), &DataType::Float32)?
             }
             (DataType::Float64, _) => {
@@ -316,7 +324,10 @@ mod tests {
         assert_eq!((round(2.345, 2), round(2.5, 0), round(-2.5, 0)), (2.35, 3.0, -3.0));
         assert_eq!((round(1e300, 2), round(125.5, -1), round(0.1, 5)), (1e300, 130.0, 0.1));
         assert_eq!(float(Step::Truncate, -12.345, "-12.345", 2), -12.34);
-        assert_eq!((integer(Step::Round, 25, -1), integer(Step::Truncate, -29, -1)), (30, -20));
+        assert_eq!(
+            (integer(Step::Round, 25, -1), integer(Step::Truncate, -29, -1)),
+            (30, -20)
+        );
         assert_eq!(decimal(Step::Round, 1255, 1, 0, -1), 130);
         assert_eq!(decimal(Step::Ceil, -12, 1, 0, 0), -1);
         assert_eq!(decimal(Step::Floor, -12, 1, 0, 0), -2);

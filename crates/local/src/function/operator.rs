@@ -200,7 +200,10 @@ impl ScalarUDFImpl for Decimals {
             scale,
             limit: power(precision),
         };
-        let (left, right) = (left.as_primitive::<Decimal128Type>(), right.as_primitive::<Decimal128Type>());
+        let (left, right) = (
+            left.as_primitive::<Decimal128Type>(),
+            right.as_primitive::<Decimal128Type>(),
+        );
         let mut values = Vec::with_capacity(rows);
         for row in 0..rows {
             values.push(if left.is_null(row) || right.is_null(row) {

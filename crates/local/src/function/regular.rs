@@ -58,9 +58,9 @@ pub(super) static FUNCTIONS: [Spec; 7] = [
         gives: Kind::Int,
         call: |row| {
             let text = row.text(0);
-            let found = pattern(row.text(1))?.find(text).map_or(0, |found| {
-                text[..found.start()].chars().count() + 1
-            });
+            let found = pattern(row.text(1))?
+                .find(text)
+                .map_or(0, |found| text[..found.start()].chars().count() + 1);
             Ok(Value::Int(i64::try_from(found).unwrap_or(i64::MAX)))
         },
     },
@@ -70,7 +70,12 @@ pub(super) static FUNCTIONS: [Spec; 7] = [
         takes: &[TEXT, TEXT],
         optional: 0,
         gives: TEXT,
-        call: |row| Ok(pattern(row.text(1))?.find(row.text(0)).map(|found| found.as_str().to_owned()).into()),
+        call: |row| {
+            Ok(pattern(row.text(1))?
+                .find(row.text(0))
+                .map(|found| found.as_str().to_owned())
+                .into())
+        },
     },
     Spec {
         name: "similar_to",
@@ -99,7 +104,9 @@ fn similar(pattern: &str) -> String {
 fn extract(row: &Row<'_>) -> Result<Value> {
     let pattern = pattern(row.text(1))?;
     let group = if row.has(3) { row.int(2) } else { 0 };
-    let Ok(group) = usize::try_from(group) else { return Ok(Value::Null) };
+    let Ok(group) = usize::try_from(group) else {
+        return Ok(Value::Null);
+    };
     let found = pattern.captures(row.text(0));
     Ok(found
         .and_then(|found| found.get(group).map(|part| part.as_str().to_owned()))
@@ -144,7 +151,12 @@ fn pattern(text: &str) -> Result<Regex> {
         }
         let regex = Regex::new(text).map_err(|e| {
             let reason = e.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            let reason = reason
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_owned();
             exec_datafusion_err!("the regular expression {text} can't be used: {reason}")
         })?;
         *last = Some((text.to_owned(), regex.clone()));

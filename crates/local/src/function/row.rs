@@ -187,7 +187,10 @@ impl Column {
                 Self::Moment(array.as_primitive::<TimestampMicrosecondType>().clone())
             }
             DataType::Time32(_) => {
-                let day = cast(&cast(array, &DataType::Time64(TimeUnit::Microsecond))?, &DataType::Int64)?;
+                let day = cast(
+                    &cast(array, &DataType::Time64(TimeUnit::Microsecond))?,
+                    &DataType::Int64,
+                )?;
                 Self::Moment(day.as_primitive::<Int64Type>().reinterpret_cast())
             }
             _ => Self::Other(Arc::clone(array)),
@@ -258,14 +261,22 @@ impl ScalarUDFImpl for RowFunction {
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let Spec { takes, optional, .. } = self.spec;
         let counted = (takes.len() - optional..=takes.len()).contains(&given.len());
-        let types: Option<Vec<DataType>> = takes.iter().zip(given).map(|(kind, given)| kind.accepts(given)).collect();
+        let types: Option<Vec<DataType>> = takes
+            .iter()
+            .zip(given)
+            .map(|(kind, given)| kind.accepts(given))
+            .collect();
         match types {
             Some(types) if counted => Ok(types),
             _ => {
                 let name = self.spec.name.to_uppercase();
                 let wanted: Vec<&str> = takes.iter().map(|kind| kind.name()).collect();
                 let given: Vec<String> = given.iter().map(flink_name).collect();
-                let wanted = if wanted.is_empty() { "no argument".to_owned() } else { wanted.join(", ") };
+                let wanted = if wanted.is_empty() {
+                    "no argument".to_owned()
+                } else {
+                    wanted.join(", ")
+                };
                 plan_err!("{name} takes {wanted}, and was given {}", given.join(", "))
             }
         }

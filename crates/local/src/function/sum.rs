@@ -151,7 +151,11 @@ impl<T: ArrowPrimitiveType<Native: ArrowNativeTypeOp>> Single<T> {
     fn add(&mut self, values: &ArrayRef, sign: i64) {
         for value in values.as_primitive::<T>().iter().flatten() {
             let sum = self.sum.unwrap_or(T::Native::ZERO);
-            self.sum = Some(if sign > 0 { sum.add_wrapping(value) } else { sum.sub_wrapping(value) });
+            self.sum = Some(if sign > 0 {
+                sum.add_wrapping(value)
+            } else {
+                sum.sub_wrapping(value)
+            });
             self.count += sign;
         }
     }
@@ -238,7 +242,11 @@ impl<T: ArrowPrimitiveType<Native: ArrowNativeTypeOp> + Debug> Accumulator for D
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let sum = self.values.iter().map(|value| value.0).reduce(ArrowNativeTypeOp::add_wrapping);
+        let sum = self
+            .values
+            .iter()
+            .map(|value| value.0)
+            .reduce(ArrowNativeTypeOp::add_wrapping);
         scalar::<T>(sum)
     }
 
@@ -313,7 +321,10 @@ impl<T: ArrowPrimitiveType<Native: ArrowNativeTypeOp>> GroupsAccumulator for Gro
     fn convert_to_state(&self, values: &[ArrayRef], wanted: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let values = values[0].as_primitive::<T>();
         let taken = |row: usize| wanted.is_none_or(|wanted| wanted.is_valid(row) && wanted.value(row));
-        let states = values.iter().enumerate().map(|(row, value)| value.filter(|_| taken(row)));
+        let states = values
+            .iter()
+            .enumerate()
+            .map(|(row, value)| value.filter(|_| taken(row)));
         Ok(vec![Arc::new(states.collect::<PrimitiveArray<T>>())])
     }
 

@@ -49,15 +49,25 @@ pub(super) static FUNCTIONS: [Spec; 23] = [
         }
         Ok(Value::Text(text.repeat(times)))
     }),
-    spec("upper", &[TEXT], 0, TEXT, |row| Ok(Value::Text(row.text(0).to_uppercase()))),
-    spec("lower", &[TEXT], 0, TEXT, |row| Ok(Value::Text(row.text(0).to_lowercase()))),
-    spec("initcap", &[TEXT], 0, TEXT, |row| Ok(Value::Text(capitalized(row.text(0))))),
+    spec("upper", &[TEXT], 0, TEXT, |row| {
+        Ok(Value::Text(row.text(0).to_uppercase()))
+    }),
+    spec("lower", &[TEXT], 0, TEXT, |row| {
+        Ok(Value::Text(row.text(0).to_lowercase()))
+    }),
+    spec("initcap", &[TEXT], 0, TEXT, |row| {
+        Ok(Value::Text(capitalized(row.text(0))))
+    }),
     spec("reverse", &[TEXT], 0, TEXT, |row| {
         Ok(Value::Text(row.text(0).chars().rev().collect()))
     }),
     spec("replace", &[TEXT, TEXT, TEXT], 0, TEXT, |row| {
         let (text, old) = (row.text(0), row.text(1));
-        let replaced = if old.is_empty() { text.to_owned() } else { text.replace(old, row.text(2)) };
+        let replaced = if old.is_empty() {
+            text.to_owned()
+        } else {
+            text.replace(old, row.text(2))
+        };
         Ok(Value::Text(replaced))
     }),
     Spec {
@@ -77,7 +87,9 @@ pub(super) static FUNCTIONS: [Spec; 23] = [
         Ok(Value::Int(position(row.text(1), row.text(0), 1)))
     }),
     spec("split_index", &[TEXT, TEXT, INT], 0, TEXT, |row| {
-        let Ok(at) = usize::try_from(row.int(2)) else { return Ok(Value::Null) };
+        let Ok(at) = usize::try_from(row.int(2)) else {
+            return Ok(Value::Null);
+        };
         Ok(row.text(0).split(row.text(1)).nth(at).map(str::to_owned).into())
     }),
     spec("startswith", &[TEXT, TEXT], 0, Kind::Bool, |row| {
@@ -166,7 +178,11 @@ fn capitalized(text: &str) -> String {
     let mut begins = true;
     text.chars()
         .map(|ch| {
-            let ch = if begins { ch.to_ascii_uppercase() } else { ch.to_ascii_lowercase() };
+            let ch = if begins {
+                ch.to_ascii_uppercase()
+            } else {
+                ch.to_ascii_lowercase()
+            };
             begins = !ch.is_ascii_alphanumeric();
             ch
         })
@@ -185,9 +201,7 @@ fn position(part: &str, text: &str, from: i64) -> i64 {
     else {
         return 0;
     };
-    text[begin..]
-        .find(part)
-        .map_or(0, |at| length(&text[..begin + at]) + 1)
+    text[begin..].find(part).map_or(0, |at| length(&text[..begin + at]) + 1)
 }
 /// `CONCAT(a, b, …)`: NULL if one of them is. DataFusion's leaves the NULLs out.
 #[derive(Debug, PartialEq, Eq, Hash)]

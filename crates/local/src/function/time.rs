@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use datafusion::arrow::array::AsArray;
 use datafusion::arrow::array::{Array, ArrayRef, Int64Array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
-use datafusion::arrow::array::AsArray;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 use jiff::Span;
@@ -423,7 +423,14 @@ mod tests {
             text(read_timestamp(" 2024-02-29 12:34:56.5 ")).unwrap(),
             "2024-02-29T12:34:56.5"
         );
-        for wrong in ["", "2024-02-30", "2024-02-29T12:34:56", "yesterday", "2024-02-29 25:00:00", "1-1"] {
+        for wrong in [
+            "",
+            "2024-02-30",
+            "2024-02-29T12:34:56",
+            "yesterday",
+            "2024-02-29 25:00:00",
+            "1-1",
+        ] {
             assert_eq!(text(read_timestamp(wrong)), None, "{wrong}");
         }
     }

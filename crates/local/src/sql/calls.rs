@@ -2,10 +2,9 @@
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo,
-    Expr, Function,
-    FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, TimezoneInfo, TypedString,
-    UnaryOperator, Value, ValueWithSpan, WindowFrameBound, WindowType,
+    BinaryOperator, CaseWhen, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, ExactNumberInfo, Expr,
+    Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, TimezoneInfo,
+    TypedString, UnaryOperator, Value, ValueWithSpan, WindowFrameBound, WindowType,
 };
 
 /// Functions that are a part of a time.
@@ -160,7 +159,9 @@ fn number_literal(number: &str) -> Option<Expr> {
         let precision = whole.len() + fraction.len();
         let scale = i64::try_from(fraction.len()).ok()?;
         let info = ExactNumberInfo::PrecisionAndScale(u64::try_from(precision).ok()?, scale);
-        return (1..=38).contains(&precision).then(|| cast(text(number), DataType::Decimal(info)));
+        return (1..=38)
+            .contains(&precision)
+            .then(|| cast(text(number), DataType::Decimal(info)));
     }
     if number.parse::<i32>().is_ok() {
         let number = Expr::Value(Value::Number(number.to_owned(), false).into());
@@ -278,12 +279,20 @@ fn called(function: &mut Function) -> Option<Expr> {
         }
         ("unix_timestamp", read @ [_, ..]) => {
             let read = read.iter().map(|expr| (**expr).clone()).collect();
-            let instant = DataType::Custom(ObjectName::from(vec![Ident::new("TIMESTAMP_LTZ")]), vec!["3".to_owned()]);
+            let instant = DataType::Custom(
+                ObjectName::from(vec![Ident::new("TIMESTAMP_LTZ")]),
+                vec!["3".to_owned()],
+            );
             Some(call("unix_seconds", vec![cast(call("to_timestamp", read), instant)]))
         }
         ("from_unixtime", [seconds, format @ ..]) => {
-            let format = format.first().map_or_else(|| text("yyyy-MM-dd HH:mm:ss"), |format| (**format).clone());
-            let instant = call("to_timestamp_ltz", vec![seconds.clone(), cast(text("0"), DataType::Int(None))]);
+            let format = format
+                .first()
+                .map_or_else(|| text("yyyy-MM-dd HH:mm:ss"), |format| (**format).clone());
+            let instant = call(
+                "to_timestamp_ltz",
+                vec![seconds.clone(), cast(text("0"), DataType::Int(None))],
+            );
             let local = cast(instant, DataType::Timestamp(Some(0), TimezoneInfo::None));
             Some(call("date_format", vec![local, format]))
         }
