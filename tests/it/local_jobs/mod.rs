@@ -41,7 +41,7 @@ fn slowly(world: &World) -> Program {
 }
 
 /// How far the table `n` counts: `slowly` for longer than any test may take, else at once.
-const END: u64 = 60_000;
+const END: u64 = 120_000;
 
 /// Tables `n`, which counts from 1 to [`END`], and `copy`, a directory of CSV files. Checkpoints come often.
 fn counting() -> String {

@@ -50,7 +50,7 @@ fn a_job_is_stopped_in_one_process_and_goes_on_in_another() {
         preamble()
     );
     // So slowly that it can't come to the end before it is stopped.
-    let program = local(&world).with("-D local.source.rows-per-second=100");
+    let program = local(&world).with("-D local.source.rows-per-second=40");
     let output = program.stdin(script).run().expect_code(0);
     let first = object(&output.stdout);
     assert_eq!(

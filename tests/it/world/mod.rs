@@ -18,7 +18,7 @@ pub use live::Live;
 pub use pty::Pty;
 
 /// No test waits longer than this for anything: what takes so long hangs.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits until it is so: for what nobody tells of.
 #[track_caller]
