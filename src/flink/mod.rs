@@ -2,6 +2,7 @@
 
 mod cluster;
 mod failure;
+mod gateway;
 mod http;
 mod limits;
 
