@@ -8,6 +8,7 @@ pub mod job_statement;
 pub mod keywords;
 pub mod lexer;
 pub mod literal;
+pub mod rewritten;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
