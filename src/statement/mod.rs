@@ -175,6 +175,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         intent,
         wait,
         background: request.background || asked == Some(Signal::Suspend),
+        is_query: matches!(kind, Kind::Query),
     };
     if asked == Some(Signal::Interrupt) {
         return running.take_back(session, operation).await;

@@ -162,11 +162,11 @@ impl Fetching {
 
     /// A page as it came. The same one can be asked for again, so that a gateway that is away for a moment is waited for.
     async fn bytes(&mut self, token: u64) -> Result<Vec<u8>> {
-        let Source { api, session, operation, format, .. } = &self.source;
+        let Source { api, session, operation, format, .. } = self.source.clone();
         let limit = api.client().limits().outage;
         let mut since: Option<Instant> = None;
         loop {
-            let error = match api.fetch(session, operation, token, *format).await {
+            let error = match api.fetch(&session, &operation, token, format).await {
                 Ok(bytes) => {
                     if since.is_some() {
                         self.tell("the gateway answers again".to_owned());
