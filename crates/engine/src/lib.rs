@@ -33,7 +33,7 @@ pub use job::{
     StopRequest, Vertex, Watched,
 };
 pub use log::{LogLine, LogRing};
-pub use rows::{Batch, RowKind, Rows};
+pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
 pub use sql::{Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
 pub use withdrawal::Withdrawal;
