@@ -54,7 +54,10 @@ async fn close(session: &Session) {
         .collect();
     connections.sort_by_key(Arc::as_ptr);
     connections.dedup_by_key(|connection| Arc::as_ptr(connection));
-    let closing = connections.iter().filter_map(|connection| connection.sql.as_ref()).map(|sql| sql.close());
+    let closing = connections
+        .iter()
+        .filter_map(|connection| connection.sql.as_ref())
+        .map(|sql| sql.close());
     let _ = tokio::time::timeout(LAST_WORD, futures::future::join_all(closing)).await;
 }
 

@@ -13,8 +13,8 @@ use super::target;
 use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
 use crate::session::Session;
-use crate::ui::{quantity, text};
 use crate::ui::{Align, Listing};
+use crate::ui::{quantity, text};
 
 /// `!jobs [-a]`.
 #[derive(Debug)]

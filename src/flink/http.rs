@@ -131,7 +131,10 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|error| {
             let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
             let shown = failure::fit_to_show(&start);
-            let message = format!("the answer of {} to {method} {path} can't be understood: {error}", self.server);
+            let message = format!(
+                "the answer of {} to {method} {path} can't be understood: {error}",
+                self.server
+            );
             EngineError::new(ErrorKind::Protocol, message)
                 .hint("is it the REST address of a Flink JobManager?")
                 .trace(format!("it begins: {shown}"))

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use address::{Address, Server};
 use cluster::Cluster;
-use http::Client;
 pub use gateway::FlinkGateway;
+use http::Client;
 pub use limits::Limits;
 
 /// The driver of `flink-rest://host:port` and, over TLS, `flink-rest+https://host:port`: a Flink cluster's JobManager.

@@ -149,7 +149,9 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
             if error.kind == ErrorKind::Cancelled
                 && let Some(signal) = asked
             {
-                session.ui.say(&format!("cancelled · {}", quantity::duration(began.elapsed())));
+                session
+                    .ui
+                    .say(&format!("cancelled · {}", quantity::duration(began.elapsed())));
                 return Err(signal.error());
             }
             return Err(error.into());

@@ -8,9 +8,9 @@ pub mod job_statement;
 pub mod keywords;
 pub mod lexer;
 pub mod literal;
-pub mod rewritten;
 #[cfg(test)]
 mod properties;
+pub mod rewritten;
 #[cfg(test)]
 mod scripts;
 pub mod secrets;

@@ -168,7 +168,19 @@ mod tests {
         let expected = "EXECUTE STATEMENT SET\nBEGIN\nINSERT INTO a SELECT 1 /*+ h */;\nINSERT INTO b SELECT 2;\nEND;";
         assert_eq!(one.as_ref().map(Rewritten::text), Some(expected));
         // The second INSERT, and the `2` in it.
-        let place = |line, column| one.as_ref().unwrap().locate(set, Position { line, column, length: 1 }).column;
+        let place = |line, column| {
+            one.as_ref()
+                .unwrap()
+                .locate(
+                    set,
+                    Position {
+                        line,
+                        column,
+                        length: 1,
+                    },
+                )
+                .column
+        };
         assert_eq!((place(4, 1), place(4, 22)), (55, 76));
         assert_eq!(as_execute(expected, &Dialect::FLINK), None);
     }

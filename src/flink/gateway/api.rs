@@ -21,12 +21,16 @@ pub(super) struct Handle(String);
 
 impl Handle {
     fn read(text: String) -> Result<Self> {
-        let fits = (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let fits =
+            (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if fits {
             return Ok(Self(text));
         }
         let shown = fit_to_show(&text);
-        Err(EngineError::new(ErrorKind::Protocol, format!("the gateway gave {shown:?} as a handle")))
+        Err(EngineError::new(
+            ErrorKind::Protocol,
+            format!("the gateway gave {shown:?} as a handle"),
+        ))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -78,10 +82,15 @@ impl Api {
     /// It could not be asked, or speaks none that is spoken here.
     pub(super) async fn negotiate(client: Client) -> Result<(Self, Info)> {
         let Versions { versions } = client.get("/api_versions").await?;
-        let common = VERSIONS.iter().find(|(name, _)| versions.iter().any(|version| version == name));
+        let common = VERSIONS
+            .iter()
+            .find(|(name, _)| versions.iter().any(|version| version == name));
         let Some((_, version)) = common else {
             let offered = fit_to_show(&versions.join(", "));
-            let message = format!("{} speaks versions {offered} of the gateway's interface", client.server());
+            let message = format!(
+                "{} speaks versions {offered} of the gateway's interface",
+                client.server()
+            );
             return Err(EngineError::new(ErrorKind::Connect, message).hint("skep speaks V1 to V4"));
         };
         let api = Self { client, version };
@@ -112,7 +121,8 @@ impl Api {
 
     /// Closes a session: jobs of its `INSERT`s go on, those of its queries are cancelled by the gateway.
     pub(super) async fn close_session(&self, session: &Handle) -> Result<()> {
-        self.command(Method::DELETE, &self.session(session, ""), Repeat::Idempotent).await
+        self.command(Method::DELETE, &self.session(session, ""), Repeat::Idempotent)
+            .await
     }
 
     /// The session's whole effective configuration.
@@ -123,23 +133,38 @@ impl Api {
 
     /// Keeps the session from being closed for want of use.
     pub(super) async fn heartbeat(&self, session: &Handle) -> Result<()> {
-        self.command(Method::POST, &self.session(session, "/heartbeat"), Repeat::Idempotent).await
+        self.command(Method::POST, &self.session(session, "/heartbeat"), Repeat::Idempotent)
+            .await
     }
 
     /// Hands a statement over, with settings for it alone. The answer comes once the earlier statements of the session
     /// have been executed, and says nothing of whether this one is valid.
-    pub(super) async fn submit(&self, session: &Handle, text: &str, settings: &BTreeMap<String, String>) -> Result<Handle> {
+    pub(super) async fn submit(
+        &self,
+        session: &Handle,
+        text: &str,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Handle> {
         let mut body = json!({ "statement": text });
         if !settings.is_empty() {
             body["executionConfig"] = json!(settings);
         }
         let path = self.session(session, "/statements");
-        let submitted: Submitted = self.client.send(Method::POST, &path, Some(&body), Repeat::Never).await?;
+        let submitted: Submitted = self
+            .client
+            .send(Method::POST, &path, Some(&body), Repeat::Never)
+            .await?;
         Handle::read(submitted.operation_handle)
     }
 
     /// A page of an operation's result, as it came. Only the last one that was asked for, and the one after it, can be had.
-    pub(super) async fn fetch(&self, session: &Handle, operation: &Handle, token: u64, format: RowFormat) -> Result<Vec<u8>> {
+    pub(super) async fn fetch(
+        &self,
+        session: &Handle,
+        operation: &Handle,
+        token: u64,
+        format: RowFormat,
+    ) -> Result<Vec<u8>> {
         let mut tail = format!("/result/{token}");
         if self.version != "v1" {
             tail.push_str("?rowFormat=");
@@ -151,12 +176,22 @@ impl Api {
     /// Cancels an operation that has not been executed yet. One that has (a query counts as executed once its job is
     /// submitted) is refused with a 500.
     pub(super) async fn cancel(&self, session: &Handle, operation: &Handle) -> Result<()> {
-        self.command(Method::POST, &self.operation(session, operation, "/cancel"), Repeat::Idempotent).await
+        self.command(
+            Method::POST,
+            &self.operation(session, operation, "/cancel"),
+            Repeat::Idempotent,
+        )
+        .await
     }
 
     /// Forgets an operation. A query's job is cancelled by the gateway; an `INSERT`'s goes on.
     pub(super) async fn close(&self, session: &Handle, operation: &Handle) -> Result<()> {
-        self.command(Method::DELETE, &self.operation(session, operation, "/close"), Repeat::Idempotent).await
+        self.command(
+            Method::DELETE,
+            &self.operation(session, operation, "/close"),
+            Repeat::Idempotent,
+        )
+        .await
     }
 
     async fn command(&self, method: Method, path: &str, repeat: Repeat) -> Result<()> {

@@ -121,24 +121,47 @@ mod tests {
         let trace = "a.SqlExecutionException: Failed to execute the operation 1.\n\
                      Caused by: a.ValidationException: SQL validation failed. From line 1, column 15 to line 1, column 18: Object 'nope' not found\n\
                      Caused by: a.SqlValidatorException: Object 'nope' not found\n";
-        let error = complain("SqlValidatorException: Object 'nope' not found", trace, "SELECT * FROM nope");
+        let error = complain(
+            "SqlValidatorException: Object 'nope' not found",
+            trace,
+            "SELECT * FROM nope",
+        );
         assert_eq!(error.kind, ErrorKind::Rejected);
         assert_eq!(error.message, "Object 'nope' not found");
-        assert_eq!(error.position, Some(Position { line: 1, column: 15, length: 4 }));
+        assert_eq!(
+            error.position,
+            Some(Position {
+                line: 1,
+                column: 15,
+                length: 4
+            })
+        );
     }
 
     #[test]
     fn a_syntax_error_does_not_list_the_whole_grammar() {
-        let message = "ParseException: Encountered \"WHER\" at line 3, column 1. Was expecting one of: <EOF> \"CROSS\" ...";
+        let message =
+            "ParseException: Encountered \"WHER\" at line 3, column 1. Was expecting one of: <EOF> \"CROSS\" ...";
         let trace = "Caused by: a.SqlParserException: SQL parse failed. Encountered \"WHER\" at line 3, column 1.\nWas expecting one of:\n    <EOF>";
         let error = complain(message, trace, "SELECT 1\nFROM t\nWHER a");
         assert_eq!(error.message, "Encountered \"WHER\"");
-        assert_eq!(error.position, Some(Position { line: 3, column: 1, length: 1 }));
+        assert_eq!(
+            error.position,
+            Some(Position {
+                line: 3,
+                column: 1,
+                length: 1
+            })
+        );
     }
 
     #[test]
     fn a_failure_at_run_time_has_no_place() {
-        let error = complain("ArithmeticException: / by zero", "a.ArithmeticException: / by zero", "SELECT 1/0");
+        let error = complain(
+            "ArithmeticException: / by zero",
+            "a.ArithmeticException: / by zero",
+            "SELECT 1/0",
+        );
         assert_eq!((error.kind, error.position), (ErrorKind::Failed, None));
         assert_eq!(error.message, "ArithmeticException: / by zero");
     }
@@ -147,7 +170,10 @@ mod tests {
     fn places_are_found_or_not() {
         let find = |text: &str| find_position(text).map(|p| (p.line, p.column, p.length));
         assert_eq!(find("From line 1, column 8 to line 1, column 11: x"), Some((1, 8, 4)));
-        assert_eq!(find("From line 1, column 8 to line 2, column 3: x"), Some((1, 8, u32::MAX)));
+        assert_eq!(
+            find("From line 1, column 8 to line 2, column 3: x"),
+            Some((1, 8, u32::MAX))
+        );
         assert_eq!(find("Lexical error at line 2, column 9.  Encountered"), Some((2, 9, 1)));
         assert_eq!(find("a line 3, column 4"), None);
         assert_eq!(find("at line 99999999999, column 4"), None);

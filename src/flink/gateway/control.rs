@@ -54,7 +54,12 @@ impl Control {
     }
 
     async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>> {
-        let Inner { api, properties, session, .. } = &*self.0;
+        let Inner {
+            api,
+            properties,
+            session,
+            ..
+        } = &*self.0;
         let mut session = session.lock().await;
         let handle = match session.clone() {
             Some(handle) => handle,
@@ -65,7 +70,9 @@ impl Control {
             Err(error) if complaint::is_session_gone(&error) => {
                 let handle = api.open_session(properties).await?;
                 *session = Some(handle.clone());
-                api.submit(&handle, text, settings).await.map(|operation| (handle, operation))
+                api.submit(&handle, text, settings)
+                    .await
+                    .map(|operation| (handle, operation))
             }
             submitted => submitted.map(|operation| (handle, operation)),
         };
@@ -89,7 +96,9 @@ impl Control {
                 error
             }
         })?;
-        let first = rows.first().ok_or_else(|| EngineError::not_found(format!("the cluster knows no job {job}")))?;
+        let first = rows
+            .first()
+            .ok_or_else(|| EngineError::not_found(format!("the cluster knows no job {job}")))?;
         summary(first)
     }
 }
@@ -208,13 +217,21 @@ impl JobControl for Control {
         }
         let status = self.status(job).await?;
         if status.state != JobState::Running {
-            let message = format!("job {} is {}: a stop with a savepoint needs it running", job.short(), status.state);
+            let message = format!(
+                "job {} is {}: a stop with a savepoint needs it running",
+                job.short(),
+                status.state
+            );
             return Err(EngineError::refused(message));
         }
         let drain = if request.drain { " WITH DRAIN" } else { "" };
         let text = format!("STOP JOB '{job}' WITH SAVEPOINT{drain}");
-        let settings: BTreeMap<String, String> =
-            request.savepoint.dir.into_iter().map(|dir| (SAVEPOINT_DIR.to_owned(), dir)).collect();
+        let settings: BTreeMap<String, String> = request
+            .savepoint
+            .dir
+            .into_iter()
+            .map(|dir| (SAVEPOINT_DIR.to_owned(), dir))
+            .collect();
         let (control, job) = (self.clone(), *job);
         in_task(async move {
             let rows = control.ask(&text, &settings).await?;
@@ -227,7 +244,13 @@ impl JobControl for Control {
 
     async fn cancel(&self, job: &JobId) -> Result<()> {
         let (control, job) = (self.clone(), *job);
-        in_task(async move { control.ask(&format!("STOP JOB '{job}'"), &BTreeMap::new()).await.map(|_| ()) }).await
+        in_task(async move {
+            control
+                .ask(&format!("STOP JOB '{job}'"), &BTreeMap::new())
+                .await
+                .map(|_| ())
+        })
+        .await
     }
 
     async fn checkpoint(&self, _job: &JobId, _request: CheckpointRequest) -> Result<Savepoint> {

@@ -155,32 +155,31 @@ fn quoted(text: &str, quote: char) -> String {
 
 impl fmt::Display for LogicalType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use LogicalType as T;
         match self {
-            T::Boolean => f.write_str("BOOLEAN"),
-            T::TinyInt => f.write_str("TINYINT"),
-            T::SmallInt => f.write_str("SMALLINT"),
-            T::Int => f.write_str("INT"),
-            T::BigInt => f.write_str("BIGINT"),
-            T::Float => f.write_str("FLOAT"),
-            T::Double => f.write_str("DOUBLE"),
-            T::Decimal { precision, scale } => write!(f, "DECIMAL({precision}, {scale})"),
-            T::Char(length) => write!(f, "CHAR({length})"),
-            T::VarChar(UNBOUNDED) => f.write_str("STRING"),
-            T::VarChar(length) => write!(f, "VARCHAR({length})"),
-            T::Binary(length) => write!(f, "BINARY({length})"),
-            T::VarBinary(UNBOUNDED) => f.write_str("BYTES"),
-            T::VarBinary(length) => write!(f, "VARBINARY({length})"),
-            T::Date => f.write_str("DATE"),
-            T::Time(precision) => write!(f, "TIME({precision})"),
-            T::Timestamp(precision) => write!(f, "TIMESTAMP({precision})"),
-            T::TimestampLtz(precision) => write!(f, "TIMESTAMP_LTZ({precision})"),
-            T::TimestampTz(precision) => write!(f, "TIMESTAMP({precision}) WITH TIME ZONE"),
-            T::YearMonth(spelling) | T::DayTime(spelling) | T::Other(spelling) => f.write_str(spelling),
-            T::Array(item) => write!(f, "ARRAY<{item}>"),
-            T::Map(key, value) => write!(f, "MAP<{key}, {value}>"),
-            T::Multiset(item) => write!(f, "MULTISET<{item}>"),
-            T::Row(fields) => {
+            Self::Boolean => f.write_str("BOOLEAN"),
+            Self::TinyInt => f.write_str("TINYINT"),
+            Self::SmallInt => f.write_str("SMALLINT"),
+            Self::Int => f.write_str("INT"),
+            Self::BigInt => f.write_str("BIGINT"),
+            Self::Float => f.write_str("FLOAT"),
+            Self::Double => f.write_str("DOUBLE"),
+            Self::Decimal { precision, scale } => write!(f, "DECIMAL({precision}, {scale})"),
+            Self::Char(length) => write!(f, "CHAR({length})"),
+            Self::VarChar(UNBOUNDED) => f.write_str("STRING"),
+            Self::VarChar(length) => write!(f, "VARCHAR({length})"),
+            Self::Binary(length) => write!(f, "BINARY({length})"),
+            Self::VarBinary(UNBOUNDED) => f.write_str("BYTES"),
+            Self::VarBinary(length) => write!(f, "VARBINARY({length})"),
+            Self::Date => f.write_str("DATE"),
+            Self::Time(precision) => write!(f, "TIME({precision})"),
+            Self::Timestamp(precision) => write!(f, "TIMESTAMP({precision})"),
+            Self::TimestampLtz(precision) => write!(f, "TIMESTAMP_LTZ({precision})"),
+            Self::TimestampTz(precision) => write!(f, "TIMESTAMP({precision}) WITH TIME ZONE"),
+            Self::YearMonth(spelling) | Self::DayTime(spelling) | Self::Other(spelling) => f.write_str(spelling),
+            Self::Array(item) => write!(f, "ARRAY<{item}>"),
+            Self::Map(key, value) => write!(f, "MAP<{key}, {value}>"),
+            Self::Multiset(item) => write!(f, "MULTISET<{item}>"),
+            Self::Row(fields) => {
                 f.write_str("ROW<")?;
                 for (at, (name, inner)) in fields.iter().enumerate() {
                     let comma = if at > 0 { ", " } else { "" };
@@ -188,7 +187,7 @@ impl fmt::Display for LogicalType {
                 }
                 f.write_str(">")
             }
-            T::Null => f.write_str("NULL"),
+            Self::Null => f.write_str("NULL"),
         }
     }
 }

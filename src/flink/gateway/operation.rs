@@ -37,9 +37,13 @@ impl OperationHandle for Accepted {
             let _ = api.cancel(&session, &operation).await;
             api.close(&session, &operation).await
         });
-        let closed = closed.await.unwrap_or_else(|error| Err(EngineError::failed(format!("internal error: {error}"))));
+        let closed = closed
+            .await
+            .unwrap_or_else(|error| Err(EngineError::failed(format!("internal error: {error}"))));
         match closed {
-            Err(error) if !complaint::is_session_gone(&error) && !complaint::is_operation_gone(&error) => return Err(error),
+            Err(error) if !complaint::is_session_gone(&error) && !complaint::is_operation_gone(&error) => {
+                return Err(error);
+            }
             _ => {}
         }
         if let (Some(jobs), Some(job)) = (&self.jobs, &self.job) {

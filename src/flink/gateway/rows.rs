@@ -49,7 +49,13 @@ pub(super) struct ResultRows {
 }
 
 /// Begins to fetch: `first` are the rows of the first page, `next` the token that comes after it.
-pub(super) fn fetch(source: Source, decoder: Decoder, changelog: bool, first: Option<Batch>, next: Option<u64>) -> ResultRows {
+pub(super) fn fetch(
+    source: Source,
+    decoder: Decoder,
+    changelog: bool,
+    first: Option<Batch>,
+    next: Option<u64>,
+) -> ResultRows {
     let (sender, batches) = mpsc::channel(AHEAD);
     let schema = decoder.schema();
     tokio::spawn(async move {
@@ -65,7 +71,11 @@ pub(super) fn fetch(source: Source, decoder: Decoder, changelog: bool, first: Op
         };
         fetching.run(next, &sender).await;
     });
-    ResultRows { schema, changelog, batches }
+    ResultRows {
+        schema,
+        changelog,
+        batches,
+    }
 }
 
 #[async_trait]
@@ -134,7 +144,11 @@ impl Fetching {
             }
         }
         // All is read: the gateway need not keep it. If it can't be told, it will find out when the session ends.
-        let _ = self.source.api.close(&self.source.session, &self.source.operation).await;
+        let _ = self
+            .source
+            .api
+            .close(&self.source.session, &self.source.operation)
+            .await;
     }
 
     /// The rows of a page, and the token after it.
@@ -153,7 +167,10 @@ impl Fetching {
             ResultType::Payload => {
                 return Err(EngineError::new(
                     ErrorKind::Protocol,
-                    format!("the gateway skips from page {token} of the result to {:?}", page.next_token),
+                    format!(
+                        "the gateway skips from page {token} of the result to {:?}",
+                        page.next_token
+                    ),
                 ));
             }
         };
@@ -162,7 +179,13 @@ impl Fetching {
 
     /// A page as it came. The same one can be asked for again, so that a gateway that is away for a moment is waited for.
     async fn bytes(&mut self, token: u64) -> Result<Vec<u8>> {
-        let Source { api, session, operation, format, .. } = self.source.clone();
+        let Source {
+            api,
+            session,
+            operation,
+            format,
+            ..
+        } = self.source.clone();
         let limit = api.client().limits().outage;
         let mut since: Option<Instant> = None;
         loop {
@@ -191,14 +214,18 @@ impl Fetching {
         let away = matches!(error.kind, ErrorKind::Connect | ErrorKind::Lost | ErrorKind::Timeout);
         if !gone && !away {
             return match self.source.job {
-                Some(job) if complaint::is_job_cancelled(&error) => {
-                    EngineError::new(ErrorKind::Cancelled, format!("job {job} was cancelled by somebody else"))
-                }
+                Some(job) if complaint::is_job_cancelled(&error) => EngineError::new(
+                    ErrorKind::Cancelled,
+                    format!("job {job} was cancelled by somebody else"),
+                ),
                 _ => error,
             };
         }
         let what = if gone {
-            format!("{} has dropped the query's result (was it restarted?)", self.source.api.server())
+            format!(
+                "{} has dropped the query's result (was it restarted?)",
+                self.source.api.server()
+            )
         } else {
             error.message.clone()
         };
@@ -206,7 +233,9 @@ impl Fetching {
         let mut told = EngineError::new(ErrorKind::Failed, format!("{what}; {fate}"));
         told.trace = error.trace;
         match self.source.job {
-            Some(job) => told.hint(format!("!job {job} shows it, !cancel {job} ends it; its rows can't be had any more")),
+            Some(job) => told.hint(format!(
+                "!job {job} shows it, !cancel {job} ends it; its rows can't be had any more"
+            )),
             None => told,
         }
     }
@@ -226,10 +255,12 @@ impl Fetching {
                         let why = status.error.map(|why| format!(": {why}")).unwrap_or_default();
                         Some(format!("job {} is {}{why}", job.short(), status.state))
                     }
-                    JobState::Created | JobState::Initializing => Some(format!("job {} is {}", job.short(), status.state)),
-                    JobState::Running if !status.all_tasks_run() => status.tasks.map(|(run, all)| {
-                        format!("job {} waits for slots: {run} of {all} tasks run", job.short())
-                    }),
+                    JobState::Created | JobState::Initializing => {
+                        Some(format!("job {} is {}", job.short(), status.state))
+                    }
+                    JobState::Running if !status.all_tasks_run() => status
+                        .tasks
+                        .map(|(run, all)| format!("job {} waits for slots: {run} of {all} tasks run", job.short())),
                     _ => None,
                 };
                 match said {

@@ -94,7 +94,11 @@ impl Session {
     }
 
     /// The session's configuration now. A session that the gateway has dropped is opened again first.
-    pub(super) async fn configuration(&self, memory: &mut Memory, notes: &mut Vec<String>) -> Result<BTreeMap<String, String>> {
+    pub(super) async fn configuration(
+        &self,
+        memory: &mut Memory,
+        notes: &mut Vec<String>,
+    ) -> Result<BTreeMap<String, String>> {
         match self.api.properties(&self.handle()).await {
             Err(error) if complaint::is_session_gone(&error) => {
                 self.revive(memory, notes).await?;
@@ -130,7 +134,9 @@ impl Session {
             1 => " and told the 1 statement that had changed it".to_owned(),
             n => format!(" and told the {n} statements that had changed it"),
         };
-        notes.push(format!("the gateway had dropped the session: it was opened again{told}"));
+        notes.push(format!(
+            "the gateway had dropped the session: it was opened again{told}"
+        ));
         Ok(())
     }
 

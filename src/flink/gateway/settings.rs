@@ -72,7 +72,13 @@ impl Circumstances<'_> {
 }
 
 /// The settings for one statement, and whether its rows will come before a checkpoint has secured them.
-pub(super) fn of(submit: &Submit, kind: &Kind, name: &str, session: Circumstances<'_>, version: Option<Version>) -> (BTreeMap<String, String>, bool) {
+pub(super) fn of(
+    submit: &Submit,
+    kind: &Kind,
+    name: &str,
+    session: Circumstances<'_>,
+    version: Option<Version>,
+) -> (BTreeMap<String, String>, bool) {
     let mut settings = BTreeMap::new();
     let mut set = |key: &str, value: String| settings.insert(key.to_owned(), value);
     let is_query = matches!(kind, Kind::Query);
@@ -93,7 +99,10 @@ pub(super) fn of(submit: &Submit, kind: &Kind, name: &str, session: Circumstance
     if let Some(restore) = &submit.restore {
         let recovery = version.is_none_or(Version::has_state_recovery);
         let (path, ignore) = if recovery {
-            ("execution.state-recovery.path", "execution.state-recovery.ignore-unclaimed-state")
+            (
+                "execution.state-recovery.path",
+                "execution.state-recovery.ignore-unclaimed-state",
+            )
         } else {
             ("execution.savepoint.path", "execution.savepoint.ignore-unclaimed-state")
         };
@@ -122,7 +131,10 @@ mod tests {
     const ID: &str = "5f2c9a4e0b1d4c6e8f7a9b0c1d2e3f40";
 
     fn settings_of(kind: &Kind, foreground: bool, session: &[(&str, &str)], version: &str) -> BTreeMap<String, String> {
-        let session = session.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let session = session
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         let submit = Submit {
             job_id: Some(ID.parse().unwrap()),
             foreground,
@@ -183,10 +195,19 @@ mod tests {
         let none = BTreeMap::new();
         let key = |version: &str, key: &str| {
             let kind = Kind::Insert { values: false };
-            of(&submit, &kind, "name", Circumstances(&none), Version::read(version)).0.get(key).cloned()
+            of(&submit, &kind, "name", Circumstances(&none), Version::read(version))
+                .0
+                .get(key)
+                .cloned()
         };
-        assert_eq!(key("1.20.3", "execution.state-recovery.path").as_deref(), Some("s3://b/sp"));
-        assert_eq!(key("2.3.0", "execution.state-recovery.ignore-unclaimed-state").as_deref(), Some("true"));
+        assert_eq!(
+            key("1.20.3", "execution.state-recovery.path").as_deref(),
+            Some("s3://b/sp")
+        );
+        assert_eq!(
+            key("2.3.0", "execution.state-recovery.ignore-unclaimed-state").as_deref(),
+            Some("true")
+        );
         assert_eq!(key("1.18.1", "execution.savepoint.path").as_deref(), Some("s3://b/sp"));
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use async_trait::async_trait;
 use skep_engine::{
-    Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobControl, Object, ObjectKind, Operation,
-    Result, Rows, Sql, Stores, Submit, Target,
+    Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobControl, Object, ObjectKind,
+    Operation, Result, Rows, Sql, Stores, Submit, Target,
 };
 use url::{Host, Url};
 
@@ -65,7 +65,9 @@ impl Engine for FlinkGateway {
         let api = Arc::new(api);
         let mut properties = address.properties.clone();
         properties.extend(target.properties.clone());
-        let (handle, effective) = Session::open(Arc::clone(&api), properties.clone()).await.map_err(not_connected)?;
+        let (handle, effective) = Session::open(Arc::clone(&api), properties.clone())
+            .await
+            .map_err(not_connected)?;
         let rest = match &target.rest {
             Some(text) => Some(read_server(text, Server::JobManager)?),
             None => address.rest.clone().or_else(|| rest_address(&effective, &address.url)),
@@ -78,7 +80,10 @@ impl Engine for FlinkGateway {
                     Err(error) => Err(error),
                 }
             }
-            None => Err(EngineError::new(ErrorKind::Connect, "the session's properties name no REST address")),
+            None => Err(EngineError::new(
+                ErrorKind::Connect,
+                "the session's properties name no REST address",
+            )),
         };
         let product = format!("{} {}", fit_to_show(&info.product_name), fit_to_show(&info.version));
         let sides = Sides::of(cluster, &api, &properties);
@@ -122,7 +127,9 @@ impl Engine for FlinkGateway {
 /// Whatever went wrong, there is no connection.
 fn not_connected(error: EngineError) -> EngineError {
     let error = match error.kind {
-        ErrorKind::NotFound | ErrorKind::Protocol => error.hint("a JobManager's REST address is reached by flink-rest://"),
+        ErrorKind::NotFound | ErrorKind::Protocol => {
+            error.hint("a JobManager's REST address is reached by flink-rest://")
+        }
         _ => error,
     };
     EngineError {
@@ -173,14 +180,22 @@ impl Sides {
 /// The cluster's REST address, as the session's configuration has it. The gateway's own machine is meant by a loopback
 /// address or by one that stands for all.
 fn rest_address(effective: &BTreeMap<String, String>, gateway: &Url) -> Option<Url> {
-    let get = |key: &str| effective.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
+    let get = |key: &str| {
+        effective
+            .get(key)
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
+    };
     let host = get("rest.address").or_else(|| get("jobmanager.rpc.address"))?;
     let port = get("rest.port").unwrap_or(DEFAULT_REST_PORT);
     let scheme = match get("security.ssl.rest.enabled").or_else(|| get("security.ssl.enabled")) {
         Some("true") => "https",
         _ => "http",
     };
-    let is_its_own = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
+    let is_its_own = host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
     let host = if is_its_own { gateway.host_str()? } else { host };
     let bare_v6 = host.contains(':') && !host.starts_with('[');
     let host = if bare_v6 { format!("[{host}]") } else { host.to_owned() };
@@ -198,8 +213,14 @@ fn cluster_id(effective: &BTreeMap<String, String>) -> Option<String> {
 
 /// The statements that lead to the catalog and database of a `jdbc:flink` URL.
 fn use_statements(address: &Address) -> Vec<String> {
-    let catalog = address.catalog.iter().map(|name| format!("USE CATALOG {}", literal::quote_identifier(name)));
-    let database = address.database.iter().map(|name| format!("USE {}", literal::quote_identifier(name)));
+    let catalog = address
+        .catalog
+        .iter()
+        .map(|name| format!("USE CATALOG {}", literal::quote_identifier(name)));
+    let database = address
+        .database
+        .iter()
+        .map(|name| format!("USE {}", literal::quote_identifier(name)));
     catalog.chain(database).collect()
 }
 
@@ -215,9 +236,15 @@ impl GatewaySql {
             return Ok(found);
         };
         while let Some(batch) = next(rows.as_mut()).await? {
-            let columns: Vec<_> = batch.columns().iter().map(|column| column.as_string_opt::<i32>()).collect();
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| column.as_string_opt::<i32>())
+                .collect();
             for row in 0..batch.num_rows() {
-                let cells = columns.iter().map(|column| column.map_or("", |column| column.value(row)).to_owned());
+                let cells = columns
+                    .iter()
+                    .map(|column| column.map_or("", |column| column.value(row)).to_owned());
                 found.push(cells.collect());
             }
         }
@@ -263,7 +290,11 @@ impl Sql for GatewaySql {
         let object = |name: String| Object {
             catalog: catalog.clone(),
             database: database.clone(),
-            kind: if views.contains(&name) { ObjectKind::View } else { ObjectKind::Table },
+            kind: if views.contains(&name) {
+                ObjectKind::View
+            } else {
+                ObjectKind::Table
+            },
             name,
         };
         Ok(names.into_iter().map(object).collect())
@@ -291,17 +322,30 @@ mod tests {
     use super::*;
 
     fn rest(properties: &[(&str, &str)], gateway: &str) -> Option<String> {
-        let effective = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let effective = properties
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         rest_address(&effective, &Url::parse(gateway).unwrap()).map(|url| url.to_string())
     }
 
     #[test]
     fn the_rest_address_is_found_in_the_session() {
         let gateway = "http://gw.example:8083";
-        assert_eq!(rest(&[("rest.address", "jm"), ("rest.port", "81")], gateway).as_deref(), Some("http://jm:81/"));
-        assert_eq!(rest(&[("jobmanager.rpc.address", "jm")], gateway).as_deref(), Some("http://jm:8081/"));
         assert_eq!(
-            rest(&[("rest.address", "jm"), ("security.ssl.rest.enabled", "true")], gateway).as_deref(),
+            rest(&[("rest.address", "jm"), ("rest.port", "81")], gateway).as_deref(),
+            Some("http://jm:81/")
+        );
+        assert_eq!(
+            rest(&[("jobmanager.rpc.address", "jm")], gateway).as_deref(),
+            Some("http://jm:8081/")
+        );
+        assert_eq!(
+            rest(
+                &[("rest.address", "jm"), ("security.ssl.rest.enabled", "true")],
+                gateway
+            )
+            .as_deref(),
             Some("https://jm:8081/")
         );
         assert_eq!(rest(&[], gateway), None);
@@ -311,8 +355,14 @@ mod tests {
     #[test]
     fn the_gateways_own_machine_is_the_one_it_is_reached_at() {
         for own in ["localhost", "0.0.0.0", "127.0.0.1", "::1"] {
-            assert_eq!(rest(&[("rest.address", own)], "http://gw:8083").as_deref(), Some("http://gw:8081/"));
+            assert_eq!(
+                rest(&[("rest.address", own)], "http://gw:8083").as_deref(),
+                Some("http://gw:8081/")
+            );
         }
-        assert_eq!(rest(&[("rest.address", "localhost")], "http://[::1]:8083").as_deref(), Some("http://[::1]:8081/"));
+        assert_eq!(
+            rest(&[("rest.address", "localhost")], "http://[::1]:8083").as_deref(),
+            Some("http://[::1]:8081/")
+        );
     }
 }

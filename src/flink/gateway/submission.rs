@@ -12,13 +12,13 @@ use skep_engine::{
 };
 
 use super::api::{Api, Handle};
+use super::complaint;
 use super::decode::Decoder;
 use super::operation::Accepted;
 use super::page::{self, Page, ResultKind, ResultType, RowFormat};
 use super::rows::{self, Source};
 use super::session::{Memory, Session};
 use super::settings::{self, Circumstances};
-use super::complaint;
 use crate::flink::limits::Backoff;
 use crate::syntax::classifier::{Kind, classify};
 use crate::syntax::rewritten::Rewritten;
@@ -63,8 +63,8 @@ pub(super) async fn submit(session: Arc<Session>, submit: Submit) -> Result<Oper
                 .to_owned(),
         );
     }
-    let sent = statement_set::as_execute(&submit.text, &Dialect::FLINK)
-        .unwrap_or_else(|| Rewritten::unchanged(&submit.text));
+    let sent =
+        statement_set::as_execute(&submit.text, &Dialect::FLINK).unwrap_or_else(|| Rewritten::unchanged(&submit.text));
     let statement = Statement {
         session: &session,
         submit: &submit,
@@ -145,7 +145,10 @@ impl Statement<'_> {
     fn take(&self, handle: Handle, operation: Handle, first: &First) -> Result<Operation> {
         let page = page::read(&first.bytes)?;
         let Some(results) = &page.results else {
-            return Err(EngineError::new(ErrorKind::Protocol, "the gateway gave a result without columns"));
+            return Err(EngineError::new(
+                ErrorKind::Protocol,
+                "the gateway gave a result without columns",
+            ));
         };
         let decoder = Decoder::new(results.columns.clone(), first.format);
         let batch = decoder.decode(results)?;
@@ -225,7 +228,10 @@ impl Statement<'_> {
                     Ok(Some((job_id, _))) => self.found(job_id, error, notes).await,
                     Ok(None) => Err(EngineError {
                         kind: ErrorKind::Failed,
-                        message: format!("{}; the statement did not arrive, and nothing was started", error.message),
+                        message: format!(
+                            "{}; the statement did not arrive, and nothing was started",
+                            error.message
+                        ),
                         ..error
                     }),
                     Err(_) => Err(lost(error)),
@@ -246,8 +252,14 @@ impl Statement<'_> {
             };
             let fate = rows::fate(jobs, Some(job_id)).await;
             let message = match ended {
-                Ok(()) => format!("{}; its rows can't be had, so that it was cancelled: {fate}", error.message),
-                Err(failed) => format!("{}; its rows can't be had, and it could not be cancelled ({failed}): {fate}", error.message),
+                Ok(()) => format!(
+                    "{}; its rows can't be had, so that it was cancelled: {fate}",
+                    error.message
+                ),
+                Err(failed) => format!(
+                    "{}; its rows can't be had, and it could not be cancelled ({failed}): {fate}",
+                    error.message
+                ),
             };
             return Err(EngineError {
                 kind: ErrorKind::Failed,
@@ -278,7 +290,9 @@ impl Statement<'_> {
             Ok(_) => Ok(()),
             Err(error) => Err(EngineError {
                 kind: ErrorKind::Lost,
-                message: format!("the statement was cancelled; whether its job {chosen} had started is not known: {error}"),
+                message: format!(
+                    "the statement was cancelled; whether its job {chosen} had started is not known: {error}"
+                ),
                 ..error
             }),
         }
@@ -385,5 +399,8 @@ fn is_gone(error: &EngineError) -> bool {
 }
 
 fn withdrawn() -> EngineError {
-    EngineError::new(ErrorKind::Cancelled, "the statement was cancelled before it had started anything")
+    EngineError::new(
+        ErrorKind::Cancelled,
+        "the statement was cancelled before it had started anything",
+    )
 }
