@@ -9,7 +9,7 @@ mod http;
 mod limits;
 
 use async_trait::async_trait;
-use skep_engine::{Capabilities, Connection, Engine, EngineError, ErrorKind, JobControl, JobId, Result, Target};
+use skep_engine::{Capabilities, Connection, Engine, EngineError, ErrorKind, Result, Target};
 use std::sync::Arc;
 
 use address::{Address, Server};
@@ -108,12 +108,4 @@ where
         let message = format!("the request was given up ({error}): whether it took effect is not known");
         Err(EngineError::new(kind, message))
     })
-}
-
-/// Asks for the end of a job and returns when it has ended.
-///
-/// # Errors
-/// The cluster could not be asked, or the job goes on.
-async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
-    crate::job::cancel::cancel(jobs, job).await.map(|_| ())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use skep_engine::{EngineError, ErrorKind, JobControl, JobId, OperationHandle, Result};
+use skep_engine::{EngineError, ErrorKind, JobControl, JobId, JobState, OperationHandle, Result};
 
 use super::api::{Api, Handle};
 use super::complaint;
@@ -53,14 +53,35 @@ impl OperationHandle for Accepted {
     }
 }
 
-/// Waits a moment for the job to end; whether it has is for the caller to see.
-async fn await_end(jobs: &dyn JobControl, job: &JobId) {
+/// Ends a job by its id, and waits a moment for it.
+///
+/// # Errors
+/// The cluster could not be asked, or the job goes on.
+pub(super) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
+    jobs.cancel(job).await?;
+    match await_end(jobs, job).await {
+        Some(state) if !state.is_terminal() => {
+            let message = format!("job {job} has been asked to end and is still {state}");
+            Err(EngineError::failed(message).hint(format!("!job {job} shows it, !cancel {job} asks again")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Waits a moment for the job to end; gives the state it was seen in last.
+async fn await_end(jobs: &dyn JobControl, job: &JobId) -> Option<JobState> {
     let deadline = Instant::now() + PATIENCE;
+    let mut seen = None;
     while Instant::now() < deadline {
         match jobs.status(job).await {
-            Ok(status) if status.state.is_terminal() => return,
-            Err(error) if error.kind != ErrorKind::Timeout => return,
-            _ => tokio::time::sleep(LOOK).await,
+            Ok(status) => seen = Some(status.state),
+            Err(error) if error.kind == ErrorKind::Timeout => {}
+            Err(_) => break,
         }
+        if seen.is_some_and(JobState::is_terminal) {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
     }
+    seen
 }

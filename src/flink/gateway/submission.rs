@@ -14,7 +14,7 @@ use skep_engine::{
 use super::api::{Api, Handle};
 use super::complaint;
 use super::decode::Decoder;
-use super::operation::Accepted;
+use super::operation::{self, Accepted};
 use super::page::{self, Page, ResultKind, ResultType, RowFormat};
 use super::rows::{self, Source};
 use super::session::{Memory, Session};
@@ -285,7 +285,7 @@ impl Statement<'_> {
         };
         match jobs.submitted(&chosen).await {
             Ok(Some((job_id, status))) if !status.state.is_terminal() => {
-                crate::flink::end_job(jobs.as_ref(), &job_id).await
+                operation::end_job(jobs.as_ref(), &job_id).await
             }
             Ok(_) => Ok(()),
             Err(error) => Err(EngineError {
