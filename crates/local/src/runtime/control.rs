@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::Either;
@@ -21,6 +22,9 @@ use super::lock::{self, OWNER};
 use super::record::Record;
 use super::snapshot;
 use super::socket::{Answer, Client, Verb};
+
+/// How soon an owner that does not answer, and has not let go of its job, is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Who can be asked about a job.
 pub(super) enum Place {
@@ -355,28 +359,41 @@ impl JobControl for Host {
 
 /// Follows a job that another process runs, or that nobody does, to its end.
 async fn follow(host: &Host, job: JobId, sender: &watch::Sender<Watched>) {
-    if let Ok(Place::Elsewhere(_, socket)) = host.place(&job)
-        && let Ok(mut client) = Client::send(&socket, job, Verb::Watch).await
-    {
-        while let Ok(Answer::Status(status)) = client.next().await {
-            let ended = status.state.is_terminal();
-            sender.send_replace(Watched {
-                status: Some(status),
-                problem: None,
-            });
-            if ended {
-                return;
+    loop {
+        if let Ok(Place::Elsewhere(_, socket)) = host.place(&job)
+            && let Ok(mut client) = Client::send(&socket, job, Verb::Watch).await
+        {
+            while let Ok(Answer::Status(status)) = client.next().await {
+                let ended = status.state.is_terminal();
+                sender.send_replace(Watched {
+                    status: Some(status),
+                    problem: None,
+                });
+                if ended {
+                    return;
+                }
             }
         }
-    }
-    match host.status(&job).await {
-        Ok(status) => {
-            let problem = status.lost.then(|| not_running(&job, &status));
-            sender.send_replace(Watched {
-                status: Some(status),
-                problem,
-            });
+        let is_over = match host.status(&job).await {
+            Ok(status) => {
+                let is_over = status.lost || status.state.is_terminal();
+                let problem = status.lost.then(|| not_running(&job, &status));
+                sender.send_replace(Watched {
+                    status: Some(status),
+                    problem,
+                });
+                is_over
+            }
+            Err(problem) => {
+                let is_gone = problem.kind == ErrorKind::NotFound;
+                sender.send_modify(|watched| watched.problem = Some(problem));
+                is_gone
+            }
+        };
+        if is_over {
+            return;
         }
-        Err(problem) => sender.send_modify(|watched| watched.problem = Some(problem)),
+        // A process that is killed may close its socket before it lets go of the lock.
+        tokio::time::sleep(AGAIN).await;
     }
 }

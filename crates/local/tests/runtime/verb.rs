@@ -265,6 +265,21 @@ async fn a_job_that_is_said_to_have_ended_can_be_restored_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_owner_does_not_answer_is_followed_all_the_same() {
+    let world = World::new();
+    let job = world.start(spec(blackhole()), Numbers::new(Query::Each)).await.job_id;
+    // As when its process is being killed: the socket is gone, and the lock is not yet.
+    fs::remove_file(world.host.dir().join("jobs").join(job.to_string()).join("socket")).unwrap();
+    let mut watch = world.other_process().watch(job);
+    let unreachable = watch.wait_for(|watched| watched.status.as_ref().is_some_and(|status| status.error.is_some()));
+    let status = unreachable.await.unwrap().status.clone().unwrap();
+    assert_eq!((status.state, status.lost), (JobState::Running, false));
+    world.host.cancel(&job).await.unwrap();
+    let ended = watch.wait_for(|watched| watched.status.as_ref().is_some_and(|status| status.state.is_terminal()));
+    assert_eq!(ended.await.unwrap().status.as_ref().unwrap().state, JobState::Canceled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_path_too_long_for_a_socket_is_no_obstacle() {
     let world = World::new();
     let host = skep_local::runtime::Host::open(world.temp.path().join("long".repeat(30))).unwrap();
