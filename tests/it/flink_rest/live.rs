@@ -65,6 +65,7 @@ fn request() -> SavepointRequest {
         trigger: fresh(),
         dir: None,
         format: Format::Canonical,
+        numbered: false,
     }
 }
 

@@ -5,6 +5,7 @@ mod faults;
 mod live;
 mod saved;
 mod server;
+mod shell;
 mod verbs;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ fn savepoint_request(n: u8) -> SavepointRequest {
         trigger: trigger(n),
         dir: None,
         format: skep_engine::Format::Canonical,
+        numbered: false,
     }
 }
 
