@@ -218,6 +218,7 @@ fn rest(text: &str, cursor: &Cursor<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syntax::JobStatement;
 
     fn flink(text: &str) -> Kind {
         classify(text, &Dialect::FLINK)

@@ -1,7 +1,7 @@
 //! A line being edited.
 
 use super::{CTRL_C, CTRL_D, CTRL_Z, shell, shell_in_bash, shell_in_bash_at};
-use crate::world::{Pty, World, scripted};
+use crate::world::{World, scripted};
 
 #[test]
 fn ctrl_z_at_the_prompt_stops_the_shell_and_fg_brings_the_line_back() {
@@ -103,7 +103,7 @@ fn without_job_control_ctrl_z_stops_nothing() {
 
 /// The state of the program's child as the system tells it: T is stopped.
 #[cfg(target_os = "linux")]
-fn state_of(pty: &Pty) -> String {
+fn state_of(pty: &crate::world::Pty) -> String {
     let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", pty.pid())).unwrap();
     let child = children.split_whitespace().next().unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap();
