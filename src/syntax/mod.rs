@@ -11,6 +11,7 @@ pub mod lexer;
 pub mod literal;
 #[cfg(test)]
 mod properties;
+pub mod rewritten;
 #[cfg(test)]
 mod scripts;
 pub mod secrets;
