@@ -5,9 +5,10 @@ use skep_engine::Dialect;
 use super::Span;
 use super::cursor::Cursor;
 use super::job_statement;
-use super::kind::{Kind, ObjectType};
 use super::lexer::TokenKind;
 use super::literal::unquote;
+
+pub use super::kind::{Kind, ObjectType, Scope};
 
 /// What `text` (one statement) is.
 pub fn classify(text: &str, dialect: &Dialect) -> Kind {
