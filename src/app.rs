@@ -99,6 +99,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
     target.password = password(options, &ui)?.map(Secret::new);
     target.properties = options.properties.iter().cloned().collect();
     target.rest.clone_from(&options.rest);
+    target.history.clone_from(&options.history);
     let ledger = Ledger::open(&data_dir).unwrap_or_else(|cause| {
         ui.warn(&format!("{cause}; what runs now will not be remembered"));
         Ledger::none()
@@ -181,6 +182,9 @@ fn read_secret((name, value): &(String, String)) -> Result<(String, String), Err
 
 async fn work(session: &mut Session, options: Options, scripted: bool) -> Result<(), Error> {
     session.connect(options.url.as_deref().unwrap_or(DEFAULT_URL)).await?;
+    // They are addresses of the cluster behind that URL, not of the next that is connected to.
+    session.target.rest = None;
+    session.target.history = None;
     if let Some(init) = &options.init
         && script::run_file(session, init).await? == Flow::Quit
     {

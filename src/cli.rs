@@ -52,6 +52,8 @@ pub struct Options {
     pub secrets: Vec<(String, String)>,
     /// The cluster's REST address.
     pub rest: Option<String>,
+    /// The History Server's address.
+    pub history: Option<String>,
     /// One command instead of a script.
     pub command: Option<(&'static dyn Command, Args)>,
 }
@@ -153,6 +155,7 @@ pub fn definition() -> clap::Command {
         )
         .arg(option("secret", "NAME=@FILE", "the file that a secret is in").action(ArgAction::Append))
         .arg(option("rest", "URL", "the cluster's REST address"))
+        .arg(option("history", "URL", "the History Server's address"))
         .arg(switch("json", "answer in JSON, one object a line").global(true))
         .arg(switch("yes", "yes to what would be asked").short('y').global(true))
         .after_help("Without -e, -f and a command: a prompt at a terminal, else the script on standard input.");
@@ -228,6 +231,7 @@ fn read(matches: &ArgMatches) -> Result<Options, clap::Error> {
         properties: pairs(matches, "define")?,
         secrets: pairs(matches, "secret")?,
         rest: text("rest"),
+        history: text("history"),
         command,
     })
 }

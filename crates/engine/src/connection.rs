@@ -44,6 +44,8 @@ pub struct Target {
     pub properties: BTreeMap<String, String>,
     /// The cluster's REST address, if it is overridden (`--rest`).
     pub rest: Option<String>,
+    /// The History Server's address, if it is given (`--history`).
+    pub history: Option<String>,
     /// The directory where the shell keeps what outlives it (the user's data directory).
     pub data_dir: PathBuf,
 }
@@ -57,13 +59,20 @@ impl Target {
             password: None,
             properties: BTreeMap::new(),
             rest: None,
+            history: None,
             data_dir: data_dir.into(),
         }
     }
 
-    /// The URL's scheme: what stands before the first `:`.
+    /// The URL's scheme: what stands before the first `:`, in a JDBC URL (`jdbc:flink://…`) before the second.
     pub fn scheme(&self) -> &str {
-        self.url.split(':').next().unwrap_or_default()
+        let jdbc = if self.url.starts_with("jdbc:") {
+            "jdbc:".len()
+        } else {
+            0
+        };
+        let scheme = self.url[jdbc..].split(':').next().unwrap_or_default();
+        &self.url[..jdbc + scheme.len()]
     }
 }
 
