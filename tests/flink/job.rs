@@ -15,7 +15,11 @@ impl<'a> Job<'a> {
     /// Counts rows without an end, 20 a second, per key; its tasks need not run yet.
     #[track_caller]
     pub fn submit(cluster: &'a Cluster, name: &str) -> Self {
-        Self::submit_query(cluster, name, "SELECT MOD(id, 10), COUNT(*) FROM gen GROUP BY MOD(id, 10)")
+        Self::submit_query(
+            cluster,
+            name,
+            "SELECT MOD(id, 10), COUNT(*) FROM gen GROUP BY MOD(id, 10)",
+        )
     }
 
     /// The same, and its tasks run.

@@ -230,7 +230,9 @@ async fn ask(upstream: &mut Option<TcpStream>, server: &str, request: &Message) 
     };
     stream.write_all(&request.bytes).await.ok()?;
     let answer = Message::read_answer(&mut stream).await?;
-    let closes = answer.header("connection").is_some_and(|word| word.eq_ignore_ascii_case("close"));
+    let closes = answer
+        .header("connection")
+        .is_some_and(|word| word.eq_ignore_ascii_case("close"));
     *upstream = (!closes && answer.header("content-length").is_some()).then_some(stream);
     Some(answer)
 }

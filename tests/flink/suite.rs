@@ -72,7 +72,9 @@ impl Suite {
     pub fn trials(self: &Arc<Self>, cases: &[Case], engines: bool) -> Vec<Trial> {
         let mut cases = cases.to_vec();
         cases.sort_by_key(|case| case.own.is_some());
-        let each = cases.iter().flat_map(|case| (0..VERSIONS.len()).map(move |version| (*case, version)));
+        let each = cases
+            .iter()
+            .flat_map(|case| (0..VERSIONS.len()).map(move |version| (*case, version)));
         let trials = each.map(|(case, version)| {
             let suite = Arc::clone(self);
             let name = case.name.trim_start_matches("flink::cases::");
@@ -91,9 +93,9 @@ impl Suite {
             (case.run)(&cluster);
             return count(&cluster, case.jobs);
         }
-        let shared = versioned.shared.get_or_init(|| {
-            Cluster::start(versioned.version, &self.work, versioned.version, Options::default())
-        });
+        let shared = versioned
+            .shared
+            .get_or_init(|| Cluster::start(versioned.version, &self.work, versioned.version, Options::default()));
         (case.run)(shared.as_ref().map_err(Clone::clone)?);
         versioned.started.fetch_add(case.jobs, Ordering::Relaxed);
         Ok(())
@@ -124,7 +126,9 @@ fn count(cluster: &Cluster, started: usize) -> Result<(), String> {
     let seen = cluster.jobs_seen();
     if seen < started {
         let version = cluster.version();
-        return Err(format!("Flink {version} has seen {seen} jobs, but the cases started {started}"));
+        return Err(format!(
+            "Flink {version} has seen {seen} jobs, but the cases started {started}"
+        ));
     }
     Ok(())
 }

@@ -203,7 +203,8 @@ impl Session {
     pub fn submit_with(&self, statement: &str, settings: Value) -> String {
         let page = self.try_run(statement, &settings).unwrap();
         let job = page["jobID"].as_str();
-        job.unwrap_or_else(|| panic!("{statement} started no job: {page}")).to_owned()
+        job.unwrap_or_else(|| panic!("{statement} started no job: {page}"))
+            .to_owned()
     }
 }
 

@@ -21,14 +21,22 @@ fn is_said_when_it_is_so(cluster: &Cluster) {
     assert_eq!(cluster.witness().state(&job), "CANCELED");
     output.expect_stderr("CANCELED");
     let shown = object(&shell.one_shot(&format!("job {job} --json")).expect_code(0).stdout);
-    assert_eq!((&shown["state"], &shown["ended_by"]), (&"CANCELED".into(), &"cancelled".into()));
+    assert_eq!(
+        (&shown["state"], &shown["ended_by"]),
+        (&"CANCELED".into(), &"cancelled".into())
+    );
     // Once more changes nothing, and says what is so.
-    shell.one_shot(&format!("cancel {job}")).expect(0, "").expect_stderr("CANCELED");
+    shell
+        .one_shot(&format!("cancel {job}"))
+        .expect(0, "")
+        .expect_stderr("CANCELED");
 }
 
 fn with_a_savepoint(cluster: &Cluster) {
     let job = Job::start(cluster, "cancelled and saved");
-    let output = Shell::rest(cluster).one_shot(&format!("cancel --savepoint {job}")).expect_code(0);
+    let output = Shell::rest(cluster)
+        .one_shot(&format!("cancel --savepoint {job}"))
+        .expect_code(0);
     let path = output.stdout.trim_end();
     assert!(has_metadata(path), "{output}");
     assert_eq!(cluster.witness().state(&job), "CANCELED");

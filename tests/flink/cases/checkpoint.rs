@@ -16,7 +16,9 @@ fn of_each_kind(cluster: &Cluster) {
     let (shell, witness) = (Shell::rest(cluster), cluster.witness());
     let job = Job::start(cluster, "checkpoint kinds");
     for flag in ["", "--full"] {
-        let output = shell.one_shot(&format!("checkpoint {job} {flag} --json")).expect_code(0);
+        let output = shell
+            .one_shot(&format!("checkpoint {job} {flag} --json"))
+            .expect_code(0);
         let taken = object(&output.stdout);
         let (id, path) = (&taken["checkpoint_id"], taken["path"].as_str().unwrap());
         assert!(path.ends_with(&format!("/{job}/chk-{id}")), "{output}");
@@ -24,7 +26,9 @@ fn of_each_kind(cluster: &Cluster) {
         wait_for("the statistics to know it", || {
             let now = witness.checkpoints(&job);
             let history = now["history"].as_array().unwrap();
-            let known = history.iter().any(|known| known["id"] == *id && known["status"] == "COMPLETED");
+            let known = history
+                .iter()
+                .any(|known| known["id"] == *id && known["status"] == "COMPLETED");
             if known { Ok(()) } else { Err(now) }
         });
     }
@@ -34,14 +38,19 @@ fn of_each_kind(cluster: &Cluster) {
 fn that_stays(cluster: &Cluster) {
     let shell = Shell::rest(cluster);
     let job = Job::start(cluster, "checkpoint kept");
-    let output = shell.one_shot(&format!("checkpoint {job} --keep --json")).expect_code(0);
+    let output = shell
+        .one_shot(&format!("checkpoint {job} --keep --json"))
+        .expect_code(0);
     let taken = object(&output.stdout);
     let path = taken["path"].as_str().unwrap();
     assert_eq!(taken["kind"], "savepoint");
     assert!(has_metadata(path), "{output}");
     cluster.witness().wait_savepoint(&job, path);
     // Not for ever either, if somebody says so.
-    shell.one_shot(&format!("drop-savepoint {path}")).expect(1, "").expect_stderr("--yes");
+    shell
+        .one_shot(&format!("drop-savepoint {path}"))
+        .expect(1, "")
+        .expect_stderr("--yes");
     assert!(has_metadata(path));
     let _ = shell.one_shot(&format!("drop-savepoint {path} --yes")).expect(0, "");
     assert!(!has_metadata(path));

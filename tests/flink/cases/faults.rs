@@ -8,12 +8,14 @@ use crate::job::Job;
 use crate::proxy::{Break, Proxy};
 use crate::shell::{Shell, object};
 use crate::suite::cases;
+use crate::witness::wait_for;
 use crate::world::Output;
 use crate::world::http::Fault;
 
 cases! {
     jobs 1: a_savepoint_whose_acceptance_is_cut_off_is_asked_for_once_more_and_made_once,
     jobs 1: a_stop_whose_answer_is_lost_stops_once,
+    jobs 1: a_shell_that_is_killed_while_it_saves_saves_once,
     jobs 1: an_answer_cut_at_any_byte_is_an_error_or_asked_for_again,
     jobs 0: answers_of_any_kind_make_an_error,
     jobs 0: an_answer_without_an_end_takes_no_memory,
@@ -37,6 +39,13 @@ fn assert_told(output: &Output, codes: &[i32]) {
     assert!(!output.stderr.chars().any(|c| c.is_control() && c != '\n'), "{output}");
 }
 
+/// Savepoints that the cluster has begun for a job.
+fn savepoints_of(cluster: &Cluster, job: &str) -> usize {
+    let statistics = cluster.witness().checkpoints(job);
+    let begun = statistics["history"].as_array().unwrap().iter();
+    begun.filter(|taken| taken["is_savepoint"] == true).count()
+}
+
 fn a_savepoint_whose_acceptance_is_cut_off_is_asked_for_once_more_and_made_once(cluster: &Cluster) {
     let (proxy, shell) = through(cluster);
     let job = Job::start(cluster, "savepoint, cut off");
@@ -48,12 +57,13 @@ fn a_savepoint_whose_acceptance_is_cut_off_is_asked_for_once_more_and_made_once(
         assert!(has_metadata(output.stdout.trim_end()), "{output}");
         let sent = proxy.seen(&asked).split_off(before);
         assert_eq!(sent.len(), 2, "{sent:?}");
-        assert!(sent[0].body["triggerId"].is_string() && sent[0].body == sent[1].body, "{sent:?}");
+        assert!(
+            sent[0].body["triggerId"].is_string() && sent[0].body == sent[1].body,
+            "{sent:?}"
+        );
         cluster.witness().wait_savepoint(&job, output.stdout.trim_end());
     }
-    let history = cluster.witness().checkpoints(&job);
-    let made = history["history"].as_array().unwrap().iter();
-    assert_eq!(made.filter(|taken| taken["is_savepoint"] == true).count(), 5);
+    assert_eq!(savepoints_of(cluster, &job), 5);
 }
 
 fn a_stop_whose_answer_is_lost_stops_once(cluster: &Cluster) {
@@ -66,6 +76,23 @@ fn a_stop_whose_answer_is_lost_stops_once(cluster: &Cluster) {
     let sent = proxy.seen(&asked);
     assert!(sent.len() == 2 && sent[0].body == sent[1].body, "{sent:?}");
     assert_eq!(cluster.witness().state(&job), "FINISHED");
+}
+
+fn a_shell_that_is_killed_while_it_saves_saves_once(cluster: &Cluster) {
+    let (proxy, shell) = through(cluster);
+    let job = Job::start(cluster, "saved by the dead");
+    let asked = format!("POST /v1/jobs/{job}/savepoints");
+    let saving = shell.skep().with("savepoint").arg(&*job).start();
+    proxy.wait_seen(&asked, 1);
+    saving.kill();
+    let made = wait_for("the savepoint", || {
+        let now = cluster.witness().checkpoints(&job);
+        let path = now["latest"]["savepoint"]["external_path"].as_str().map(str::to_owned);
+        path.ok_or(now)
+    });
+    assert!(has_metadata(&made));
+    assert_eq!(proxy.seen(&asked).len(), 1);
+    assert_eq!(savepoints_of(cluster, &job), 1);
 }
 
 fn an_answer_cut_at_any_byte_is_an_error_or_asked_for_again(cluster: &Cluster) {

@@ -14,7 +14,10 @@ cases! {
 
 fn jobs_of_others_are_listed_with_their_states(cluster: &Cluster) {
     let shell = Shell::rest(cluster);
-    let (running, ended) = (Job::start(cluster, "listed, runs"), Job::start(cluster, "listed, ended"));
+    let (running, ended) = (
+        Job::start(cluster, "listed, runs"),
+        Job::start(cluster, "listed, ended"),
+    );
     cluster.witness().cancel(&ended);
     cluster.witness().wait_state(&ended, "CANCELED");
     let listed = objects(&shell.script("!jobs -a --json\n").expect_code(0).stdout);
@@ -36,13 +39,25 @@ fn saved_states_are_listed_until_they_are_gone(cluster: &Cluster) {
     let (shell, witness) = (Shell::rest(cluster), cluster.witness());
     let job = Job::start(cluster, "listed, saved");
     witness.wait_checkpoint(&job);
-    let saved = shell.one_shot(&format!("savepoint {job} --label before")).expect_code(0);
+    let saved = shell
+        .one_shot(&format!("savepoint {job} --label before"))
+        .expect_code(0);
     let path = saved.stdout.trim_end();
     witness.wait_savepoint(&job, path);
-    let list = || objects(&shell.one_shot(&format!("savepoints {job} --json")).expect_code(0).stdout);
+    let list = || {
+        objects(
+            &shell
+                .one_shot(&format!("savepoints {job} --json"))
+                .expect_code(0)
+                .stdout,
+        )
+    };
     let listed = list();
     let found = listed.iter().find(|found| found["path"] == path).unwrap();
-    assert_eq!((&found["verdict"], &found["label"]), (&"usable".into(), &"before".into()));
+    assert_eq!(
+        (&found["verdict"], &found["label"]),
+        (&"usable".into(), &"before".into())
+    );
     let checkpoints = uri(&cluster.path(&format!("checkpoints/{job}")));
     let is_checkpoint = |path: &serde_json::Value| path.as_str().unwrap().starts_with(&checkpoints);
     assert!(listed.iter().any(|found| is_checkpoint(&found["path"])), "{listed:?}");

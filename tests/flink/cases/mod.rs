@@ -4,6 +4,7 @@ mod cancel;
 mod checkpoint;
 mod faults;
 mod lists;
+mod outages;
 mod savepoint;
 mod statements;
 mod stop;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Case> {
         lists::CASES,
         statements::CASES,
         faults::CASES,
+        outages::CASES,
     ]
     .concat()
 }
@@ -40,7 +42,9 @@ fn uri(path: &Path) -> String {
 
 /// Whether a savepoint is there whole, as far as that is seen from outside.
 fn has_metadata(savepoint: &str) -> bool {
-    Path::new(savepoint.trim_start_matches("file:")).join("_metadata").is_file()
+    Path::new(savepoint.trim_start_matches("file:"))
+        .join("_metadata")
+        .is_file()
 }
 
 /// A directory that nobody can write, not even root: a path below a regular file.

@@ -35,12 +35,20 @@ fn into_a_directory(cluster: &Cluster) {
     let shell = Shell::rest(cluster);
     let job = Job::start(cluster, "savepoint elsewhere");
     let dir = uri(&cluster.path("elsewhere/deep"));
-    let output = shell.script(&format!("!savepoint {job} --dir {dir} --json\n")).expect_code(0);
+    let output = shell
+        .script(&format!("!savepoint {job} --dir {dir} --json\n"))
+        .expect_code(0);
     let saved = object(&output.stdout);
     let path = saved["path"].as_str().unwrap();
-    assert!(path.starts_with(&format!("{dir}/savepoint-")) && has_metadata(path), "{output}");
+    assert!(
+        path.starts_with(&format!("{dir}/savepoint-")) && has_metadata(path),
+        "{output}"
+    );
     assert_eq!(saved["job_id"], *job);
-    assert_eq!((&saved["kind"], &saved["verdict"]), (&"savepoint".into(), &"usable".into()));
+    assert_eq!(
+        (&saved["kind"], &saved["verdict"]),
+        (&"savepoint".into(), &"usable".into())
+    );
     cluster.witness().wait_savepoint(&job, path);
 }
 
@@ -52,7 +60,10 @@ fn a_directory_that_can_not_be_written(cluster: &Cluster) {
     let output = output.expect_stderr("FileAlreadyExistsException: ");
     assert!(output.stderr.contains("the job runs on"), "{output}");
     assert_eq!(witness.state(&job), "RUNNING");
-    assert_eq!(witness.checkpoints(&job)["latest"]["savepoint"], serde_json::Value::Null);
+    assert_eq!(
+        witness.checkpoints(&job)["latest"]["savepoint"],
+        serde_json::Value::Null
+    );
 }
 
 fn several_at_once(cluster: &Cluster) {
@@ -70,7 +81,9 @@ fn several_at_once(cluster: &Cluster) {
 /// Flink says RUNNING before a job's tasks run, and refuses a savepoint until then.
 fn before_the_tasks_run(cluster: &Cluster) {
     let job = Job::submit(cluster, "savepoint early");
-    let output = Shell::rest(cluster).one_shot(&format!("savepoint {job}")).expect_code(0);
+    let output = Shell::rest(cluster)
+        .one_shot(&format!("savepoint {job}"))
+        .expect_code(0);
     assert!(has_metadata(output.stdout.trim_end()), "{output}");
 }
 

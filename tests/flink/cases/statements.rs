@@ -18,14 +18,22 @@ fn from_saving_to_stopping(cluster: &Cluster) {
     assert!(output.stdout.contains(&job[..8]), "{output}");
     let output = shell.script(&format!("DESCRIBE JOB '{job}';\n")).expect_code(0);
     assert!(output.stdout.contains("statements"), "{output}");
-    let output = shell.skep().with("-e").arg(format!("CREATE SAVEPOINT FOR JOB '{job}'")).run();
+    let output = shell
+        .skep()
+        .with("-e")
+        .arg(format!("CREATE SAVEPOINT FOR JOB '{job}'"))
+        .run();
     let path = output.expect_code(0).stdout.trim_end().to_owned();
     cluster.witness().wait_savepoint(&job, &path);
-    let output = shell.script(&format!("SHOW SAVEPOINTS FOR JOB '{job}';\n")).expect_code(0);
+    let output = shell
+        .script(&format!("SHOW SAVEPOINTS FOR JOB '{job}';\n"))
+        .expect_code(0);
     assert!(output.stdout.contains(path.rsplit('/').next().unwrap()), "{output}");
     let _ = shell.script(&format!("DROP SAVEPOINT '{path}';\n")).expect(0, "");
     assert!(!has_metadata(&path));
-    let output = shell.script(&format!("STOP JOB '{job}' WITH SAVEPOINT;\n")).expect_code(0);
+    let output = shell
+        .script(&format!("STOP JOB '{job}' WITH SAVEPOINT;\n"))
+        .expect_code(0);
     assert!(has_metadata(output.stdout.trim_end()), "{output}");
     assert_eq!(cluster.witness().state(&job), "FINISHED");
 }

@@ -21,19 +21,31 @@ fn ends_the_job_with_a_savepoint(cluster: &Cluster) {
     assert!(has_metadata(path), "{output}");
     // The command does not say so before it is so.
     assert_eq!(cluster.witness().state(&job), "FINISHED");
-    assert_eq!(cluster.witness().wait_savepoint(&job, path)["savepointFormat"], "CANONICAL");
+    assert_eq!(
+        cluster.witness().wait_savepoint(&job, path)["savepointFormat"],
+        "CANONICAL"
+    );
     let shown = shell.one_shot(&format!("job {job} --json")).expect_code(0);
     let shown = object(&shown.stdout);
-    assert_eq!((&shown["state"], &shown["known"]), (&"FINISHED".into(), &"ended".into()));
+    assert_eq!(
+        (&shown["state"], &shown["known"]),
+        (&"FINISHED".into(), &"ended".into())
+    );
     // Once more is refused, and says why.
-    shell.one_shot(&format!("stop {job}")).expect(1, "").expect_stderr("is FINISHED");
+    shell
+        .one_shot(&format!("stop {job}"))
+        .expect(1, "")
+        .expect_stderr("is FINISHED");
 }
 
 fn drained(cluster: &Cluster) {
     let shell = Shell::rest(cluster);
     let job = Job::start(cluster, "to be drained");
     // What can't be taken back is asked for, and nobody is there to answer.
-    shell.one_shot(&format!("stop --drain {job}")).expect(1, "").expect_stderr("--yes");
+    shell
+        .one_shot(&format!("stop --drain {job}"))
+        .expect(1, "")
+        .expect_stderr("--yes");
     assert_eq!(cluster.witness().state(&job), "RUNNING");
     let output = shell.one_shot(&format!("stop --drain --yes {job}")).expect_code(0);
     assert!(has_metadata(output.stdout.trim_end()), "{output}");
@@ -46,15 +58,23 @@ fn into_a_directory(cluster: &Cluster) {
     let script = format!("!stop {job} --dir {dir} --format native\n");
     let output = Shell::rest(cluster).script(&script).expect_code(0);
     let path = output.stdout.trim_end();
-    assert!(path.starts_with(&format!("{dir}/savepoint-")) && has_metadata(path), "{output}");
+    assert!(
+        path.starts_with(&format!("{dir}/savepoint-")) && has_metadata(path),
+        "{output}"
+    );
     assert_eq!(cluster.witness().state(&job), "FINISHED");
-    assert_eq!(cluster.witness().wait_savepoint(&job, path)["savepointFormat"], "NATIVE");
+    assert_eq!(
+        cluster.witness().wait_savepoint(&job, path)["savepointFormat"],
+        "NATIVE"
+    );
 }
 
 fn runs_on_when_the_savepoint_fails(cluster: &Cluster) {
     let job = Job::start(cluster, "not to be stopped");
     let dir = unwritable(cluster, "stop-occupied");
-    let output = Shell::rest(cluster).one_shot(&format!("stop {job} --dir {dir}")).expect(1, "");
+    let output = Shell::rest(cluster)
+        .one_shot(&format!("stop {job} --dir {dir}"))
+        .expect(1, "");
     output.expect_stderr("FileAlreadyExistsException: ");
     assert!(cluster.witness().runs(&job));
 }

@@ -17,20 +17,28 @@ fn until_it_runs_and_has_a_checkpoint(cluster: &Cluster) {
     let job = Job::submit(cluster, "waited for");
     let _ = shell.one_shot(&format!("wait --until running {job}")).expect(0, "");
     assert!(cluster.witness().runs(&job));
-    let output = shell.one_shot(&format!("wait --until first-checkpoint {job}")).expect(0, "");
+    let output = shell
+        .one_shot(&format!("wait --until first-checkpoint {job}"))
+        .expect(0, "");
     output.expect_stderr("checkpoint ");
     assert!(cluster.witness().checkpoints(&job)["counts"]["completed"].as_u64() > Some(0));
 }
 
 fn until_the_time_is_up(cluster: &Cluster) {
     let job = Job::start(cluster, "without an end");
-    let output = Shell::rest(cluster).one_shot(&format!("wait --timeout 1s {job}")).expect(4, "");
+    let output = Shell::rest(cluster)
+        .one_shot(&format!("wait --timeout 1s {job}"))
+        .expect(4, "");
     output.expect_stderr("still running");
     assert_eq!(cluster.witness().state(&job), "RUNNING");
 }
 
 fn for_one_that_finishes(cluster: &Cluster) {
-    let job = Job::submit_query(cluster, "with an end", "SELECT id, id FROM (VALUES (CAST(1 AS BIGINT))) AS t (id)");
+    let job = Job::submit_query(
+        cluster,
+        "with an end",
+        "SELECT id, id FROM (VALUES (CAST(1 AS BIGINT))) AS t (id)",
+    );
     let _ = Shell::rest(cluster).one_shot(&format!("wait {job}")).expect(0, "");
     assert_eq!(cluster.witness().state(&job), "FINISHED");
 }

@@ -111,7 +111,16 @@ sql-gateway.endpoint.rest.bind-port: \"{gateway}\"
     };
     let mut lines: Vec<String> = text.lines().filter(set).map(str::to_owned).collect();
     lines.extend(settings.iter().map(|(key, value)| format!("{key}: {value}")));
-    for part in ["conf", "log", "tmp", "checkpoints", "savepoints", "archive", "plugins", "web-history"] {
+    for part in [
+        "conf",
+        "log",
+        "tmp",
+        "checkpoints",
+        "savepoints",
+        "archive",
+        "plugins",
+        "web-history",
+    ] {
         fs::create_dir_all(dir.join(part))?;
     }
     fs::write(dir.join("conf/config.yaml"), lines.join("\n") + "\n")?;

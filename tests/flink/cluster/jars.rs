@@ -71,7 +71,10 @@ fn contents(jars: &Path) -> io::Result<String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(jars)? {
         let entry = entry?;
-        files.push((entry.file_name().to_string_lossy().into_owned(), entry.metadata()?.len()));
+        files.push((
+            entry.file_name().to_string_lossy().into_owned(),
+            entry.metadata()?.len(),
+        ));
     }
     files.sort();
     let mut text = POM.to_owned();

@@ -85,7 +85,12 @@ impl Cluster {
     }
 
     fn start_services(&self) -> Result<(), String> {
-        let services = [Service::JobManager, Service::TaskManager, Service::Gateway, Service::History];
+        let services = [
+            Service::JobManager,
+            Service::TaskManager,
+            Service::Gateway,
+            Service::History,
+        ];
         for service in services {
             self.launch(service)?;
         }
@@ -185,20 +190,15 @@ impl Cluster {
     }
 
     fn is_healthy(&self, service: Service) -> bool {
-        let answers = |port: u16, path: &str| self.witness.get(&format!("http://127.0.0.1:{port}{path}"));
-        let Ports {
-            rest,
-            gateway,
-            history,
-            ..
-        } = self.ports;
+        let answer = |server: String, path: &str| self.witness.get(&format!("http://{server}{path}"));
         match service {
-            Service::JobManager => answers(rest, "/v1/overview").is_ok(),
+            Service::JobManager => answer(self.rest(), "/v1/overview").is_ok(),
             Service::TaskManager => {
-                answers(rest, "/v1/overview").is_ok_and(|overview| overview["slots-total"].as_u64() == Some(SLOTS as u64))
+                let overview = answer(self.rest(), "/v1/overview");
+                overview.is_ok_and(|overview| overview["slots-total"].as_u64() == Some(SLOTS as u64))
             }
-            Service::Gateway => answers(gateway, "/v1/info").is_ok(),
-            Service::History => answers(history, "/config").is_ok(),
+            Service::Gateway => answer(self.gateway(), "/v1/info").is_ok(),
+            Service::History => answer(self.history(), "/config").is_ok(),
         }
     }
 }

@@ -93,7 +93,10 @@ fn major_version(java: &Path) -> Option<u32> {
 /// Runs a program until it ends, its output appended to `log`. Fails with the last lines of that.
 pub fn run_within(command: &mut Command, limit: Duration, log: &Path) -> Result<(), String> {
     let what = command.get_program().to_owned();
-    let what = Path::new(&what).file_name().map(OsStr::to_string_lossy).unwrap_or_default();
+    let what = Path::new(&what)
+        .file_name()
+        .map(OsStr::to_string_lossy)
+        .unwrap_or_default();
     let output = File::options().create(true).append(true).open(log);
     let output = output.map_err(|error| format!("{}: {error}", log.display()))?;
     let errors = output.try_clone().map_err(|error| error.to_string())?;
@@ -107,7 +110,11 @@ pub fn run_within(command: &mut Command, limit: Duration, log: &Path) -> Result<
         if Instant::now() > deadline {
             child.kill().map_err(|error| error.to_string())?;
             child.wait().map_err(|error| error.to_string())?;
-            return Err(format!("{what} took longer than {} s\n{}", limit.as_secs(), super::tail(log, 20)));
+            return Err(format!(
+                "{what} took longer than {} s\n{}",
+                limit.as_secs(),
+                super::tail(log, 20)
+            ));
         }
         std::thread::sleep(Duration::from_millis(50));
     };

@@ -114,7 +114,9 @@ impl Message {
     /// Reads an answer whole; none if the connection ends before.
     pub async fn read_answer(stream: &mut TcpStream) -> Option<Self> {
         let mut answer = Self::read_head(stream).await?;
-        let chunked = answer.header("transfer-encoding").is_some_and(|coding| coding == "chunked");
+        let chunked = answer
+            .header("transfer-encoding")
+            .is_some_and(|coding| coding == "chunked");
         match answer.length() {
             Some(length) => answer.read_to(stream, length).await?,
             None if chunked => {

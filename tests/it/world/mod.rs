@@ -1,6 +1,7 @@
 //! The world that a test runs skep in: a home of its own, a known environment, and nothing else.
 
 pub mod golden;
+#[allow(dead_code, reason = "some tests have servers of their own, others proxies")]
 pub mod http;
 pub mod live;
 pub mod pty;
