@@ -12,7 +12,7 @@ use super::decode::Decoder;
 use super::page::{self, ResultType};
 use crate::render::{self, Format, Options};
 
-const VERSIONS: [&str; 1] = ["2.3.0"];
+const VERSIONS: [&str; 2] = ["1.20.3", "2.3.0"];
 
 fn data(version: &str, file: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
