@@ -3,6 +3,7 @@
 mod average;
 mod cast;
 mod clock;
+mod date_bin;
 mod date_format;
 mod required;
 mod text;
@@ -23,6 +24,7 @@ use crate::zone::Zone;
 /// Registers what does not depend on the statement.
 pub(crate) fn register(state: &mut SessionState) {
     for function in [
+        ScalarUDF::from(date_bin::DateBin::default()),
         ScalarUDF::from(date_format::DateFormat::default()),
         ScalarUDF::from(text::Concat::default()),
     ] {
