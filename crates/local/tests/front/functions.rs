@@ -86,6 +86,7 @@ async fn results_are_flinks() {
         (
             "SELECT * FROM TABLE(TUMBLE((SELECT LOCALTIMESTAMP AS ts), DESCRIPTOR(ts), INTERVAL '-1' DAY))",
             "the size of a window must be more than 0",
+        ),
         (
             "SELECT INTERVAL '1' DAY + TIMESTAMP '1969-12-30 22:30:00'",
             "1969-12-31T22:30:00",
