@@ -62,9 +62,13 @@ impl Cluster {
         graph.map_err(|error| self.about_job(job, error))
     }
 
-    /// The checkpoint statistics, none for a job that never takes any. As old as [`Cluster::graph`] may be.
+    /// The checkpoint statistics, none for a job that never takes any or is still being set up. As old as
+    /// [`Cluster::graph`] may be.
     pub(super) async fn checkpoints(&self, job: &JobId) -> Result<Option<Checkpoints>> {
-        known(self.client.get(&format!("/v1/jobs/{job}/checkpoints")).await)
+        match self.client.get(&format!("/v1/jobs/{job}/checkpoints")).await {
+            Err(error) if failure::is_not_set_up(&error) => Ok(None),
+            answer => known(answer),
+        }
     }
 
     /// How the job takes checkpoints, none if it never does.

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on panics")]
 
 mod faults;
-mod live;
 mod saved;
 mod server;
 mod verbs;
