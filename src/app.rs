@@ -128,6 +128,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         interrupts: Interrupts::install(interactive)?,
         settings,
         exit_code: crate::error::ExitCode::SUCCESS,
+        last_error: None,
         target,
         secrets,
     })

@@ -78,7 +78,7 @@ impl Command for Checkpoint {
         }
         let (job_id, control) = (target.job_id()?, target.control()?);
         let acting = session.jobs.acting(target.job.handle, Action::Savepointing);
-        let keep = args.has("keep").then(|| savepoint::request(&args));
+        let keep = args.has("keep").then(|| savepoint::request(&args, None));
         let mut task = tokio::spawn(async move {
             match keep {
                 Some(request) => control.savepoint(&job_id, request).await,

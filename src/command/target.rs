@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skep_engine::{Connection, JobControl, JobId, JobSummary};
+use skep_engine::{Connection, ErrorKind, JobControl, JobId, JobSummary};
 
 use crate::error::Error;
 use crate::job::reference::{self, Candidate, Reference, ReferenceError};
@@ -74,26 +74,35 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         }
     }
     let connection = Arc::clone(&session.open()?.connection);
+    let mut unasked = None;
     if let Ok(job_id) = word.parse::<JobId>()
         && let Some(jobs) = &connection.jobs
-        && let Ok(status) = jobs.status(&job_id).await
     {
-        // A whole id that the engine knows needs no list.
-        let mut job = known_job(session, &connection, job_id).await;
-        job.apply(&status);
-        return Ok(Target {
-            job,
-            connection,
-            entry: None,
-        });
+        match jobs.status(&job_id).await {
+            // A whole id that the engine knows needs no list.
+            Ok(status) => {
+                let mut job = known_job(session, &connection, job_id).await;
+                job.apply(&status);
+                return Ok(Target {
+                    job,
+                    connection,
+                    entry: None,
+                });
+            }
+            Err(error) => unasked = (error.kind != ErrorKind::NotFound).then_some(error),
+        }
     }
     let known = all(session).await?;
-    let index = reference::resolve(&reference, &candidates(&known), None, None)?;
-    Ok(Target {
-        job: known[index].clone(),
-        connection,
-        entry: None,
-    })
+    match (reference::resolve(&reference, &candidates(&known), None, None), unasked) {
+        (Ok(index), _) => Ok(Target {
+            job: known[index].clone(),
+            connection,
+            entry: None,
+        }),
+        // The engine has said why nothing can be said of the job.
+        (Err(ReferenceError::NotFound { .. }), Some(error)) => Err(error.into()),
+        (Err(error), _) => Err(error.into()),
+    }
 }
 
 /// The jobs that the words mean; without a word, all that run in this session.
@@ -154,6 +163,8 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
         let mut job = from_record(record, &connection);
         match &listed {
             Some(listed) => match listed.iter().find(|summary| summary.job_id == record.job_id()) {
+                // An engine that has lost what it knew does not undo an end that was seen.
+                Some(summary) if summary.status.lost && job.known == Known::Ended => {}
                 Some(summary) => job.apply(&summary.status),
                 None if job.known == Known::Live || job.known == Known::Unknown => job.known = Known::Lost,
                 None => {}

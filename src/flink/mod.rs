@@ -70,7 +70,8 @@ impl Engine for FlinkRest {
         }
         let credentials = target.user.clone().map(|user| (user, target.password.clone()));
         let client = Client::new(&address.url, credentials, self.limits)?;
-        let (cluster, greeting) = Cluster::connect(client).await?;
+        let (cluster, fares) = Cluster::connect(client).await?;
+        let greeting = format!("Apache Flink {}, {fares}", cluster.version());
         let label = format!("flink-rest {}", cluster.server());
         let cluster = Arc::new(cluster);
         Ok(Connection {

@@ -225,6 +225,8 @@ fn rows_of_a_detached_query_are_all_seen_exactly_once() {
     // The pipe holds less than all rows.
     let rest: Vec<String> = rows.by_ref().take(2997).collect();
     pty.wait_text("[1] 2,997 rows, and no more to come");
+    // Its end is told where nobody attends to it, which !fg may still have done.
+    pty.line("!wait %1");
     pty.wait_text("FINISHED");
     pty.send(CTRL_D);
     assert_eq!(pty.wait().code, 0);
