@@ -227,7 +227,8 @@ fn rows_of_a_detached_query_are_all_seen_exactly_once() {
     pty.wait_text("[1] 2,997 rows, and no more to come");
     // Its end is told where nobody attends to it, which !fg may still have done.
     pty.line("!wait %1");
-    pty.wait_text("FINISHED");
+    let screen = pty.wait_prompt("scripted> ");
+    assert!(screen.has("FINISHED"), "{screen}");
     pty.send(CTRL_D);
     assert_eq!(pty.wait().code, 0);
     let expected: Vec<String> = (0..3000).map(|n| format!("{n},row {n}")).collect();
