@@ -21,6 +21,7 @@ mod job;
 mod log;
 mod rows;
 mod savepoint;
+mod security;
 mod sql;
 
 pub use connection::{Capabilities, Connection, Engine, Secret, Target};
@@ -34,6 +35,7 @@ pub use job::{
 pub use log::{LogLine, LogRing};
 pub use rows::{Batch, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
+pub use security::{Security, Token, read_headers};
 pub use sql::{Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
 
 /// Re-exported so that a driver outside this repository names the same Arrow types.

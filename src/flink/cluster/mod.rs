@@ -37,14 +37,15 @@ impl Cluster {
             client.get::<answers::Overview>("/v1/overview"),
         )
         .map_err(|error| {
-            let mut error = match (error.kind, client.speaks_tls()) {
-                (ErrorKind::NotFound, _) => EngineError {
+            let mut error = match error.kind {
+                ErrorKind::NotFound => EngineError {
                     message: format!("{} is not a Flink JobManager: {}", client.server(), error.message),
                     ..error
                 }
                 .hint("give the JobManager's REST address (rest.port), not a gateway's or History Server's"),
-                (ErrorKind::Connect, true) => error.hint("a server without TLS is reached by flink-rest://"),
-                (ErrorKind::Lost, false) => error.hint("a server with TLS is reached by flink-rest+https://"),
+                ErrorKind::Lost if !client.speaks_tls() => {
+                    error.hint("a server with TLS is reached by flink-rest+https://")
+                }
                 _ => error,
             };
             // Nothing was asked for but the connection: whatever went wrong, there is none.

@@ -4,6 +4,7 @@
 mod faults;
 mod live;
 mod saved;
+mod secure;
 mod server;
 mod verbs;
 

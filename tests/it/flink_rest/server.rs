@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use skep_engine::JobId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
 
 /// What is done instead of answering.
 #[derive(Debug, Clone)]
@@ -55,8 +56,8 @@ struct State {
     in_progress: usize,
     operations: HashMap<String, Operation>,
     requests: Vec<(String, Value)>,
-    /// The last request's `Authorization`.
-    authorization: Option<String>,
+    /// The last request's head: its line and headers.
+    head: String,
 }
 
 /// The server. It ends with the test.
@@ -69,6 +70,15 @@ pub struct Server {
 impl Server {
     /// Plays that version's recordings, the job at that moment of its life.
     pub async fn start(version: &str, moment: &str) -> Self {
+        Self::start_with(version, moment, None).await
+    }
+
+    /// The same over TLS.
+    pub async fn start_tls(version: &str, moment: &str, tls: TlsAcceptor) -> Self {
+        Self::start_with(version, moment, Some(tls)).await
+    }
+
+    async fn start_with(version: &str, moment: &str, tls: Option<TlsAcceptor>) -> Self {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/data/flink")
             .join(version);
@@ -81,11 +91,15 @@ impl Server {
             in_progress: 2,
             operations: HashMap::new(),
             requests: Vec::new(),
-            authorization: None,
+            head: String::new(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
-            url: format!("flink-rest://{}", listener.local_addr().unwrap()),
+            url: format!(
+                "flink-rest{}://{}",
+                if tls.is_some() { "+https" } else { "" },
+                listener.local_addr().unwrap()
+            ),
             state: Arc::new(Mutex::new(state)),
             asked: Arc::new(Notify::new()),
         };
@@ -93,8 +107,18 @@ impl Server {
         let (state, asked) = (server.state.clone(), server.asked.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (state, asked) = (state.clone(), asked.clone());
-                tokio::spawn(async move { serve(stream, &state, &asked).await });
+                let (state, asked, tls) = (state.clone(), asked.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, &state, &asked).await,
+                        Some(tls) => {
+                            // A client that refuses the certificate, or is refused, gets no further.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, &state, &asked).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         server
@@ -147,9 +171,14 @@ impl Server {
             .collect()
     }
 
-    /// What the last request said in `Authorization`.
-    pub fn authorization(&self) -> Option<String> {
-        self.state().authorization.clone()
+    /// What the last request said in a header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        header(&self.state().head, name)
+    }
+
+    /// Where it listens, as `host:port`.
+    pub fn place(&self) -> &str {
+        self.url.split_once("://").unwrap().1
     }
 
     /// Returns when a request that begins so has been made.
@@ -284,18 +313,13 @@ impl State {
 }
 
 /// Reads requests from one connection and answers them.
-async fn serve(mut stream: TcpStream, state: &Mutex<State>, asked: &Notify) {
-    while let Some(Request {
-        line,
-        body,
-        authorization,
-    }) = read_request(&mut stream).await
-    {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, state: &Mutex<State>, asked: &Notify) {
+    while let Some(Request { line, body, head }) = read_request(&mut stream).await {
         let (method, path) = line.split_once(' ').unwrap();
         let (fault, (status, answer)) = {
             let mut state = state.lock().unwrap();
             state.requests.push((line.clone(), body.clone()));
-            state.authorization = authorization;
+            state.head = head;
             let at = state
                 .faults
                 .iter()
@@ -330,7 +354,7 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>, asked: &Notify) {
     }
 }
 
-async fn endless(stream: &mut TcpStream) -> std::io::Result<()> {
+async fn endless<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<()> {
     stream
         .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
         .await?;
@@ -340,7 +364,7 @@ async fn endless(stream: &mut TcpStream) -> std::io::Result<()> {
     }
 }
 
-async fn send(stream: &mut TcpStream, status: u16, body: &[u8]) -> std::io::Result<()> {
+async fn send<S: AsyncWrite + Unpin>(stream: &mut S, status: u16, body: &[u8]) -> std::io::Result<()> {
     let head = format!(
         "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -352,11 +376,11 @@ struct Request {
     /// `METHOD path`.
     line: String,
     body: Value,
-    authorization: Option<String>,
+    head: String,
 }
 
 /// The next request; none at the end of the connection.
-async fn read_request(stream: &mut TcpStream) -> Option<Request> {
+async fn read_request<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Option<Request> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -372,20 +396,28 @@ async fn read_request(stream: &mut TcpStream) -> Option<Request> {
         }
     };
     let text = String::from_utf8(bytes[..head].to_vec()).unwrap();
-    let header = |name: &str| {
-        let lines = text.lines().filter_map(|line| line.split_once(": "));
-        let found = lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.to_owned())
-    };
-    let length: usize = header("content-length").map_or(0, |length| length.parse().unwrap());
+    let length: usize = header(&text, "content-length").map_or(0, |length| length.parse().unwrap());
     while bytes.len() < head + length {
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
             return None;
         }
     }
+    let line = text.lines().next()?.trim_end_matches(" HTTP/1.1");
+    // Through a proxy the whole URL is asked for.
+    let line = match line.split_once(" http://") {
+        Some((method, url)) => format!("{method} {}", &url[url.find('/')?..]),
+        None => line.to_owned(),
+    };
     Some(Request {
-        line: text.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned(),
+        line,
         body: serde_json::from_slice(&bytes[head..]).unwrap_or(Value::Null),
-        authorization: header("authorization"),
+        head: text,
     })
+}
+
+/// A header's value.
+fn header(head: &str, name: &str) -> Option<String> {
+    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+    let found = lines.find(|(key, _)| key.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.to_owned())
 }

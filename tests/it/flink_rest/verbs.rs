@@ -31,12 +31,12 @@ async fn a_connection_takes_job_verbs_and_no_sql() {
 #[tokio::test]
 async fn user_and_password_are_sent_and_not_shown() {
     let server = Server::start("2.3.0", "running").await;
-    assert!(connect(&server).await.is_ok() && server.authorization().is_none());
+    assert!(connect(&server).await.is_ok() && server.header("authorization").is_none());
     let mut target = Target::new(server.url.clone(), "/nonexistent");
     target.user = Some("me".to_owned());
     target.password = Some(Secret::new("geheim".to_owned()));
     let connection = FlinkRest::new().connect(&target).await.unwrap();
-    assert_eq!(server.authorization().as_deref(), Some("Basic bWU6Z2VoZWlt"));
+    assert_eq!(server.header("authorization").as_deref(), Some("Basic bWU6Z2VoZWlt"));
     assert_eq!(connection.url, server.url);
 }
 
