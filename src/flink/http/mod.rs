@@ -4,7 +4,6 @@ mod tls;
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
@@ -115,17 +114,15 @@ impl Client {
         self.send(Method::GET, path, None, Repeat::Idempotent).await
     }
 
-    /// `GET`, for an answer of up to `limit` bytes that is taken as it comes: a page of a result.
+    /// `GET`, and the answer as it came.
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub(crate) async fn fetch(&self, path: &str, limit: usize) -> Result<Vec<u8>> {
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Vec<u8>> {
         let ask = Ask {
             method: Method::GET,
             path,
             body: None,
-            limit,
-            time: self.limits.request,
         };
         self.answer(&ask, Repeat::Idempotent).await
     }
@@ -142,28 +139,7 @@ impl Client {
         body: Option<&Value>,
         repeat: Repeat,
     ) -> Result<T> {
-        self.send_within(self.limits.request, method, path, body, repeat).await
-    }
-
-    /// The same, for an answer that may take so long.
-    ///
-    /// # Errors
-    /// As [`Client::send`].
-    pub(crate) async fn send_within<T: DeserializeOwned>(
-        &self,
-        time: Duration,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        repeat: Repeat,
-    ) -> Result<T> {
-        let ask = Ask {
-            method,
-            path,
-            body,
-            limit: self.limits.body,
-            time,
-        };
+        let ask = Ask { method, path, body };
         let bytes = self.answer(&ask, repeat).await?;
         serde_json::from_slice(&bytes).map_err(|error| {
             let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
@@ -184,7 +160,7 @@ impl Client {
 
     async fn answer_once(&self, ask: &Ask<'_>) -> Result<Vec<u8>> {
         let url = format!("{}{}", self.base, ask.path);
-        let mut request = self.http.request(ask.method.clone(), url).timeout(ask.time);
+        let mut request = self.http.request(ask.method.clone(), url);
         request = self.authorize(request).await?;
         if let Some(body) = ask.body {
             request = request.json(body);
@@ -220,17 +196,17 @@ impl Client {
         let too_long = || {
             let message = format!(
                 "the answer of {} to {ask} is longer than {} bytes",
-                self.peer, ask.limit
+                self.peer, self.limits.body
             );
             EngineError::new(ErrorKind::Protocol, message)
         };
         let announced = response.content_length().unwrap_or(0);
-        if usize::try_from(announced).map_or(true, |length| length > ask.limit) {
+        if usize::try_from(announced).map_or(true, |length| length > self.limits.body) {
             return Err(too_long());
         }
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| self.explain(&error, ask))? {
-            if bytes.len() + chunk.len() > ask.limit {
+            if bytes.len() + chunk.len() > self.limits.body {
                 return Err(too_long());
             }
             bytes.extend_from_slice(&chunk);
@@ -260,7 +236,7 @@ impl Client {
             };
         }
         if error.is_timeout() {
-            let message = format!("{peer} did not answer {ask} within {:?}", ask.time);
+            let message = format!("{peer} did not answer {ask} within {:?}", self.limits.request);
             return EngineError::new(ErrorKind::Timeout, message);
         }
         let message = format!("the connection to {peer} broke during {ask}: {cause}");
@@ -273,10 +249,6 @@ struct Ask<'a> {
     method: Method,
     path: &'a str,
     body: Option<&'a Value>,
-    /// The most bytes of an answer, after decompression.
-    limit: usize,
-    /// From the request to the last byte of its answer.
-    time: Duration,
 }
 
 impl fmt::Display for Ask<'_> {
