@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -22,8 +22,9 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
@@ -131,12 +132,11 @@ fn assert_in_no_file(dir: &Path, text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_authority_is_trusted_if_it_is_given_or_the_systems() {
     let world = World::new();
-    let (authority, other) = (Authority::new(), Authority::new());
+    let (authority, other) = (Authority::new("one"), Authority::new("other"));
     let (ca, wrong) = (authority.file(&world, "ca.pem"), other.file(&world, "wrong.pem"));
     let server = secure_server(authority.acceptor("127.0.0.1", None)).await;
     let jobs = |url: &str| world.skep().with("-u").arg(url).with("jobs");
 
-    jobs(&server.url).with("--ca").arg(&ca).run().expect_code(2);
     let given = world
         .skep()
         .with("--ca")
@@ -172,7 +172,7 @@ async fn an_authority_is_trusted_if_it_is_given_or_the_systems() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_for_a_name() {
     let world = World::new();
-    let authority = Authority::new();
+    let authority = Authority::new("one");
     let ca = authority.file(&world, "ca.pem");
     let server = secure_server(authority.acceptor("jm.test", None)).await;
     let url = format!("{};ca={}", server.url, ca.display());
@@ -192,7 +192,7 @@ async fn a_server_without_tls_is_told_from_one_with_it() {
     let world = World::new();
     let server = Server::start("2.3.0", "running").await;
     let url = server.url.replace("flink-rest", "flink-rest+https");
-    let ca = Authority::new().file(&world, "ca.pem");
+    let ca = Authority::new("one").file(&world, "ca.pem");
     let program = world
         .skep()
         .with("-u")
@@ -208,7 +208,7 @@ async fn a_server_without_tls_is_told_from_one_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_certificate_is_shown() {
     let world = World::new();
-    let (authority, clients) = (Authority::new(), Authority::new());
+    let (authority, clients) = (Authority::new("servers"), Authority::new("clients"));
     let ca = authority.file(&world, "ca.pem");
     let server = secure_server(authority.acceptor("127.0.0.1", Some(&clients))).await;
     let with = |name: &str, (certificate, key): &(rcgen::Certificate, KeyPair)| {
@@ -228,7 +228,7 @@ async fn a_client_certificate_is_shown() {
     jobs(with("known", &known)).expect_code(0);
     let both = world.write("both.pem", &format!("{}{}", known.0.pem(), known.1.serialize_pem()));
     jobs(format!("{};ca={};cert={}", server.url, ca.display(), both.display())).expect_code(0);
-    jobs(with("stranger", &Authority::new().sign("me")))
+    jobs(with("stranger", &Authority::new("strangers").sign("me")))
         .expect(5, "")
         .expect_stderr("does not accept the client certificate");
     jobs(format!("{};ca={}", server.url, ca.display()))
@@ -335,7 +335,8 @@ async fn a_proxy_is_used_but_not_on_the_way_to_this_machine() {
         world.skep().with("-u").arg(url).with("jobs").env("HTTP_PROXY", proxy)
     };
     jobs("flink-rest://jm.test:8081/a").run();
-    assert_eq!(proxy.lines()[0], "GET http://jm.test:8081/a/v1/config HTTP/1.1");
+    let asked = "GET http://jm.test:8081/a/v1/config HTTP/1.1".to_owned();
+    assert!(proxy.lines().contains(&asked), "{:?}", proxy.lines());
     jobs("flink-rest://jm.test:8081").run().expect_code(0);
     let used = proxy.lines().len();
     jobs(&server.url).run().expect_code(0);
@@ -355,7 +356,7 @@ async fn a_proxy_is_used_but_not_on_the_way_to_this_machine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_goes_through_a_proxy() {
     let world = World::new();
-    let authority = Authority::new();
+    let authority = Authority::new("one");
     let ca = authority.file(&world, "ca.pem");
     let server = secure_server(authority.acceptor("jm.test", None)).await;
     let proxy = Proxy::start(server.place()).await;
