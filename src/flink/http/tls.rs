@@ -69,8 +69,11 @@ pub(super) fn explain(error: &(dyn Error + 'static), peer: &Peer, is_known: bool
     let plain = peer.server.scheme();
     Some(match find(error)? {
         rustls::Error::InvalidCertificate(cause) => match cause {
-            CertificateError::UnknownIssuer => rejected("its certificate is signed by an authority that is not known")
-                .hint("--ca FILE (in the URL ;ca=FILE) names the authority's certificate"),
+            // The signature is bad where an authority was made anew under its old name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                rejected("its certificate is signed by an authority that is not known")
+                    .hint("--ca FILE (in the URL ;ca=FILE) names the authority's certificate")
+            }
             CertificateError::NotValidForName => rejected("its certificate is for another name"),
             CertificateError::NotValidForNameContext { presented, .. } => {
                 let names = failure::fit_to_show(&presented.join(", "));
