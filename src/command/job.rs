@@ -12,6 +12,7 @@ use super::jobs::age_ms;
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
+use crate::job::Origin;
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
@@ -69,6 +70,10 @@ async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
     match jobs.detail(&job_id).await {
         Ok(detail) => {
             target.job.apply(&detail.summary.status);
+            if target.job.origin == Origin::Cluster {
+                // Who gave a whole id has not been told the name yet.
+                target.job.name.clone_from(&detail.summary.name);
+            }
             target.job.restored_from = detail.restored_from.clone().or_else(|| target.job.restored_from.take());
             Ok(Some(detail))
         }

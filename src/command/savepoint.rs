@@ -103,6 +103,7 @@ pub fn request(args: &Args) -> SavepointRequest {
         trigger: new_job_id(),
         dir: args.value("dir").map(str::to_owned),
         format,
+        numbered: false,
     }
 }
 

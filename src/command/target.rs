@@ -76,11 +76,8 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
     let connection = Arc::clone(&session.open()?.connection);
     if let Ok(job_id) = word.parse::<JobId>()
         && let Some(jobs) = &connection.jobs
-        && let Ok(status) = jobs.status(&job_id).await
+        && let Some(job) = ask_by_id(session, &connection, jobs.as_ref(), job_id).await
     {
-        // A whole id that the engine knows needs no list.
-        let mut job = known_job(session, &connection, job_id).await;
-        job.apply(&status);
         return Ok(Target {
             job,
             connection,
@@ -89,8 +86,15 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
     }
     let known = all(session).await?;
     let index = reference::resolve(&reference, &candidates(&known), None, None)?;
+    let mut job = known[index].clone();
+    // A list says less of a job than the engine does when it is asked for this one.
+    if let (Some(jobs), Some(job_id)) = (&connection.jobs, job.job_id)
+        && let Ok(status) = jobs.status(&job_id).await
+    {
+        job.apply(&status);
+    }
     Ok(Target {
-        job: known[index].clone(),
+        job,
         connection,
         entry: None,
     })
@@ -165,15 +169,7 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     }
     for summary in listed.iter().flatten().filter(|summary| !known(&jobs, summary.job_id)) {
         if !known(&others, summary.job_id) {
-            let mut job = Job::new(
-                summary.name.clone(),
-                connection.label.clone(),
-                connection.url.clone(),
-                Origin::Cluster,
-            );
-            job.job_id = Some(summary.job_id);
-            job.apply(&summary.status);
-            others.push(job);
+            others.push(from_summary(summary, &connection));
         }
     }
     others.sort_by_key(|job| std::cmp::Reverse(job.started));
@@ -181,21 +177,29 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     Ok(jobs)
 }
 
-/// What the ledger knows of a job, or nothing but its id.
-async fn known_job(session: &Session, connection: &Connection, job_id: JobId) -> Job {
-    match session.ledger.job(job_id).await {
-        Ok(Some(record)) => from_record(&record, connection),
-        _ => {
-            let mut job = Job::new(
-                job_id.short(),
-                connection.label.clone(),
-                connection.url.clone(),
-                Origin::Cluster,
-            );
-            job.job_id = Some(job_id);
-            job
-        }
+/// The job of that id, if the engine knows it: a whole id needs no list.
+async fn ask_by_id(session: &Session, connection: &Connection, jobs: &dyn JobControl, job_id: JobId) -> Option<Job> {
+    if let Ok(Some(record)) = session.ledger.job(job_id).await {
+        let mut job = from_record(&record, connection);
+        job.apply(&jobs.status(&job_id).await.ok()?);
+        return Some(job);
     }
+    // Its name is the engine's to tell.
+    let detail = jobs.detail(&job_id).await.ok()?;
+    Some(from_summary(&detail.summary, connection))
+}
+
+/// A job that the engine tells of, and the ledger does not.
+fn from_summary(summary: &JobSummary, connection: &Connection) -> Job {
+    let mut job = Job::new(
+        summary.name.clone(),
+        connection.label.clone(),
+        connection.url.clone(),
+        Origin::Cluster,
+    );
+    job.job_id = Some(summary.job_id);
+    job.apply(&summary.status);
+    job
 }
 
 fn from_record(record: &JobRecord, connection: &Connection) -> Job {

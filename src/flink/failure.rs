@@ -101,6 +101,11 @@ impl RootCause {
     }
 }
 
+/// The job is there and still being set up: what its JobMaster would be asked can't be asked yet.
+pub(crate) fn is_not_set_up(error: &EngineError) -> bool {
+    error.message.starts_with("UnavailableDispatcherOperationException: ")
+}
+
 /// The exceptions of a trace, outermost first.
 fn read_chain(text: &str) -> Vec<Thrown> {
     let text = text.trim();

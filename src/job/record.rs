@@ -235,6 +235,7 @@ impl Job {
     pub fn title(&self) -> String {
         match (self.handle, self.job_id) {
             (Some(handle), _) => format!("[{handle}] {}", self.name),
+            (None, Some(id)) if self.name == id.short() => format!("job {}", self.name),
             (None, Some(id)) => format!("{} (job {})", self.name, id.short()),
             (None, None) => self.name.clone(),
         }

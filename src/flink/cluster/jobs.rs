@@ -62,9 +62,13 @@ impl Cluster {
         graph.map_err(|error| self.about_job(job, error))
     }
 
-    /// The checkpoint statistics, none for a job that never takes any. As old as [`Cluster::graph`] may be.
+    /// The checkpoint statistics, none for a job that never takes any or is still being set up. As old as
+    /// [`Cluster::graph`] may be.
     pub(super) async fn checkpoints(&self, job: &JobId) -> Result<Option<Checkpoints>> {
-        known(self.client.get(&format!("/v1/jobs/{job}/checkpoints")).await)
+        match self.client.get(&format!("/v1/jobs/{job}/checkpoints")).await {
+            Err(error) if failure::is_not_set_up(&error) => Ok(None),
+            answer => known(answer),
+        }
     }
 
     /// How the job takes checkpoints, none if it never does.
@@ -106,6 +110,7 @@ impl Cluster {
                 .and_then(|savepoint| savepoint.external_path.clone());
         }
         status.ended_by = self.ended_by(state, &graph, checkpoints.as_ref());
+        self.deeds.complete(job, &mut status, self.refresh);
         if matches!(state, JobState::Restarting | JobState::Failing | JobState::Failed) {
             let newest = self.exceptions(job, 1).await?;
             status.error = newest

@@ -1,6 +1,7 @@
 //! A Flink cluster, spoken to through its JobManager.
 
 mod answers;
+mod deeds;
 mod jobs;
 mod operations;
 mod stores;
@@ -24,6 +25,7 @@ pub(crate) struct Cluster {
     client: Arc<Client>,
     /// The age that the server's statistics can have (`web.refresh-interval`).
     refresh: Duration,
+    deeds: deeds::Deeds,
 }
 
 impl Cluster {
@@ -65,6 +67,7 @@ impl Cluster {
         let cluster = Self {
             client: Arc::new(client),
             refresh: Duration::from_millis(config.refresh_interval),
+            deeds: deeds::Deeds::default(),
         };
         Ok((cluster, greeting))
     }

@@ -8,31 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use skep_engine::JobId;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
-/// What is done instead of answering.
-#[derive(Debug, Clone)]
-pub enum Fault {
-    /// The request is read and carried out, then the connection is cut.
-    Cut,
-    /// The request is read, then nothing comes.
-    Silence,
-    /// What a server of another kind says: the alert of one that speaks TLS.
-    NotHttp,
-    /// A body without an end.
-    Endless,
-    /// A length is announced that nobody can hold.
-    Huge,
-    /// These bytes as the body of a 200.
-    Body(Vec<u8>),
-    /// The same, said to be gzip.
-    Gzip(Vec<u8>),
-    /// A status and a body of another making.
-    Status(u16, &'static str),
-}
+use crate::world::http::{self, Message};
+
+pub use crate::world::http::Fault;
 
 /// A request that is being carried out.
 struct Operation {
@@ -56,8 +39,8 @@ struct State {
     in_progress: usize,
     operations: HashMap<String, Operation>,
     requests: Vec<(String, Value)>,
-    /// The last request's head: its line and headers.
-    head: String,
+    /// The last request.
+    last: Option<Message>,
 }
 
 /// The server. It ends with the test.
@@ -91,7 +74,7 @@ impl Server {
             in_progress: 2,
             operations: HashMap::new(),
             requests: Vec::new(),
-            head: String::new(),
+            last: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
@@ -173,7 +156,8 @@ impl Server {
 
     /// What the last request said in a header.
     pub fn header(&self, name: &str) -> Option<String> {
-        header(&self.state().head, name)
+        let state = self.state();
+        state.last.as_ref()?.header(name).map(str::to_owned)
     }
 
     /// Where it listens, as `host:port`.
@@ -314,12 +298,18 @@ impl State {
 
 /// Reads requests from one connection and answers them.
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, state: &Mutex<State>, asked: &Notify) {
-    while let Some(Request { line, body, head }) = read_request(&mut stream).await {
+    while let Some(request) = Message::read_request(&mut stream).await {
+        // Through a proxy the whole URL is asked for.
+        let line = match request.line().split_once(" http://") {
+            Some((method, url)) => format!("{method} {}", &url[url.find('/').unwrap()..]),
+            None => request.line().to_owned(),
+        };
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
         let (method, path) = line.split_once(' ').unwrap();
         let (fault, (status, answer)) = {
             let mut state = state.lock().unwrap();
             state.requests.push((line.clone(), body.clone()));
-            state.head = head;
+            state.last = Some(request);
             let at = state
                 .faults
                 .iter()
@@ -329,95 +319,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, state: &Mutex<S
         };
         asked.notify_waiters();
         let sent = match fault {
-            None => send(&mut stream, status, answer.to_string().as_bytes()).await,
-            Some(Fault::Status(status, body)) => send(&mut stream, status, body.as_bytes()).await,
-            Some(Fault::Body(body)) => send(&mut stream, 200, &body).await,
-            Some(Fault::Gzip(body)) => {
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
-                    body.len()
-                );
-                stream.write_all(&[head.as_bytes(), &body].concat()).await
-            }
-            Some(Fault::Cut) => return,
-            Some(Fault::NotHttp) => stream.write_all(&[21, 3, 1, 0, 2, 2, 22]).await,
-            Some(Fault::Silence) => std::future::pending().await,
-            Some(Fault::Huge) => {
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", u64::MAX / 2);
-                stream.write_all(head.as_bytes()).await
-            }
-            Some(Fault::Endless) => endless(&mut stream).await,
+            None => http::send(&mut stream, status, answer.to_string().as_bytes()).await,
+            Some(fault) => fault.play(&mut stream).await,
         };
         if sent.is_err() {
             return;
         }
     }
-}
-
-async fn endless<S: AsyncWrite + Unpin>(stream: &mut S) -> std::io::Result<()> {
-    stream
-        .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        .await?;
-    let chunk = [b"1000\r\n".as_slice(), &[b' '; 0x1000], b"\r\n"].concat();
-    loop {
-        stream.write_all(&chunk).await?;
-    }
-}
-
-async fn send<S: AsyncWrite + Unpin>(stream: &mut S, status: u16, body: &[u8]) -> std::io::Result<()> {
-    let head = format!(
-        "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(&[head.as_bytes(), body].concat()).await
-}
-
-struct Request {
-    /// `METHOD path`.
-    line: String,
-    body: Value,
-    head: String,
-}
-
-/// The next request; none at the end of the connection.
-async fn read_request<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> Option<Request> {
-    let mut bytes = Vec::new();
-    let head = loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
-        }
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-        // A TLS handshake, to which a server without TLS answers like this.
-        if bytes[0] == 0x16 {
-            send(stream, 400, b"").await.ok()?;
-            return None;
-        }
-    };
-    let text = String::from_utf8(bytes[..head].to_vec()).unwrap();
-    let length: usize = header(&text, "content-length").map_or(0, |length| length.parse().unwrap());
-    while bytes.len() < head + length {
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    }
-    let line = text.lines().next()?.trim_end_matches(" HTTP/1.1");
-    // Through a proxy the whole URL is asked for.
-    let line = match line.split_once(" http://") {
-        Some((method, url)) => format!("{method} {}", &url[url.find('/')?..]),
-        None => line.to_owned(),
-    };
-    Some(Request {
-        line,
-        body: serde_json::from_slice(&bytes[head..]).unwrap_or(Value::Null),
-        head: text,
-    })
-}
-
-/// A header's value.
-fn header(head: &str, name: &str) -> Option<String> {
-    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-    let found = lines.find(|(key, _)| key.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.to_owned())
 }
