@@ -4,9 +4,9 @@ use crate::command::{self, Args, Command, Flow};
 use crate::error::Error;
 use crate::session::Session;
 use crate::statement::{self, Request};
-use crate::syntax::classifier::{self, Kind};
 use crate::syntax::job_statement::JobStatement;
 use crate::syntax::{Input, Piece};
+use crate::syntax::{Kind, classifier};
 
 /// Carries out one piece.
 ///

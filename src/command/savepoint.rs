@@ -176,6 +176,7 @@ pub fn request(args: &Args, trigger: Option<JobId>) -> SavepointRequest {
         trigger: trigger.unwrap_or_else(new_job_id),
         dir: args.value("dir").map(str::to_owned),
         format,
+        numbered: false,
     }
 }
 

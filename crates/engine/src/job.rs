@@ -189,9 +189,9 @@ pub struct Vertex {
     pub state: String,
     /// Parallel instances.
     pub parallelism: u32,
-    /// Rows in.
+    /// Rows in, since the job started.
     pub rows_in: Option<u64>,
-    /// Rows out.
+    /// Rows out, since the job started.
     pub rows_out: Option<u64>,
     /// The share of the time, from 0 to 1, that its busiest instance works.
     #[serde(default)]
@@ -240,6 +240,8 @@ pub struct SavepointRequest {
     pub dir: Option<String>,
     /// Its format.
     pub format: Format,
+    /// Wait until its number is known too, where the engine tells that later than that the savepoint is complete.
+    pub numbered: bool,
 }
 
 /// A job to be stopped with a savepoint.

@@ -110,6 +110,7 @@ impl Cluster {
                 .and_then(|savepoint| savepoint.external_path.clone());
         }
         status.ended_by = self.ended_by(state, &graph, checkpoints.as_ref());
+        self.deeds.complete(job, &mut status, self.refresh);
         if matches!(state, JobState::Restarting | JobState::Failing | JobState::Failed) {
             let newest = self.exceptions(job, 1).await?;
             status.error = newest

@@ -1,6 +1,7 @@
 //! A Flink cluster, spoken to through its JobManager.
 
 mod answers;
+mod deeds;
 mod jobs;
 mod logs;
 mod operations;
@@ -27,6 +28,7 @@ pub(crate) struct Cluster {
     /// The age that the server's statistics can have (`web.refresh-interval`).
     refresh: Duration,
     version: String,
+    deeds: deeds::Deeds,
 }
 
 impl Cluster {
@@ -40,14 +42,15 @@ impl Cluster {
             client.get::<answers::Overview>("/v1/overview"),
         )
         .map_err(|error| {
-            let mut error = match (error.kind, client.speaks_tls()) {
-                (ErrorKind::NotFound, _) => EngineError {
+            let mut error = match error.kind {
+                ErrorKind::NotFound => EngineError {
                     message: format!("{} is not a Flink JobManager: {}", client.server(), error.message),
                     ..error
                 }
                 .hint("give the JobManager's REST address (rest.port), not a gateway's or History Server's"),
-                (ErrorKind::Connect, true) => error.hint("a server without TLS is reached by flink-rest://"),
-                (ErrorKind::Lost, false) => error.hint("a server with TLS is reached by flink-rest+https://"),
+                ErrorKind::Lost if !client.speaks_tls() => {
+                    error.hint("a server with TLS is reached by flink-rest+https://")
+                }
                 _ => error,
             };
             // Nothing was asked for but the connection: whatever went wrong, there is none.
@@ -67,6 +70,7 @@ impl Cluster {
             client: Arc::new(client),
             refresh: Duration::from_millis(config.refresh_interval),
             version: failure::fit_to_show(&config.flink_version),
+            deeds: deeds::Deeds::default(),
         };
         Ok((cluster, greeting))
     }

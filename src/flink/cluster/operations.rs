@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 use skep_engine::{
-    CheckpointRequest, EngineError, ErrorKind, Format, JobId, JobState, Result, Savepoint, SavepointKind,
+    CheckpointRequest, EndedBy, EngineError, ErrorKind, Format, JobId, JobState, Result, Savepoint, SavepointKind,
     SavepointRequest, StopRequest, Verdict,
 };
 
@@ -36,7 +36,10 @@ impl Cluster {
             .await;
         let outcome = outcome.map_err(|error| mind_dir(error, request))?;
         match read_location(outcome) {
-            Ok(location) => Ok(self.saved(job, location).await),
+            Ok(location) => {
+                self.deeds.remember(job, &location, None);
+                Ok(self.saved(job, location, request.numbered).await)
+            }
             Err(cause) => Err(self.not_done(job, &what, &cause).await),
         }
     }
@@ -68,7 +71,13 @@ impl Cluster {
         match read_location(outcome) {
             Ok(location) => {
                 self.await_end(job, &location).await?;
-                Ok(self.saved(job, location).await)
+                let ended_by = if request.drain {
+                    EndedBy::Drained
+                } else {
+                    EndedBy::Stopped
+                };
+                self.deeds.remember(job, &location, Some(ended_by));
+                Ok(self.saved(job, location, savepoint.numbered).await)
             }
             Err(cause) => Err(self.not_done(job, &what, &cause).await),
         }
@@ -256,14 +265,17 @@ impl Cluster {
         }
     }
 
-    /// A savepoint that is complete. Its number and size come from the statistics, if these name it already.
-    async fn saved(&self, job: &JobId, location: String) -> Savepoint {
-        let statistics = self.checkpoints(job).await.ok().flatten();
-        let known = statistics.and_then(|statistics| {
-            let mut known = stores::known_of(job, &statistics, true).into_iter();
-            known.find(|savepoint| savepoint.path == location)
-        });
-        known.unwrap_or_else(|| Savepoint {
+    /// A savepoint that is complete. Its number and size come from the statistics, if these name it already, or if they
+    /// are to be waited for.
+    async fn saved(&self, job: &JobId, location: String, numbered: bool) -> Savepoint {
+        let named = |savepoint: &Savepoint| savepoint.path == location;
+        let known = if numbered {
+            self.await_statistics(job, named).await
+        } else {
+            self.find_in_statistics(job, named).await
+        };
+        // The savepoint itself is complete, whether the statistics can be had or not.
+        known.ok().flatten().unwrap_or_else(|| Savepoint {
             path: location,
             kind: SavepointKind::Savepoint,
             job_id: Some(*job),
@@ -278,24 +290,34 @@ impl Cluster {
         })
     }
 
-    /// A checkpoint that is complete, once the statistics name it: they may be as old as `web.refresh-interval`.
+    /// A checkpoint that is complete, once the statistics name it.
     async fn find_checkpoint(&self, job: &JobId, id: u64) -> Result<Savepoint> {
+        let numbered = |checkpoint: &Savepoint| checkpoint.checkpoint_id == Some(id);
+        self.await_statistics(job, numbered).await?.ok_or_else(|| {
+            let message = format!(
+                "checkpoint {id} of job {} was taken, but the cluster does not say where it is",
+                job.short()
+            );
+            EngineError::new(ErrorKind::Protocol, message)
+                .hint("the job's checkpoint directory has it as chk-NUMBER, unless newer ones have replaced it")
+        })
+    }
+
+    /// A saved state of the job as the statistics name it now, if they do.
+    async fn find_in_statistics(&self, job: &JobId, is: impl Fn(&Savepoint) -> bool) -> Result<Option<Savepoint>> {
+        let statistics = self.checkpoints(job).await?;
+        let known = statistics.map(|statistics| stores::known_of(job, &statistics, true));
+        Ok(known.into_iter().flatten().find(is))
+    }
+
+    /// The same, waiting for the statistics to be renewed: they may be as old as `web.refresh-interval`.
+    async fn await_statistics(&self, job: &JobId, is: impl Fn(&Savepoint) -> bool) -> Result<Option<Savepoint>> {
         let deadline = Instant::now() + self.refresh * 2;
         let mut backoff = Backoff::new();
         loop {
-            if let Some(statistics) = self.checkpoints(job).await? {
-                let mut known = stores::known_of(job, &statistics, true).into_iter();
-                if let Some(checkpoint) = known.find(|checkpoint| checkpoint.checkpoint_id == Some(id)) {
-                    return Ok(checkpoint);
-                }
-            }
-            if Instant::now() >= deadline {
-                let message = format!(
-                    "checkpoint {id} of job {} was taken, but the cluster does not say where it is",
-                    job.short()
-                );
-                return Err(EngineError::new(ErrorKind::Protocol, message)
-                    .hint("the job's checkpoint directory has it as chk-NUMBER, unless newer ones have replaced it"));
+            let found = self.find_in_statistics(job, &is).await?;
+            if found.is_some() || Instant::now() >= deadline {
+                return Ok(found);
             }
             backoff.pause().await;
         }

@@ -3,7 +3,9 @@
 
 mod faults;
 mod saved;
+mod secure;
 mod server;
+mod shell;
 mod verbs;
 
 use std::sync::Arc;
@@ -54,6 +56,7 @@ fn savepoint_request(n: u8) -> SavepointRequest {
         trigger: trigger(n),
         dir: None,
         format: skep_engine::Format::Canonical,
+        numbered: false,
     }
 }
 

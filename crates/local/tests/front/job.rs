@@ -240,6 +240,7 @@ async fn a_stopped_insert_goes_on_in_another_connection() {
             trigger: JobId::from_bytes([7; 16]),
             dir: None,
             format: Format::Canonical,
+            numbered: false,
         },
         drain: false,
     };
