@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::uri;
-use crate::cluster::{Cluster, Service};
+use crate::cluster::Cluster;
 use crate::shell::Shell;
 use crate::suite::cases;
 use crate::witness::wait_for;
@@ -14,9 +14,6 @@ use crate::witness::wait_for;
 cases! {
     jobs 3: after_a_stop,
     jobs 3: a_statement_set_after_a_stop,
-    jobs 3: after_a_cancel_with_a_savepoint,
-    jobs 3: from_a_retained_checkpoint,
-    own 3: after_the_jobmanager_was_killed,
 }
 
 /// Of each id, how many ids of its last digit there were up to it.
@@ -62,8 +59,8 @@ impl Tables<'_> {
     }
 }
 
-const COUNT: &str = "INSERT INTO counted SELECT id, COUNT(*) OVER (PARTITION BY MOD(id, 10) ORDER BY at ROWS BETWEEN \
-                     UNBOUNDED PRECEDING AND CURRENT ROW) FROM (SELECT id, PROCTIME() AS at FROM gen)";
+const COUNT: &str = "INSERT INTO counted SELECT id, COUNT(*) OVER (PARTITION BY MOD(id, 10) ORDER BY pt ROWS BETWEEN \
+                     UNBOUNDED PRECEDING AND CURRENT ROW) FROM (SELECT id, PROCTIME() AS pt FROM gen)";
 const SQUARE: &str = "INSERT INTO squared SELECT id, id * id FROM gen";
 
 /// What is not finished has a name that begins with a dot.
@@ -170,7 +167,11 @@ impl<'a> Run<'a> {
         assert!(counted == expected, "{} rows up to {last}\n{output}", counted.len());
         if self.insert.contains("squared") {
             let squared = self.tables.rows("squared");
-            assert!(squared.keys().eq(1..=squared.len() as u64), "{}", squared.len());
+            assert!(
+                squared.keys().copied().eq(1..=squared.len() as u64),
+                "{}",
+                squared.len()
+            );
             assert!(squared.iter().all(|(id, square)| id * id == *square));
             assert!(squared.len() > before.len());
         }
@@ -194,29 +195,4 @@ fn a_statement_set_after_a_stop(cluster: &Cluster) {
     let output = run.shell.one_shot("stop restored-set").expect_code(0);
     let before = run.tables.rows("counted");
     assert_eq!(run.restore(&before), output.stdout.trim_end());
-}
-
-fn after_a_cancel_with_a_savepoint(cluster: &Cluster) {
-    let run = Run::start(cluster, "restored-after-cancel", COUNT);
-    let output = run
-        .shell
-        .one_shot("cancel --savepoint restored-after-cancel")
-        .expect_code(0);
-    assert_eq!(run.restore(&Counts::new()), output.stdout.trim_end());
-}
-
-fn from_a_retained_checkpoint(cluster: &Cluster) {
-    let run = Run::start(cluster, "restored-from-checkpoint", COUNT);
-    let job = run.running();
-    let _ = run.shell.one_shot("cancel restored-from-checkpoint").expect_code(0);
-    assert!(run.restore(&Counts::new()).contains(&format!("/{job}/chk-")));
-}
-
-fn after_the_jobmanager_was_killed(cluster: &Cluster) {
-    undisturbed(cluster);
-    let run = Run::start(cluster, "restored-after-kill", COUNT);
-    let job = run.running();
-    cluster.kill(Service::JobManager);
-    cluster.start_again(Service::JobManager);
-    assert!(run.restore(&Counts::new()).contains(&format!("/{job}/chk-")));
 }
