@@ -301,10 +301,14 @@ fn the_sql_forms_do_the_same_as_the_commands() {
 /// The lists within say what varies, again.
 fn without_lists(value: &Value) -> Value {
     let mut value = value.clone();
-    for key in ["vertices", "checkpoints", "reasons"] {
+    for key in ["vertices", "reasons"] {
         if let Some(Value::Array(items)) = value.get_mut(key) {
             *items = vec![Value::from(items.len())];
         }
+    }
+    // A job that runs may have taken another one in between.
+    if let Some(Value::Array(items)) = value.get_mut("checkpoints") {
+        *items = vec![Value::from(!items.is_empty())];
     }
     value
 }
