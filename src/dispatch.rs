@@ -14,6 +14,9 @@ use crate::syntax::{Kind, classifier};
 /// It failed, was refused, or was interrupted.
 pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
     let done = carry_out(session, piece).await;
+    if let Err(error) = &done {
+        session.last_error = Some(error.clone());
+    }
     if let Some(problem) = session.ledger.take_problem() {
         session
             .ui

@@ -118,9 +118,8 @@ async fn stop_all(session: &mut Session, entries: &[Entry]) -> Result<(), Error>
                 } else {
                     format!(" -u {}", quote(&entry.job.url))
                 };
-                session
-                    .ui
-                    .say(&format!("    to go on: skep{url}, then !restore {}", entry.job.name));
+                let job = entry.job.lasting_reference();
+                session.ui.say(&format!("    to go on: skep{url}, then !restore {job}"));
             }
             Ok(Stopped::Ended(state)) => session.ui.say(&format!("{} is {state}", entry.job.title())),
             // It was faster than we.

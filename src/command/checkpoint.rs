@@ -80,7 +80,7 @@ impl Command for Checkpoint {
         let acting = session.jobs.acting(target.job.handle, Action::Savepointing);
         let keep = args.has("keep").then(|| SavepointRequest {
             numbered: true,
-            ..savepoint::request(&args)
+            ..savepoint::request(&args, None)
         });
         let mut task = tokio::spawn(async move {
             match keep {

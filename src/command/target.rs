@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skep_engine::{Connection, JobControl, JobId, JobSummary};
+use skep_engine::{Connection, EngineError, ErrorKind, JobControl, JobId, JobSummary};
 
 use crate::error::Error;
 use crate::job::reference::{self, Candidate, Reference, ReferenceError};
@@ -74,18 +74,29 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         }
     }
     let connection = Arc::clone(&session.open()?.connection);
+    let mut unasked = None;
     if let Ok(job_id) = word.parse::<JobId>()
         && let Some(jobs) = &connection.jobs
-        && let Some(job) = ask_by_id(session, &connection, jobs.as_ref(), job_id).await
     {
-        return Ok(Target {
-            job,
-            connection,
-            entry: None,
-        });
+        match ask_by_id(session, &connection, jobs.as_ref(), job_id).await {
+            // A whole id that the engine knows needs no list.
+            Ok(job) => {
+                return Ok(Target {
+                    job,
+                    connection,
+                    entry: None,
+                });
+            }
+            Err(error) => unasked = (error.kind != ErrorKind::NotFound).then_some(error),
+        }
     }
     let known = all(session).await?;
-    let index = reference::resolve(&reference, &candidates(&known), None, None)?;
+    let index = match (reference::resolve(&reference, &candidates(&known), None, None), unasked) {
+        (Ok(index), _) => index,
+        // The engine has said why nothing can be said of the job.
+        (Err(ReferenceError::NotFound { .. }), Some(error)) => return Err(error.into()),
+        (Err(error), _) => return Err(error.into()),
+    };
     let mut job = known[index].clone();
     // A list says less of a job than the engine does when it is asked for this one.
     if let (Some(jobs), Some(job_id)) = (&connection.jobs, job.job_id)
@@ -158,6 +169,8 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
         let mut job = from_record(record, &connection);
         match &listed {
             Some(listed) => match listed.iter().find(|summary| summary.job_id == record.job_id()) {
+                // An engine that has lost what it knew does not undo an end that was seen.
+                Some(summary) if summary.status.lost && job.known == Known::Ended => {}
                 Some(summary) => job.apply(&summary.status),
                 // It may be on its way, from another shell, or never have arrived.
                 None if record.outcome.is_unsettled() => {}
@@ -180,15 +193,20 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
 }
 
 /// The job of that id, if the engine knows it: a whole id needs no list.
-async fn ask_by_id(session: &Session, connection: &Connection, jobs: &dyn JobControl, job_id: JobId) -> Option<Job> {
+async fn ask_by_id(
+    session: &Session,
+    connection: &Connection,
+    jobs: &dyn JobControl,
+    job_id: JobId,
+) -> Result<Job, EngineError> {
     if let Ok(Some(record)) = session.ledger.job(job_id).await {
         let mut job = from_record(&record, connection);
-        job.apply(&jobs.status(&job_id).await.ok()?);
-        return Some(job);
+        job.apply(&jobs.status(&job_id).await?);
+        return Ok(job);
     }
     // Its name is the engine's to tell.
-    let detail = jobs.detail(&job_id).await.ok()?;
-    Some(from_summary(&detail.summary, connection))
+    let detail = jobs.detail(&job_id).await?;
+    Ok(from_summary(&detail.summary, connection))
 }
 
 /// A job that the engine tells of, and the ledger does not.

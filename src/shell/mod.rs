@@ -222,6 +222,9 @@ impl Shell {
                 Err(error) => match error.kind {
                     ErrorKind::ReaderGone | ErrorKind::HungUp | ErrorKind::Terminated => return Err(error),
                     ErrorKind::Interrupted => interrupted = true,
+                    _ if error.trace.is_some() => {
+                        session.ui.error(&error.hint("!error shows the server's own account"));
+                    }
                     _ => session.ui.error(&error),
                 },
             }

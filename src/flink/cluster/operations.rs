@@ -30,14 +30,10 @@ pub(super) struct Waiting<'a> {
 impl Cluster {
     /// Takes a savepoint and waits for it.
     pub(super) async fn take_savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<Savepoint> {
-        let what = format!("a savepoint of job {}", job.short());
-        let body = json!({
-            "triggerId": request.trigger.to_string(),
-            "cancel-job": false,
-            "formatType": format_word(request.format),
-            "target-directory": request.dir,
-        });
-        let outcome = self.trigger(job, "savepoints", &request.trigger, &body, &what).await;
+        let what = savepoint_of(job);
+        let outcome = self
+            .trigger(job, "savepoints", &request.trigger, &savepoint_body(request), &what)
+            .await;
         let outcome = outcome.map_err(|error| mind_dir(error, request))?;
         match read_location(outcome) {
             Ok(location) => {
@@ -46,6 +42,18 @@ impl Cluster {
             }
             Err(cause) => Err(self.not_done(job, &what, &cause).await),
         }
+    }
+
+    /// Has the cluster begin a savepoint, unless it has already.
+    pub(super) async fn begin_savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<()> {
+        let what = savepoint_of(job);
+        let waiting = Waiting {
+            what: &what,
+            progress: progress_of(job, &request.trigger),
+        };
+        self.ask_for(job, "savepoints", &waiting, &savepoint_body(request))
+            .await
+            .map_err(|error| mind_dir(error, request))
     }
 
     /// Stops the job with a savepoint and waits for both.
@@ -107,9 +115,17 @@ impl Cluster {
 
     /// Triggers a savepoint or stop, unless the cluster has the request already, and waits for its outcome.
     async fn trigger(&self, job: &JobId, verb: &str, trigger: &JobId, body: &Value, what: &str) -> Result<Outcome> {
-        // A stop is polled there too.
-        let progress = format!("/v1/jobs/{job}/savepoints/{trigger}");
-        let waiting = Waiting { what, progress };
+        let waiting = Waiting {
+            what,
+            progress: progress_of(job, trigger),
+        };
+        self.ask_for(job, verb, &waiting, body).await?;
+        self.await_outcome(&waiting).await
+    }
+
+    /// Triggers a savepoint or stop, unless the cluster has the request already.
+    async fn ask_for(&self, job: &JobId, verb: &str, waiting: &Waiting<'_>, body: &Value) -> Result<()> {
+        let what = waiting.what;
         // A request that is made again, its first answer lost, is met here: the job may have ended since.
         let asked_before = match self.client.get::<Operation>(&waiting.progress).await {
             Ok(_) => true,
@@ -124,7 +140,7 @@ impl Cluster {
                 .send::<Triggered>(Method::POST, &path, Some(body), Repeat::Idempotent);
             sent.await.map_err(|error| self.not_sent(job, what, error))?;
         }
-        self.await_outcome(&waiting).await
+        Ok(())
     }
 
     /// The error for a request whose acceptance was not heard of.
@@ -325,6 +341,24 @@ impl Cluster {
         }
         error
     }
+}
+
+/// Where the progress of a savepoint is asked, and that of a stop too.
+fn progress_of(job: &JobId, trigger: &JobId) -> String {
+    format!("/v1/jobs/{job}/savepoints/{trigger}")
+}
+
+fn savepoint_of(job: &JobId) -> String {
+    format!("a savepoint of job {}", job.short())
+}
+
+fn savepoint_body(request: &SavepointRequest) -> Value {
+    json!({
+        "triggerId": request.trigger.to_string(),
+        "cancel-job": false,
+        "formatType": format_word(request.format),
+        "target-directory": request.dir,
+    })
 }
 
 /// A failure that the next question may not meet.

@@ -3,6 +3,7 @@
 
 mod faults;
 mod saved;
+mod secure;
 mod server;
 mod shell;
 mod verbs;

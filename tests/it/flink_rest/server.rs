@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use skep_engine::JobId;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
 
 use crate::world::http::{self, Message};
 
@@ -37,8 +39,8 @@ struct State {
     in_progress: usize,
     operations: HashMap<String, Operation>,
     requests: Vec<(String, Value)>,
-    /// The last request's `Authorization`.
-    authorization: Option<String>,
+    /// The last request.
+    last: Option<Message>,
 }
 
 /// The server. It ends with the test.
@@ -51,6 +53,15 @@ pub struct Server {
 impl Server {
     /// Plays that version's recordings, the job at that moment of its life.
     pub async fn start(version: &str, moment: &str) -> Self {
+        Self::start_with(version, moment, None).await
+    }
+
+    /// The same over TLS.
+    pub async fn start_tls(version: &str, moment: &str, tls: TlsAcceptor) -> Self {
+        Self::start_with(version, moment, Some(tls)).await
+    }
+
+    async fn start_with(version: &str, moment: &str, tls: Option<TlsAcceptor>) -> Self {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/data/flink")
             .join(version);
@@ -63,11 +74,15 @@ impl Server {
             in_progress: 2,
             operations: HashMap::new(),
             requests: Vec::new(),
-            authorization: None,
+            last: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
-            url: format!("flink-rest://{}", listener.local_addr().unwrap()),
+            url: format!(
+                "flink-rest{}://{}",
+                if tls.is_some() { "+https" } else { "" },
+                listener.local_addr().unwrap()
+            ),
             state: Arc::new(Mutex::new(state)),
             asked: Arc::new(Notify::new()),
         };
@@ -75,8 +90,18 @@ impl Server {
         let (state, asked) = (server.state.clone(), server.asked.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (state, asked) = (state.clone(), asked.clone());
-                tokio::spawn(async move { serve(stream, &state, &asked).await });
+                let (state, asked, tls) = (state.clone(), asked.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, &state, &asked).await,
+                        Some(tls) => {
+                            // A client that refuses the certificate, or is refused, gets no further.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, &state, &asked).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         server
@@ -129,9 +154,15 @@ impl Server {
             .collect()
     }
 
-    /// What the last request said in `Authorization`.
-    pub fn authorization(&self) -> Option<String> {
-        self.state().authorization.clone()
+    /// What the last request said in a header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let state = self.state();
+        state.last.as_ref()?.header(name).map(str::to_owned)
+    }
+
+    /// Where it listens, as `host:port`.
+    pub fn place(&self) -> &str {
+        self.url.split_once("://").unwrap().1
     }
 
     /// Returns when a request that begins so has been made.
@@ -266,15 +297,19 @@ impl State {
 }
 
 /// Reads requests from one connection and answers them.
-async fn serve(mut stream: TcpStream, state: &Mutex<State>, asked: &Notify) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, state: &Mutex<State>, asked: &Notify) {
     while let Some(request) = Message::read_request(&mut stream).await {
-        let line = request.line().to_owned();
+        // Through a proxy the whole URL is asked for.
+        let line = match request.line().split_once(" http://") {
+            Some((method, url)) => format!("{method} {}", &url[url.find('/').unwrap()..]),
+            None => request.line().to_owned(),
+        };
         let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
         let (method, path) = line.split_once(' ').unwrap();
         let (fault, (status, answer)) = {
             let mut state = state.lock().unwrap();
             state.requests.push((line.clone(), body.clone()));
-            state.authorization = request.header("authorization").map(str::to_owned);
+            state.last = Some(request);
             let at = state
                 .faults
                 .iter()

@@ -191,7 +191,10 @@ fn rows_of_a_detached_query_are_all_seen_exactly_once() {
     // The pipe holds less than all rows.
     let rest: Vec<String> = rows.by_ref().take(2997).collect();
     pty.wait_text("[1] 2,997 rows, and no more to come");
-    pty.wait_text("FINISHED");
+    // Its end is told where nobody attends to it, which !fg may still have done.
+    pty.line("!wait %1");
+    let screen = pty.wait_prompt("scripted> ");
+    assert!(screen.has("FINISHED"), "{screen}");
     pty.send(CTRL_D);
     assert_eq!(pty.wait().code, 0);
     let expected: Vec<String> = (0..3000).map(|n| format!("{n},row {n}")).collect();

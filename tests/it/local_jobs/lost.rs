@@ -1,6 +1,8 @@
 //! The owner is killed: what it leaves behind, and the way back.
 
-use super::{COPY, END, counting, local, numbers, object, objects, slowly};
+use std::fs;
+
+use super::{COPY, END, counting, local, numbers, object, objects, slowly, stopped};
 use crate::world::World;
 
 #[test]
@@ -71,4 +73,44 @@ fn killed_again_and_again_the_sink_ends_with_each_row_once() {
     let output = local(&world).with("jobs -a --json").run().expect_code(0);
     let known: Vec<_> = objects(&output.stdout).iter().map(|job| job["known"].clone()).collect();
     assert_eq!(known, ["ended", "lost", "lost", "lost", "lost"]);
+}
+
+#[test]
+fn a_job_whose_record_can_not_be_read_is_listed_with_the_reason() {
+    let world = World::new();
+    drop(stopped(&world, &counting(), COPY));
+    let output = local(&world).with("jobs --json").run().expect_code(0);
+    let id = object(&output.stdout)["job_id"].as_str().unwrap().to_owned();
+    let record = world.path(&format!("state/jobs/{id}/job.json"));
+    for (bytes, reason) in [
+        ("", "can't be understood"),
+        (r#"{"version": 1}"#, "can't be understood"),
+        (
+            r#"{"version": 7, "jobs": []}"#,
+            "a later version of skep has written it",
+        ),
+    ] {
+        fs::write(&record, bytes).unwrap();
+        // Whose ledger has never heard of the job has no other word of it.
+        let other = || local(&world).env("SKEP_DATA_DIR", world.path("other"));
+        let output = other().with("jobs --json").run().expect_code(0);
+        let job = object(&output.stdout);
+        assert_eq!(
+            (job["job_id"].as_str(), job["known"].as_str()),
+            (Some(id.as_str()), Some("lost"))
+        );
+        let error = job["error"].as_str().unwrap();
+        assert!(error.contains("job.json") && error.contains(reason), "{error}");
+        for verb in ["job", "stop", "savepoint"] {
+            let output = other().with(verb).arg(&id).run();
+            output.expect(1, "").expect_stderr("job.json").expect_stderr(reason);
+        }
+        // An end that the ledger has seen stays seen.
+        let output = local(&world).with("jobs --json").run().expect_code(0);
+        let job = object(&output.stdout);
+        assert_eq!(
+            (job["known"].as_str(), job["state"].as_str()),
+            (Some("ended"), Some("FINISHED"))
+        );
+    }
 }

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What comes instead of an answer.
 #[derive(Debug, Clone)]
@@ -35,7 +34,7 @@ impl Fault {
     ///
     /// # Errors
     /// The connection is of no further use.
-    pub async fn play(self, stream: &mut TcpStream) -> io::Result<()> {
+    pub async fn play(self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         match self {
             Self::Cut => Err(io::ErrorKind::ConnectionAborted.into()),
             Self::Silence => std::future::pending().await,
@@ -85,7 +84,7 @@ impl Fault {
 ///
 /// # Errors
 /// The connection broke.
-pub async fn send(stream: &mut TcpStream, status: u16, body: &[u8]) -> io::Result<()> {
+pub async fn send(stream: &mut (impl AsyncWrite + Unpin), status: u16, body: &[u8]) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -104,7 +103,7 @@ pub struct Message {
 
 impl Message {
     /// Reads a request; none at the end of the connection.
-    pub async fn read_request(stream: &mut TcpStream) -> Option<Self> {
+    pub async fn read_request(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Option<Self> {
         let mut request = Self::read_head(stream).await?;
         let length = request.length().unwrap_or(0);
         request.read_to(stream, length).await?;
@@ -112,7 +111,7 @@ impl Message {
     }
 
     /// Reads an answer whole; none if the connection ends before.
-    pub async fn read_answer(stream: &mut TcpStream) -> Option<Self> {
+    pub async fn read_answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Option<Self> {
         let mut answer = Self::read_head(stream).await?;
         let chunked = answer
             .header("transfer-encoding")
@@ -131,7 +130,7 @@ impl Message {
         Some(answer)
     }
 
-    async fn read_head(stream: &mut TcpStream) -> Option<Self> {
+    async fn read_head(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Option<Self> {
         let mut message = Self {
             bytes: Vec::new(),
             head: 0,
@@ -150,11 +149,11 @@ impl Message {
         }
     }
 
-    async fn read_more(&mut self, stream: &mut TcpStream) -> Option<()> {
+    async fn read_more(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<()> {
         (stream.read_buf(&mut self.bytes).await.ok()? > 0).then_some(())
     }
 
-    async fn read_to(&mut self, stream: &mut TcpStream, length: usize) -> Option<()> {
+    async fn read_to(&mut self, stream: &mut (impl AsyncRead + Unpin), length: usize) -> Option<()> {
         while self.bytes.len() < self.head + length {
             self.read_more(stream).await?;
         }

@@ -342,6 +342,7 @@ impl Dataflow for Query {
             parallelism: 1,
             rows_in,
             rows_out,
+            ..Vertex::default()
         };
         let mut vertices: Vec<Vertex> = self
             .inputs

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray};
 use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::{
-    ArrowTimestampType, DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    ArrowTimestampType, DataType, FieldRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
 };
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::functions::datetime::date_bin::DateBinFunc;
 use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature};
 
 use super::interval::{nanoseconds, scale};
 
@@ -36,12 +36,29 @@ impl ScalarUDFImpl for DateBin {
         self.0.return_type(types)
     }
 
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        if let Some(Some(stride)) = args.scalar_arguments.first()
+            && nanoseconds(stride).is_some_and(|stride| stride <= 0)
+        {
+            return plan_err!("the size of a window must be more than 0");
+        }
+        self.0.return_field_from_args(args)
+    }
+
     fn output_ordering(&self, input: &[ExprProperties]) -> Result<SortProperties> {
         self.0.output_ordering(input)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        match Bins::new(&args.args).and_then(|(bins, times)| bins.starts(times)) {
+        let times = match args.args.get(1) {
+            Some(ColumnarValue::Array(times)) => Arc::clone(times),
+            Some(ColumnarValue::Scalar(time)) => time.to_array()?,
+            None => return self.0.invoke_with_args(args),
+        };
+        match Bins::new(&args.args, times.data_type()).and_then(|bins| bins.starts(&times)) {
+            Some(starts) if matches!(args.args[1], ColumnarValue::Scalar(_)) => {
+                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&starts, 0)?))
+            }
             Some(starts) => Ok(ColumnarValue::Array(starts)),
             None => self.0.invoke_with_args(args),
         }
@@ -58,13 +75,13 @@ struct Bins {
 }
 
 impl Bins {
-    /// The bins of a call, and its timestamps. `None` if the stride has months or the bins start between two values of
-    /// the timestamps' unit.
-    fn new(args: &[ColumnarValue]) -> Option<(Self, &ArrayRef)> {
-        let [ColumnarValue::Scalar(stride), ColumnarValue::Array(times), origin @ ..] = args else {
+    /// The bins of a call with timestamps of that type. `None` if the stride has months or the bins start between two
+    /// values of the timestamps' unit.
+    fn new(args: &[ColumnarValue], times: &DataType) -> Option<Self> {
+        let [ColumnarValue::Scalar(stride), _, origin @ ..] = args else {
             return None;
         };
-        let DataType::Timestamp(unit, _) = times.data_type() else {
+        let DataType::Timestamp(unit, _) = times else {
             return None;
         };
         let origin = match origin {
@@ -78,7 +95,7 @@ impl Bins {
             stride: stride / scale,
             origin: origin / scale,
         };
-        whole.then_some((bins, times))
+        whole.then_some(bins)
     }
 
     /// The start of each timestamp's bin. `None` if it may be out of range.

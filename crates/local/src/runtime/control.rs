@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures::future::Either;
 use jiff::Timestamp;
 use skep_engine::{
-    CheckpointRequest, EndedBy, EngineError, ErrorKind, Format, JobControl, JobDetail, JobId, JobStatus, JobSummary,
-    LogLine, Result, Savepoint, SavepointRequest, StopRequest, Stores, Vertex, Watched,
+    CheckpointRequest, EndedBy, EngineError, ErrorKind, Format, JobControl, JobDetail, JobId, JobState, JobStatus,
+    JobSummary, LogLine, Result, Savepoint, SavepointRequest, StopRequest, Stores, Vertex, Watched,
 };
 use tokio::sync::watch;
 
@@ -138,6 +138,27 @@ impl Host {
             status,
         })
     }
+
+    /// A job whose record is damaged, or is a later version's: all that is known of it is whether somebody runs it, and
+    /// what it left.
+    fn unreadable(&self, job: &JobId, error: &EngineError) -> JobSummary {
+        let dir = self.job_dir(job);
+        let mut status = JobStatus::new(JobState::Running);
+        status.lost = lock::is_held(&dir, OWNER).is_ok_and(|held| !held);
+        status.last_checkpoint = newest_checkpoint(&dir);
+        status.error = Some(match &status.last_checkpoint {
+            Some((number, _)) => format!(
+                "{error}; !restore {} AS SQL goes on from its last checkpoint",
+                dir.join(format!("chk-{number}")).display()
+            ),
+            None => error.to_string(),
+        });
+        JobSummary {
+            job_id: *job,
+            name: job.short(),
+            status,
+        }
+    }
 }
 
 fn unexpected(job: &JobId) -> EngineError {
@@ -220,8 +241,15 @@ fn savepoint_dir(request: &SavepointRequest) -> Result<Option<PathBuf>> {
 impl JobControl for Host {
     async fn list(&self) -> Result<Vec<JobSummary>> {
         let ids = self.job_ids()?;
-        let summaries = futures::future::join_all(ids.iter().map(|job| self.summary(job))).await;
-        // A directory whose record can't be read is not a job that could be shown; `!savepoints` still finds its states.
+        let summaries = ids.iter().map(|job| async {
+            match self.summary(job).await {
+                Ok(summary) => Some(summary),
+                // A start that was killed before it wrote anything down, or a job whose directory has just been deleted.
+                Err(error) if error.kind == ErrorKind::NotFound => None,
+                Err(error) => Some(self.unreadable(job, &error)),
+            }
+        });
+        let summaries = futures::future::join_all(summaries).await;
         let mut summaries: Vec<_> = summaries.into_iter().flatten().collect();
         summaries.sort_by_key(|summary| std::cmp::Reverse(summary.status.started));
         Ok(summaries)

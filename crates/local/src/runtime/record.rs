@@ -19,6 +19,12 @@ const LIMIT: u64 = 16 << 20;
 /// The version that this program writes.
 const VERSION: u32 = 1;
 
+/// What every form of the file begins with.
+#[derive(Deserialize)]
+struct Form {
+    version: u32,
+}
+
 /// What is written down about a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -73,14 +79,15 @@ impl Record {
                 format!("{} can't be understood: {why}", path.display()),
             )
         };
-        let record: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        if record.version > VERSION {
+        // A later form may lack what this one must have: its number is looked at first.
+        let form: Form = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if form.version > VERSION {
             return Err(damaged(format!(
-                "it has form {}, a newer one than {VERSION}",
-                record.version
+                "a later version of skep has written it (form {}, {VERSION} is known here)",
+                form.version
             )));
         }
-        Ok(record)
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))
     }
 
     /// Writes the record: the old one is replaced whole or not at all.
