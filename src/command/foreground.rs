@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::foreground::{self, End};
 use crate::interrupt::Signal;
 use crate::job::wait::{self, Until};
+use crate::job::watcher;
 use crate::session::Session;
 use crate::ui::quantity;
 
@@ -49,18 +50,27 @@ impl Command for Fg {
                 target.job.title()
             )));
         };
-        session.jobs.update(handle, |entry| entry.attended = true);
-        let shown = match &entry.spool {
-            Some(spool) => show(session, handle, &mut spool.rows()).await,
-            None => wait_for(session, handle).await,
-        };
-        session.jobs.update(handle, |entry| entry.attended = false);
-        shown.map(|()| Flow::Continue)
+        watcher::attend(&session.jobs, handle);
+        match &entry.spool {
+            Some(spool) => {
+                let shown = show(session, handle, &mut spool.rows(), &entry.log).await;
+                // The end of the rows was told, not what became of the job.
+                watcher::release(&session.jobs, handle, false, &session.ui);
+                shown?;
+            }
+            None => wait_for(session, handle).await?,
+        }
+        Ok(Flow::Continue)
     }
 }
 
-async fn show(session: &mut Session, handle: u32, rows: &mut dyn skep_engine::Rows) -> Result<(), Error> {
-    let (count, end) = foreground::show(session, rows, true).await?;
+async fn show(
+    session: &mut Session,
+    handle: u32,
+    rows: &mut dyn skep_engine::Rows,
+    log: &skep_engine::LogRing,
+) -> Result<(), Error> {
+    let (count, end) = foreground::show(session, rows, log, true).await?;
     let count = quantity::counted(count, "row", "rows");
     match end {
         End::Complete => session.ui.say(&format!("[{handle}] {count}, and no more to come")),
@@ -72,7 +82,10 @@ async fn show(session: &mut Session, handle: u32, rows: &mut dyn skep_engine::Ro
 
 async fn wait_for(session: &mut Session, handle: u32) -> Result<(), Error> {
     let table = session.jobs.clone();
-    match wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await {
+    let outcome = wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await;
+    let is_told = matches!(outcome, wait::Outcome::Reached(_));
+    watcher::release(&table, handle, is_told, &session.ui);
+    match outcome {
         wait::Outcome::Reached(ended) => {
             for (job, result) in ended {
                 if session.settings.json {

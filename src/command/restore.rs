@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::savepoint::{self, Chosen, Descendant, Progress, Which};
 use crate::session::{self, Session};
 use crate::statement::{self, Request, Start};
+use crate::ui::sanitize;
 
 /// `!restore REF [WHICH] [AS SQL]`.
 #[derive(Debug)]
@@ -115,7 +116,7 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
     let own = replay(session, &target.connection, &prelude).await?;
     session.ui.say(&format!(
         "{} from {} ({}), prelude of {}",
-        target.job.name,
+        sanitize(&target.job.name),
         name(&chosen.savepoint),
         chosen.why,
         match prelude.len() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skep_engine::{Connection, JobControl, JobId, JobSummary};
+use skep_engine::{Connection, EngineError, ErrorKind, JobControl, JobId, JobSummary};
 
 use crate::error::Error;
 use crate::job::reference::{self, Candidate, Reference, ReferenceError};
@@ -74,23 +74,38 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         }
     }
     let connection = Arc::clone(&session.open()?.connection);
+    let mut unasked = None;
     if let Ok(job_id) = word.parse::<JobId>()
         && let Some(jobs) = &connection.jobs
-        && let Ok(status) = jobs.status(&job_id).await
     {
-        // A whole id that the engine knows needs no list.
-        let mut job = known_job(session, &connection, job_id).await;
-        job.apply(&status);
-        return Ok(Target {
-            job,
-            connection,
-            entry: None,
-        });
+        match ask_by_id(session, &connection, jobs.as_ref(), job_id).await {
+            // A whole id that the engine knows needs no list.
+            Ok(job) => {
+                return Ok(Target {
+                    job,
+                    connection,
+                    entry: None,
+                });
+            }
+            Err(error) => unasked = (error.kind != ErrorKind::NotFound).then_some(error),
+        }
     }
     let known = all(session).await?;
-    let index = reference::resolve(&reference, &candidates(&known), None, None)?;
+    let index = match (reference::resolve(&reference, &candidates(&known), None, None), unasked) {
+        (Ok(index), _) => index,
+        // The engine has said why nothing can be said of the job.
+        (Err(ReferenceError::NotFound { .. }), Some(error)) => return Err(error.into()),
+        (Err(error), _) => return Err(error.into()),
+    };
+    let mut job = known[index].clone();
+    // A list says less of a job than the engine does when it is asked for this one.
+    if let (Some(jobs), Some(job_id)) = (&connection.jobs, job.job_id)
+        && let Ok(status) = jobs.status(&job_id).await
+    {
+        job.apply(&status);
+    }
     Ok(Target {
-        job: known[index].clone(),
+        job,
         connection,
         entry: None,
     })
@@ -154,7 +169,11 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
         let mut job = from_record(record, &connection);
         match &listed {
             Some(listed) => match listed.iter().find(|summary| summary.job_id == record.job_id()) {
+                // An engine that has lost what it knew does not undo an end that was seen.
+                Some(summary) if summary.status.lost && job.known == Known::Ended => {}
                 Some(summary) => job.apply(&summary.status),
+                // It may be on its way, from another shell, or never have arrived.
+                None if record.outcome.is_unsettled() => {}
                 None if job.known == Known::Live || job.known == Known::Unknown => job.known = Known::Lost,
                 None => {}
             },
@@ -165,15 +184,7 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     }
     for summary in listed.iter().flatten().filter(|summary| !known(&jobs, summary.job_id)) {
         if !known(&others, summary.job_id) {
-            let mut job = Job::new(
-                summary.name.clone(),
-                connection.label.clone(),
-                connection.url.clone(),
-                Origin::Cluster,
-            );
-            job.job_id = Some(summary.job_id);
-            job.apply(&summary.status);
-            others.push(job);
+            others.push(from_summary(summary, &connection));
         }
     }
     others.sort_by_key(|job| std::cmp::Reverse(job.started));
@@ -181,21 +192,34 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     Ok(jobs)
 }
 
-/// What the ledger knows of a job, or nothing but its id.
-async fn known_job(session: &Session, connection: &Connection, job_id: JobId) -> Job {
-    match session.ledger.job(job_id).await {
-        Ok(Some(record)) => from_record(&record, connection),
-        _ => {
-            let mut job = Job::new(
-                job_id.short(),
-                connection.label.clone(),
-                connection.url.clone(),
-                Origin::Cluster,
-            );
-            job.job_id = Some(job_id);
-            job
-        }
+/// The job of that id, if the engine knows it: a whole id needs no list.
+async fn ask_by_id(
+    session: &Session,
+    connection: &Connection,
+    jobs: &dyn JobControl,
+    job_id: JobId,
+) -> Result<Job, EngineError> {
+    if let Ok(Some(record)) = session.ledger.job(job_id).await {
+        let mut job = from_record(&record, connection);
+        job.apply(&jobs.status(&job_id).await?);
+        return Ok(job);
     }
+    // Its name is the engine's to tell.
+    let detail = jobs.detail(&job_id).await?;
+    Ok(from_summary(&detail.summary, connection))
+}
+
+/// A job that the engine tells of, and the ledger does not.
+fn from_summary(summary: &JobSummary, connection: &Connection) -> Job {
+    let mut job = Job::new(
+        summary.name.clone(),
+        connection.label.clone(),
+        connection.url.clone(),
+        Origin::Cluster,
+    );
+    job.job_id = Some(summary.job_id);
+    job.apply(&summary.status);
+    job
 }
 
 fn from_record(record: &JobRecord, connection: &Connection) -> Job {
@@ -230,9 +254,11 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
 /// Whether the job's name means a later one: one that was restored from it or, where none of them runs, simply the
 /// newest.
 pub fn is_superseded(job: &Job, all: &[Job]) -> bool {
-    !job.is_active()
+    // Of one that another shell submitted and nobody has heard of it is not known that it ever ran.
+    let goes_on = |job: &Job| job.is_active() && (job.state.is_some() || job.origin == Origin::Session);
+    !goes_on(job)
         && all.iter().any(|other| {
-            other.name == job.name && other.job_id != job.job_id && (other.is_active() || other.started > job.started)
+            other.name == job.name && other.job_id != job.job_id && (goes_on(other) || other.started > job.started)
         })
 }
 
@@ -282,5 +308,9 @@ mod tests {
             meant(&[job(1, runs), job(2, runs)]),
             Err(ReferenceError::Ambiguous { .. })
         ));
+        let mut unheard = job(3, runs);
+        (unheard.origin, unheard.known, unheard.state) = (Origin::Ledger, Known::Unknown, None);
+        assert_eq!(meant(&[job(1, runs), unheard.clone()]), Ok(0));
+        assert_eq!(meant(&[job(1, ended), unheard]), Ok(1));
     }
 }

@@ -1,21 +1,24 @@
-//! Apache Flink: the cluster's REST interface (`flink-rest://`), which takes job verbs and no SQL.
+//! Apache Flink: the SQL Gateway (`flink://`), and the cluster's REST interface alone (`flink-rest://`), which takes job
+//! verbs and no SQL.
 
+pub mod address;
 mod cluster;
 mod failure;
+mod gateway;
 mod http;
 mod limits;
+mod transport;
 
 use async_trait::async_trait;
-use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Target};
+use skep_engine::{Capabilities, Connection, Engine, EngineError, ErrorKind, Result, Target};
 use std::sync::Arc;
-use url::Url;
 
+use address::{Address, Server};
 use cluster::Cluster;
+pub use gateway::FlinkGateway;
 use http::Client;
 pub use limits::Limits;
-
-/// Where `flink-rest://host` without a port leads: Flink's default `rest.port`.
-const DEFAULT_PORT: u16 = 8081;
+use transport::Transports;
 
 /// The driver of `flink-rest://host:port` and, over TLS, `flink-rest+https://host:port`: a Flink cluster's JobManager.
 ///
@@ -40,7 +43,7 @@ impl FlinkRest {
 #[async_trait]
 impl Engine for FlinkRest {
     fn schemes(&self) -> &'static [&'static str] {
-        &["flink-rest", "flink-rest+https"]
+        Address::REST_SCHEMES
     }
 
     fn summary(&self) -> &'static str {
@@ -48,17 +51,29 @@ impl Engine for FlinkRest {
     }
 
     async fn connect(&self, target: &Target) -> Result<Connection> {
-        let address = Address::read(&target.url)?;
-        if target.rest.is_some() {
+        let address = Address::of(target)?;
+        if address.server != Server::JobManager {
+            let message = format!("{} is not a JobManager's address", address.shown);
+            return Err(EngineError::rejected(message).hint("write flink-rest://host:port"));
+        }
+        if address.rest.is_some() {
             let message = format!(
                 "{} is the cluster's REST address already: another one can't be given",
                 address.shown
             );
             return Err(EngineError::rejected(message).hint("leave out --rest, or connect to the SQL gateway"));
         }
-        let credentials = target.user.clone().map(|user| (user, target.password.clone()));
-        let client = Client::new(&address.url, credentials, self.limits)?;
-        let (cluster, greeting) = Cluster::connect(client).await?;
+        if let Some(property) = address.properties.keys().next() {
+            let message = format!(
+                "there is no session at {} that {property:?} could be set in",
+                address.shown
+            );
+            return Err(EngineError::rejected(message).hint("leave it out, or connect to a SQL Gateway (flink://)"));
+        }
+        let transports = Transports::read(target, &address)?;
+        let client = Client::new(address.server, &address.url, transports.own().clone(), self.limits)?;
+        let (cluster, fares) = Cluster::connect(client).await?;
+        let greeting = format!("Apache Flink {}, {fares}", cluster.version());
         let label = format!("flink-rest {}", cluster.server());
         let cluster = Arc::new(cluster);
         Ok(Connection {
@@ -81,99 +96,19 @@ impl Engine for FlinkRest {
     }
 }
 
-/// A `flink-rest` URL taken apart.
-#[derive(Debug, PartialEq, Eq)]
-struct Address {
-    /// Where requests go.
-    url: Url,
-    /// The URL in its plain form, fit to be shown and stored.
-    shown: String,
-}
-
-impl Address {
-    fn read(text: &str) -> Result<Self> {
-        let malformed = |why: &str| {
-            // The text is not repeated: it may hold a password.
-            EngineError::rejected(format!("the URL is not a Flink cluster's: {why}"))
-                .hint("write flink-rest://host:port, or flink-rest+https://host:port for TLS")
+/// Carries out something with a side effect in a task of its own, so that a caller who stops waiting does not stop it.
+async fn in_task<T, F>(work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        let kind = if error.is_panic() {
+            ErrorKind::Failed
+        } else {
+            ErrorKind::Cancelled
         };
-        let (scheme, rest) = text
-            .split_once("://")
-            .ok_or_else(|| malformed("there is no `://` in it"))?;
-        let (http, default_port) = match scheme {
-            "flink-rest" => ("http", DEFAULT_PORT),
-            "flink-rest+https" => ("https", 443),
-            _ => return Err(malformed("its scheme is not flink-rest")),
-        };
-        let mut url = Url::parse(&format!("{http}://{rest}")).map_err(|error| malformed(&error.to_string()))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(malformed("user and password don't belong there").hint("give them as -n USER and -p"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(malformed("nothing may follow the path"));
-        }
-        // `Url` drops the port that is its scheme's own, so that `:80` and no port at all look the same in `url`.
-        let written = Url::parse(text).map_err(|error| malformed(&error.to_string()))?.port();
-        let port = written.unwrap_or(default_port);
-        url.set_port(Some(port))
-            .map_err(|()| malformed("there is no host in it"))?;
-        let host = url.host_str().ok_or_else(|| malformed("there is no host in it"))?;
-        let path = url.path().trim_end_matches('/');
-        let shown = format!("{scheme}://{host}:{port}{path}");
-        Ok(Self { shown, url })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_is_read_and_written_plainly() {
-        for (text, url, shown) in [
-            ("flink-rest://jm:8081", "http://jm:8081/", "flink-rest://jm:8081"),
-            ("flink-rest://jm", "http://jm:8081/", "flink-rest://jm:8081"),
-            ("flink-rest://jm:80/", "http://jm/", "flink-rest://jm:80"),
-            (
-                "flink-rest://[::1]:1234",
-                "http://[::1]:1234/",
-                "flink-rest://[::1]:1234",
-            ),
-            (
-                "flink-rest+https://JM/a/b/",
-                "https://jm/a/b/",
-                "flink-rest+https://jm:443/a/b",
-            ),
-            (
-                "flink-rest+https://jm:8081",
-                "https://jm:8081/",
-                "flink-rest+https://jm:8081",
-            ),
-        ] {
-            let address = Address::read(text).unwrap();
-            assert_eq!((address.url.as_str(), address.shown.as_str()), (url, shown));
-        }
-    }
-
-    #[test]
-    fn a_malformed_url_is_refused_without_repeating_it() {
-        for text in [
-            "",
-            "flink-rest",
-            "flink-rest:jm:8081",
-            "flink-rest://",
-            "flink-rest://:8081",
-            "flink-rest://jm:port",
-            "flink-rest://jm:99999",
-            "flink-rest://jm:8081?x=1",
-            "flink-rest://jm:8081#x",
-            "flink-rest://me:geheim@jm:8081",
-            "flink://jm:8083",
-            "flink-rest://a b",
-        ] {
-            let error = Address::read(text).unwrap_err();
-            assert_eq!(error.kind, skep_engine::ErrorKind::Rejected, "{text}");
-            assert!(!error.message.contains("geheim") && !error.hints.is_empty(), "{error}");
-        }
-    }
+        let message = format!("the request was given up ({error}): whether it took effect is not known");
+        Err(EngineError::new(kind, message))
+    })
 }

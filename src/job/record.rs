@@ -1,6 +1,7 @@
 //! What the shell knows of a job, and its JSON form.
 
 use crate::error::Error;
+use crate::ui::sanitize;
 use jiff::Timestamp;
 use serde::Serialize;
 use skep_engine::{EndedBy, ErrorKind, JobId, JobState, JobStatus, Watched};
@@ -217,7 +218,7 @@ impl Job {
         };
         Error::new(
             crate::error::ErrorKind::JobEnded,
-            format!("{}{id} {end}{why}", self.name),
+            format!("{}{id} {end}{why}", sanitize(&self.name)),
         )
         .hint(format!("!job {} shows it", self.reference()))
     }
@@ -231,12 +232,56 @@ impl Job {
         }
     }
 
-    /// `[3] delays`, or the id and name of a job without a handle: how messages call it.
+    /// The word by which a command of a later session can be told of it: its name, where that is one word.
+    pub fn lasting_reference(&self) -> String {
+        let is_word = !self.name.starts_with('-')
+            && !self.name.is_empty()
+            && self.name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
+        match self.job_id {
+            Some(id) if !is_word => id.short(),
+            _ => self.name.clone(),
+        }
+    }
+
+    /// `[3] delays`, or the id and name of a job without a handle: how messages call it. A name may hold line ends, from
+    /// which a message of its own could be forged.
     pub fn title(&self) -> String {
+        let name = sanitize(&self.name);
         match (self.handle, self.job_id) {
-            (Some(handle), _) => format!("[{handle}] {}", self.name),
-            (None, Some(id)) => format!("{} (job {})", self.name, id.short()),
-            (None, None) => self.name.clone(),
+            (Some(handle), _) => format!("[{handle}] {name}"),
+            (None, Some(id)) if name == id.short() => format!("job {name}"),
+            (None, Some(id)) => format!("{name} (job {})", id.short()),
+            (None, None) => name.into_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(name: &str) -> Job {
+        let mut job = Job::new(name.to_owned(), "e".to_owned(), "e:".to_owned(), Origin::Session);
+        job.job_id = Some(JobId::from_bytes([0xab; 16]));
+        job
+    }
+
+    #[test]
+    fn a_name_forges_no_message_of_its_own() {
+        let mut forged = job("a\nerror: b\x1b[2J");
+        assert_eq!(forged.title(), "a\\nerror: b\\u{1b}[2J (job abababab)");
+        forged.handle = Some(3);
+        assert_eq!(forged.title(), "[3] a\\nerror: b\\u{1b}[2J");
+        assert!(!forged.ended_badly().message.contains('\n'));
+    }
+
+    #[test]
+    fn a_name_that_is_no_word_is_called_by_its_id() {
+        for name in ["delays", "a.b-c_1", "Verspätung"] {
+            assert_eq!(job(name).lasting_reference(), name);
+        }
+        for name in ["", "my job", "a'b", "-x", "../../x", "%1", "a\nb"] {
+            assert_eq!(job(name).lasting_reference(), "abababab", "{name:?}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
+use crate::ui::sanitize;
 use skep_engine::JobId;
 
 /// A prefix of a job id has at least so many digits.
@@ -124,7 +125,7 @@ impl fmt::Display for Candidate {
         if let Some(handle) = self.handle {
             write!(f, "%{handle} ")?;
         }
-        f.write_str(&self.name)
+        f.write_str(&sanitize(&self.name))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind};
 use crate::interrupt::Signal;
 use crate::script;
 use crate::session::Session;
-use crate::syntax::{Input, Kind, Piece, classify, secrets};
+use crate::syntax::{Input, Kind, Piece, classify};
 use crate::ui::text;
 
 use catalog::Catalog;
@@ -41,8 +41,9 @@ const BREAK_OFF: Duration = Duration::from_secs(1);
 /// How long the first prompt waits to be told what can be brought back.
 const WELCOME: Duration = Duration::from_millis(500);
 
-/// How long a shell that was continued waits for signals that are on their way to it.
-const CONTINUED: Duration = Duration::from_millis(100);
+/// How long a shell that was continued waits for signals that are on their way to it. Only one that was continued in the
+/// background (`bg`) waits so long, before it is stopped again for wanting the terminal.
+const CONTINUED: Duration = Duration::from_secs(2);
 
 /// Runs the prompt until the person leaves. Ending the session is the caller's.
 ///
@@ -168,7 +169,13 @@ impl Shell {
         loop {
             tokio::select! {
                 biased;
-                answer = self.editor.answer() => return Ok(answer),
+                answer = self.editor.answer() => {
+                    if matches!(answer, Answer::End) && !self.is_gone() {
+                        // The terminal shows nothing of Ctrl-D: what is said next is not to stand behind the prompt.
+                        session.ui.say("");
+                    }
+                    return Ok(answer);
+                }
                 signal = session.interrupts.next() => match signal {
                     signal if signal.is_final() => return Err(signal.error()),
                     Signal::Suspend => {
@@ -215,6 +222,9 @@ impl Shell {
                 Err(error) => match error.kind {
                     ErrorKind::ReaderGone | ErrorKind::HungUp | ErrorKind::Terminated => return Err(error),
                     ErrorKind::Interrupted => interrupted = true,
+                    _ if error.trace.is_some() => {
+                        session.ui.error(&error.hint("!error shows the server's own account"));
+                    }
                     _ => session.ui.error(&error),
                 },
             }
@@ -239,8 +249,7 @@ impl Shell {
 
     fn remember(&self, session: &Session, entry: &Entry) {
         // A blank before the first statement keeps all of it out.
-        self.editor
-            .remember(secrets::mask(entry.text(), &script::dialect(session)));
+        self.editor.remember(entry.without_secrets(session));
     }
 
     fn refresh_catalog(&mut self, session: &Session, changed: bool) {

@@ -7,7 +7,7 @@ use skep_engine::{EndedBy, JobState};
 use crate::command::target;
 use crate::job::{Job, Known, Origin};
 use crate::session::Session;
-use crate::ui::quantity;
+use crate::ui::{quantity, sanitize};
 
 /// At most so many jobs are named.
 const NAMED: usize = 3;
@@ -43,14 +43,11 @@ pub async fn restorable(session: &Session) -> Option<String> {
         named.push(format!("{} more (!jobs -a)", jobs.len() - NAMED));
     }
     let what = if jobs.len() == 1 { "job" } else { "jobs" };
-    let name = match first.name.contains(char::is_whitespace) {
-        true => first.job_id?.short(),
-        false => first.name.clone(),
-    };
     Some(format!(
-        "{} {what} can be brought back: {} · !restore {name}",
+        "{} {what} can be brought back: {} · !restore {}",
         jobs.len(),
-        named.join(", ")
+        named.join(", "),
+        first.lasting_reference()
     ))
 }
 
@@ -74,7 +71,7 @@ fn describe(job: &Job, now: Timestamp) -> Option<String> {
     let checkpoint = job.checkpoint_id.map(|id| format!(", checkpoint {id}"));
     Some(format!(
         "{} ({}{}{})",
-        job.name,
+        sanitize(&job.name),
         how(job)?,
         ended.unwrap_or_default(),
         checkpoint.unwrap_or_default()

@@ -5,6 +5,9 @@ use crate::ui::text;
 
 /// What stands before the statement's line.
 const INDENT: usize = 3;
+/// So many columns of a statement's line are shown where no terminal says how wide it is: a generated statement may be
+/// one line of megabytes.
+const WIDE: usize = 200;
 
 /// How the words before a message are coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,8 @@ impl Word {
     }
 }
 
-/// The lines of an error, each with its line end. `width`: the terminal's columns, which long statements are cut to.
+/// The lines of an error, each with its line end. `width`: the terminal's columns, which long statements are cut to; off a
+/// terminal to [`WIDE`].
 pub fn report(error: &Error, colour: bool, unicode: bool, width: Option<usize>) -> String {
     let mut lines = Word::Error.paint(colour);
     if let Some(place) = &error.place {
@@ -41,7 +45,7 @@ pub fn report(error: &Error, colour: bool, unicode: bool, width: Option<usize>) 
     lines.push_str(text::sanitize_lines(error.message.trim_end()).as_ref());
     lines.push('\n');
     if let Some(place) = error.place.as_ref().filter(|place| place.length > 0) {
-        push_caret(place, colour, unicode, width, &mut lines);
+        push_caret(place, colour, unicode, width.unwrap_or(WIDE), &mut lines);
     }
     for hint in &error.hints {
         lines.push_str(&Word::Hint.paint(colour));
@@ -61,9 +65,9 @@ fn place_name(place: &Place) -> String {
     }
 }
 
-/// Appends the statement's line and carets under the characters meant. Of a line that is too long for the terminal the
-/// part around them is shown.
-fn push_caret(place: &Place, colour: bool, unicode: bool, width: Option<usize>, to: &mut String) {
+/// Appends the statement's line and carets under the characters meant. Of a line that is too long for the width the part
+/// around them is shown.
+fn push_caret(place: &Place, colour: bool, unicode: bool, columns: usize, to: &mut String) {
     let total = place.text.chars().count();
     let first = (place.offset as usize).min(total);
     let count = (place.length as usize).clamp(1, (total - first).max(1));
@@ -73,23 +77,22 @@ fn push_caret(place: &Place, colour: bool, unicode: bool, width: Option<usize>, 
     };
     let (mut before, mut meant, mut after) = (part(0, first), part(first, count), part(first + count, total));
     let mark = if unicode { "…" } else { "..." };
-    if let Some(room) = width.map(|columns| columns.saturating_sub(INDENT).max(20)) {
-        meant = text::cut(&meant, room / 2, mark).into_owned();
-        let left = room / 4;
-        if text::width(&before) + text::width(&meant) + text::width(&after) > room {
-            before = keep_end(
-                before,
-                left.max(room.saturating_sub(text::width(&meant) + text::width(&after))),
-                mark,
-            );
-        }
-        after = text::cut(
-            &after,
-            room.saturating_sub(text::width(&before) + text::width(&meant)),
+    let room = columns.saturating_sub(INDENT).max(20);
+    meant = text::cut(&meant, room / 2, mark).into_owned();
+    let left = room / 4;
+    if text::width(&before) + text::width(&meant) + text::width(&after) > room {
+        before = keep_end(
+            before,
+            left.max(room.saturating_sub(text::width(&meant) + text::width(&after))),
             mark,
-        )
-        .into_owned();
+        );
     }
+    after = text::cut(
+        &after,
+        room.saturating_sub(text::width(&before) + text::width(&meant)),
+        mark,
+    )
+    .into_owned();
     to.push_str(format!("{:INDENT$}{before}{meant}{after}", "").trim_end());
     to.push('\n');
     let carets = "^".repeat(text::width(&meant).max(1));
@@ -190,6 +193,14 @@ mod tests {
         assert_eq!(lines[1], "   …a, a, a, carier, b, b, b, b, b, b, b, …");
         assert_eq!(lines[2], "             ^^^^^^");
         assert_eq!(text::width(lines[1]), 43);
+        // In a log, too, a generated statement of one line is not repeated whole.
+        let statement = format!("SELECT {}carier", "a, ".repeat(1_000_000));
+        let error = Error::failed("x").at(place(Origin::Stdin, &statement, 3_000_008, 6));
+        let shown = plain(&error, None);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines[1].ends_with("a, carier"), "{}", lines[1]);
+        assert_eq!(text::width(lines[1]), text::width(lines[2]));
+        assert!(text::width(lines[1]) <= WIDE);
     }
 
     #[test]

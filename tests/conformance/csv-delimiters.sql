@@ -3,7 +3,6 @@
 CREATE TABLE out_semicolon (a INT, b STRING, c DOUBLE) WITH ('connector' = 'filesystem', 'path' = '${dir}/s', 'format' = 'csv', 'csv.field-delimiter' = ';', 'csv.quote-character' = '''');
 
 INSERT INTO out_semicolon VALUES (1, 'a;b', 1.5e0), (2, 'it''s', 1e10), (3, 'x y', 1e-7);
---local: 
 
 SELECT * FROM out_semicolon;
 --: a INT, b STRING, c DOUBLE
@@ -18,7 +17,3 @@ SELECT line FROM as_lines;
 --> ["1;'a;b';1.5"]
 --> ["2;'it''s';1.0E10"]
 --> ["3;'x y';1.0E-7"]
---local: line STRING
---local> ["1;'a;b';1.5"]
---local> ["2;'it''s';10000000000.0"]
---local> ["3;x y;1e-7"]

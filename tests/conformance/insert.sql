@@ -7,7 +7,6 @@ CREATE TABLE copy (id INT, customer STRING, amount DECIMAL(10, 2), placed TIMEST
 WITH ('connector' = 'filesystem', 'path' = '${dir}/copy', 'format' = 'csv', 'csv.null-literal' = 'NULL');
 
 INSERT INTO copy SELECT * FROM orders;
---local: 
 
 SELECT * FROM copy;
 --: id INT, customer STRING, amount DECIMAL(10, 2), placed TIMESTAMP(3)
@@ -20,14 +19,12 @@ SELECT * FROM copy;
 --> [7, "ann", 0.25, "2024-01-01 09:05:59.000"]
 
 INSERT INTO copy VALUES (100, 'eve', 1.5, TIMESTAMP '2024-01-02 00:00:00');
---local: 
 
 SELECT * FROM copy WHERE id = 100;
 --: id INT, customer STRING, amount DECIMAL(10, 2), placed TIMESTAMP(3)
 --> [100, "eve", 1.50, "2024-01-02 00:00:00.000"]
 
 INSERT INTO copy (id, customer) SELECT id + 1000, UPPER(customer) FROM orders WHERE id < 3;
---local: 
 
 SELECT * FROM copy WHERE id > 1000;
 --: id INT, customer STRING, amount DECIMAL(10, 2), placed TIMESTAMP(3)

@@ -4,7 +4,6 @@ CREATE TABLE strict (a INT NOT NULL, b STRING)
 WITH ('connector' = 'filesystem', 'path' = '${dir}/strict', 'format' = 'csv');
 
 INSERT INTO strict VALUES (1, 'x');
---local: 
 
 INSERT INTO strict (b) VALUES ('x');
 --! org.apache.calcite.sql.validate.SqlValidatorException: Column 'a' has no default value and does not allow NULLs

@@ -1,56 +1,41 @@
 -- SHOW.
 
 SHOW CATALOGS;
---: catalog name STRING
+--: `catalog name` STRING
 --> ["default_catalog"]
---local: `catalog name` 
---local> ["default_catalog"]
 
 SHOW CURRENT CATALOG;
---: current catalog name STRING
+--: `current catalog name` STRING
 --> ["default_catalog"]
---local: `current catalog name` 
---local> ["default_catalog"]
 
 SHOW DATABASES;
---: database name STRING
+--: `database name` STRING
 --> ["default_database"]
---local: `database name` 
---local> ["default_database"]
 
 SHOW CURRENT DATABASE;
---: current database name STRING
+--: `current database name` STRING
 --> ["default_database"]
---local: `current database name` 
---local> ["default_database"]
 
 CREATE DATABASE shop;
 
 USE shop;
 
 SHOW CURRENT DATABASE;
---: current database name STRING
+--: `current database name` STRING
 --> ["shop"]
---local: `current database name` 
---local> ["shop"]
 
 CREATE TABLE a (x INT) WITH ('connector' = 'blackhole');
 
 CREATE TABLE b (x INT) WITH ('connector' = 'blackhole');
 
 SHOW TABLES;
---: table name STRING
+--: `table name` STRING
 --> ["a"]
 --> ["b"]
---local: `table name` 
---local> ["a"]
---local> ["b"]
 
 SHOW TABLES LIKE 'a%';
---: table name STRING
+--: `table name` STRING
 --> ["a"]
---local: `table name` 
---local> ["a"]
 
 CREATE TABLE a (x INT) WITH ('connector' = 'blackhole');
 --! org.apache.flink.table.catalog.exceptions.TableAlreadyExistException: Table (or view) shop.a already exists in Catalog default_catalog
@@ -60,10 +45,8 @@ CREATE TABLE IF NOT EXISTS a (y INT) WITH ('connector' = 'blackhole');
 DROP TABLE b;
 
 SHOW TABLES;
---: table name STRING
+--: `table name` STRING
 --> ["a"]
---local: `table name` 
---local> ["a"]
 
 DROP TABLE b;
 --! org.apache.flink.table.api.ValidationException: Table with identifier 'default_catalog.shop.b' does not exist
@@ -73,10 +56,8 @@ DROP TABLE IF EXISTS b;
 USE default_database;
 
 SHOW TABLES FROM shop;
---: table name STRING
+--: `table name` STRING
 --> ["a"]
---local: `table name` 
---local> ["a"]
 
 DROP DATABASE shop;
 --! org.apache.flink.table.catalog.exceptions.DatabaseNotEmptyException: Database shop in catalog default_catalog is not empty
@@ -84,10 +65,8 @@ DROP DATABASE shop;
 DROP DATABASE shop CASCADE;
 
 SHOW DATABASES;
---: database name STRING
+--: `database name` STRING
 --> ["default_database"]
---local: `database name` 
---local> ["default_database"]
 
 USE nowhere;
 --! org.apache.flink.table.catalog.exceptions.CatalogException: A database with name [nowhere] does not exist in the catalog: [default_catalog]

@@ -27,15 +27,9 @@ SELECT who FROM totals WHERE total > 15;
 --> ["bob"]
 
 SHOW VIEWS;
---: view name STRING
+--: `view name` STRING
 --> ["big"]
 --> ["totals"]
---local: `view name` 
---local> ["big"]
---local> ["conformance_2"]
---local> ["conformance_4"]
---local> ["conformance_5"]
---local> ["totals"]
 
 CREATE VIEW big AS SELECT 1;
 --! org.apache.flink.table.catalog.exceptions.TableAlreadyExistException: Table (or view) default_database.big already exists in Catalog default_catalog

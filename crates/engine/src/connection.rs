@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{JobControl, Result, Sql, Stores};
+use crate::{JobControl, Result, Security, Sql, Stores};
 
 /// A text that must not be shown: its `Debug` says nothing of it.
 #[derive(Clone)]
@@ -40,10 +40,14 @@ pub struct Target {
     pub user: Option<String>,
     /// Password, if one is given.
     pub password: Option<Secret>,
+    /// Certificates, tokens and headers.
+    pub security: Security,
     /// Session properties (`-D k=v`).
     pub properties: BTreeMap<String, String>,
     /// The cluster's REST address, if it is overridden (`--rest`).
     pub rest: Option<String>,
+    /// The History Server's address, if it is given (`--history`).
+    pub history: Option<String>,
     /// The directory where the shell keeps what outlives it (the user's data directory).
     pub data_dir: PathBuf,
 }
@@ -55,15 +59,23 @@ impl Target {
             url: url.into(),
             user: None,
             password: None,
+            security: Security::default(),
             properties: BTreeMap::new(),
             rest: None,
+            history: None,
             data_dir: data_dir.into(),
         }
     }
 
-    /// The URL's scheme: what stands before the first `:`.
+    /// The URL's scheme: what stands before the first `:`, in a JDBC URL (`jdbc:flink://…`) before the second.
     pub fn scheme(&self) -> &str {
-        self.url.split(':').next().unwrap_or_default()
+        let jdbc = if self.url.starts_with("jdbc:") {
+            "jdbc:".len()
+        } else {
+            0
+        };
+        let scheme = self.url[jdbc..].split(':').next().unwrap_or_default();
+        &self.url[..jdbc + scheme.len()]
     }
 }
 
@@ -89,6 +101,8 @@ pub trait Engine: Send + Sync {
 pub struct Capabilities {
     /// A statement takes a job id of the caller's choosing.
     pub chosen_job_id: bool,
+    /// A query runs as a job that outlives this process if it is killed: what is known of it must be written down first.
+    pub queries_are_jobs: bool,
     /// Savepoints of a running job.
     pub savepoint: bool,
     /// Stop with savepoint.

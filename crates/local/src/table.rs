@@ -18,7 +18,14 @@ pub struct TablePath {
 
 impl fmt::Display for TablePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`.`{}`.`{}`", self.catalog, self.database, self.name)
+        let quoted = |name: &str| name.replace('`', "``");
+        write!(
+            f,
+            "`{}`.`{}`.`{}`",
+            quoted(&self.catalog),
+            quoted(&self.database),
+            quoted(&self.name)
+        )
     }
 }
 

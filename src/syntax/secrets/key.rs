@@ -31,14 +31,27 @@ pub const SECRET_ENDINGS: &[&[&str]] = &[
     // user:password, as the schema registry's basic-auth.user-info.
     &["user", "info"],
     &["connection", "string"],
+    // The others that Flink itself hides (GlobalConfiguration.SENSITIVE_KEYS).
+    &["service", "key"],
+    &["auth", "params"],
+    &["basic", "auth"],
+    &["http", "headers"],
+    &["authorization"],
+];
+
+/// Words of keys that go on with the name of an account: `fs.azure.account.key.NAME.blob.core.windows.net` and
+/// `fs.azure.account.oauth2.client.secret.NAME.dfs.core.windows.net`.
+const SECRETS_OF_ACCOUNTS: &[&[&str]] = &[
+    &["fs", "azure", "account", "key"],
+    &["fs", "azure", "account", "oauth2", "client", "secret"],
 ];
 
 /// The value of this key is a secret.
 pub fn is_secret_key(key: &str) -> bool {
     let words = words(key);
-    SECRET_ENDINGS
-        .iter()
-        .any(|ending| words.len() >= ending.len() && words[words.len() - ending.len()..] == **ending)
+    let ends = |ending: &&[&str]| words.len() >= ending.len() && words[words.len() - ending.len()..] == **ending;
+    let holds = |part: &&[&str]| words.windows(part.len()).any(|window| window == *part);
+    SECRET_ENDINGS.iter().any(ends) || SECRETS_OF_ACCOUNTS.iter().any(holds)
 }
 
 /// The words of a key in lower case, whether parted by dots, dashes, underscores or capitals.
@@ -85,6 +98,14 @@ mod tests {
             "auth-token",
             "oauth.client.secret",
             "fs.azure.account.key.store1.account.key",
+            "fs.azure.account.key.store1.blob.core.windows.net",
+            "flink.hadoop.fs.azure.account.key.store1.blob.core.windows.net",
+            "fs.azure.account.oauth2.client.secret.store1.dfs.core.windows.net",
+            "service-key",
+            "pulsar.client.authParams",
+            "rest.basic-auth",
+            "http-headers",
+            "http.source.lookup.header.Authorization",
             "credential",
             "private-key",
             "basic-auth.user-info",
@@ -111,6 +132,8 @@ mod tests {
             "key.format",
             "table.exec.state.ttl",
             "passwordless",
+            "fs.azure.account.keyprovider.store1.blob.core.windows.net",
+            "basic-auth.credentials-source",
         ] {
             assert!(!is_secret_key(key), "{key}");
         }

@@ -132,7 +132,7 @@ fn text(script: &Script, mode: Mode, dir: &Path) -> String {
         text.push_str(&format!("{sql};\n!mark-{at}\n"));
         if statement.is_query() {
             text.push_str(&format!(
-                "CREATE TEMPORARY VIEW conformance_{at} AS {sql};\nDESCRIBE conformance_{at};\n"
+                "CREATE TEMPORARY VIEW conformance_{at} AS {sql};\nDESCRIBE conformance_{at};\nDROP TEMPORARY VIEW conformance_{at};\n"
             ));
         }
         text.push_str(&format!("!types-{at}\n"));
@@ -162,7 +162,7 @@ fn read(script: &Script, mode: Mode, output: &str, dir: &Path) -> Vec<Outcome> {
         let own = |line: &&str| !line.contains("script.sql: line") || !line.ends_with(": ");
         let outcome = match error.filter(own) {
             Some(error) => Outcome::Failed(message(error).replace(&dir.display().to_string(), "${dir}")),
-            None if answer.lines().any(|line| line.starts_with('[')) => {
+            None if answer.lines().any(|line| line == "[" || line == "[]") => {
                 let mut columns: Vec<(String, String)> = rows(described)
                     .iter()
                     .map(|row| (text_of(&row[0].1), text_of(&row[1].1)))

@@ -8,7 +8,7 @@ use datafusion::common::TableReference;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{Aggregate, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, LogicalPlan, Operator};
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
@@ -29,6 +29,7 @@ use super::trace::{Traced, trace};
 use super::upper::{Cut, cut};
 use super::windows::Windows;
 use super::{Dataflow, fingerprint, source};
+use crate::function;
 use crate::table::Table;
 
 /// The setting that limits how many rows a second each source gives.
@@ -304,7 +305,13 @@ impl Builder {
                 )));
             }
         }
-        Ok((Grouping::Windows(Windows::new(key)), ends))
+        let following = logical
+            .group_expr
+            .iter()
+            .enumerate()
+            .filter(|(at, expression)| *at != key && follows(trace(expression, &logical.input).as_deref(), &ends));
+        let windows = Windows::new(key, following.map(|(at, _)| at));
+        Ok((Grouping::Windows(windows), ends))
     }
 
     /// Finds the leaves of a plan, and puts slots for the parts that need no source and whole tables for the bounded
@@ -380,6 +387,24 @@ impl Builder {
         });
         failed(replaced).map(|transformed| transformed.data)
     }
+}
+
+/// Whether a key is known by the window's end, as `window_start` is: both stand over one table, so many seconds apart.
+fn follows(key: Option<&[Traced]>, ends: &[Traced]) -> bool {
+    let (Some([key]), [end]) = (key, ends) else {
+        return false;
+    };
+    let is_apart = |from: &Expr, to: &Expr| match to {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Plus | Operator::Minus,
+            right,
+        }) => left.as_ref() == from && matches!(right.as_ref(), Expr::Literal(value, _) if function::is_fixed(value)),
+        _ => false,
+    };
+    key.reference == end.reference
+        && !key.expression.is_volatile()
+        && (is_apart(&key.expression, &end.expression) || is_apart(&end.expression, &key.expression))
 }
 
 /// A slot for a part of the plan that needs no source.

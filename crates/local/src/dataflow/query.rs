@@ -110,7 +110,7 @@ impl Query {
             Grouping::AtEnd(pane) => {
                 for batch in &batches {
                     if pane.is_none() {
-                        *pane = Some(Pane::new(aggregation)?);
+                        *pane = Some(Pane::new(aggregation, &[])?);
                     }
                     if let Some(pane) = pane {
                         pane.update(&aggregation.evaluate(batch)?)?;
@@ -172,7 +172,7 @@ impl Query {
                 Grouping::AtEnd(pane) => {
                     let pane = match pane.take() {
                         Some(pane) => pane,
-                        None => Pane::new(aggregation)?,
+                        None => Pane::new(aggregation, &[])?,
                     };
                     output.extend(upper.inserts(pane.finish(aggregation)?)?);
                 }
@@ -310,7 +310,7 @@ impl Dataflow for Query {
                                 aggregation.accepts(table)?;
                                 let mut restored = match pane.take() {
                                     Some(pane) => pane,
-                                    None => Pane::new(aggregation)?,
+                                    None => Pane::new(aggregation, &[])?,
                                 };
                                 restored.merge(aggregation, table.columns(), table.num_rows())?;
                                 *pane = Some(restored);
@@ -338,6 +338,7 @@ impl Dataflow for Query {
             parallelism: 1,
             rows_in,
             rows_out,
+            ..Vertex::default()
         };
         let mut vertices: Vec<Vertex> = self
             .inputs

@@ -3,7 +3,9 @@
 mod average;
 mod cast;
 mod clock;
+mod date_bin;
 mod date_format;
+mod interval;
 mod number;
 mod operator;
 mod regular;
@@ -21,6 +23,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use cast::FlinkCasts;
 use clock::Clock;
+pub(crate) use interval::is_fixed;
 pub(crate) use operator::FlinkOperators;
 pub(crate) use required::not_null;
 use row::RowFunction;
@@ -31,6 +34,7 @@ use crate::zone::Zone;
 /// Registers what does not depend on the statement.
 pub(crate) fn register(state: &mut SessionState) {
     for function in [
+        ScalarUDF::from(date_bin::DateBin::default()),
         ScalarUDF::from(date_format::DateFormat::default()),
         ScalarUDF::from(text::Concat::default()),
     ] {
@@ -57,6 +61,9 @@ pub(crate) fn register(state: &mut SessionState) {
         // Registering only fails in registries that can't be changed; this one can.
         let _ = state.register_udaf(Arc::new(function));
     }
+    // Registering an aggregate only fails in registries that can't be changed; this one can.
+    let _ = state.register_udaf(Arc::new(AggregateUDF::from(average::Average::default())));
+    let _ = state.register_function_rewrite(Arc::new(interval::FixedIntervals));
 }
 
 /// Registers the functions that tell the time: one instant for a whole batch query, the time of each row in a stream.

@@ -8,8 +8,8 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
-use jiff::Span;
 use jiff::civil::{DateTime, Time, Weekday};
+use jiff::{SignedDuration, Span};
 
 use super::date_format::Pattern;
 use super::row::{Kind, Row, Spec, Value};
@@ -106,29 +106,26 @@ pub(super) const fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
+/// The begin of 1970.
+const EPOCH: DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+
 /// The civil time that a number of units since 1970 stands for.
 pub(super) fn civil(value: i64, unit: TimeUnit) -> Result<DateTime> {
     let scale = per_second(unit);
     let (seconds, rest) = (value.div_euclid(scale), value.rem_euclid(scale));
     // Below a second.
     let nanoseconds = i32::try_from(rest * (1_000_000_000 / scale)).unwrap_or(0);
-    jiff::Timestamp::new(seconds, nanoseconds)
-        .map(|instant| instant.to_zoned(jiff::tz::TimeZone::UTC).datetime())
+    EPOCH
+        .checked_add(SignedDuration::new(seconds, nanoseconds))
         .map_err(|_| exec_datafusion_err!("a time is out of the years -9999 to 9999"))
 }
 
 /// The units since 1970 of a civil time.
 pub(super) fn units(time: DateTime, unit: TimeUnit) -> i64 {
-    // Every civil time is an instant in UTC.
-    let instant = time
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .map_or(jiff::Timestamp::UNIX_EPOCH, |zoned| zoned.timestamp());
-    match unit {
-        TimeUnit::Second => instant.as_nanosecond().div_euclid(1_000_000_000) as i64,
-        TimeUnit::Millisecond => instant.as_nanosecond().div_euclid(1_000_000) as i64,
-        TimeUnit::Microsecond => instant.as_nanosecond().div_euclid(1_000) as i64,
-        TimeUnit::Nanosecond => i64::try_from(instant.as_nanosecond()).unwrap_or(i64::MAX),
-    }
+    let elapsed = time.duration_since(EPOCH).as_nanos();
+    let units = elapsed.div_euclid(1_000_000_000 / i128::from(per_second(unit)));
+    // Only nanoseconds have years that do not fit.
+    i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// `2024-2-9`: a date, with one digit or two.

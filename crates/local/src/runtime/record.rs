@@ -19,6 +19,12 @@ const LIMIT: u64 = 16 << 20;
 /// The version that this program writes.
 const VERSION: u32 = 1;
 
+/// What every form of the file begins with.
+#[derive(Deserialize)]
+struct Form {
+    version: u32,
+}
+
 /// What is written down about a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -35,8 +41,11 @@ pub(crate) struct Record {
     pub socket: Option<PathBuf>,
     /// The job's sink, in words.
     pub sink: String,
-    /// Rows read and written when this was last written.
+    /// Rows read and written since the job started, when this was last written.
     pub rows: (u64, u64),
+    /// Late rows that were dropped since the job started, when this was last written.
+    #[serde(default)]
+    pub late_rows: u64,
     /// The paths of the savepoints that it made, oldest first.
     pub savepoints: Vec<PathBuf>,
 }
@@ -52,6 +61,7 @@ impl Record {
             socket: None,
             sink,
             rows: (0, 0),
+            late_rows: 0,
             savepoints: Vec::new(),
         }
     }
@@ -69,14 +79,15 @@ impl Record {
                 format!("{} can't be understood: {why}", path.display()),
             )
         };
-        let record: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        if record.version > VERSION {
+        // A later form may lack what this one must have: its number is looked at first.
+        let form: Form = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if form.version > VERSION {
             return Err(damaged(format!(
-                "it has form {}, a newer one than {VERSION}",
-                record.version
+                "a later version of skep has written it (form {}, {VERSION} is known here)",
+                form.version
             )));
         }
-        Ok(record)
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))
     }
 
     /// Writes the record: the old one is replaced whole or not at all.

@@ -41,6 +41,15 @@ fn quotes_line_ends_and_the_last_line() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_the_first_field() {
+    assert_eq!(read("\u{feff}x,y\nz,\u{feff}w\n", &[]).unwrap(), ["x|y", "z|\u{feff}w"]);
+    assert_eq!(read("\u{feff}x,y", &[]).unwrap(), ["x|y"]);
+    assert_eq!(read("\u{feff}\"x\",y\n", &[]).unwrap(), ["x|y"]);
+    assert_eq!(read("\u{feff}a,b\nx,y\n", &[("csv.header", "true")]).unwrap(), ["x|y"]);
+    assert_eq!(read("\u{feff}", &[]).unwrap(), [""; 0]);
+}
+
+#[test]
 fn options_of_the_format() {
     assert_eq!(read("x;y\n", &[("csv.field-delimiter", ";")]).unwrap(), ["x|y"]);
     assert_eq!(read("x\ty\n", &[("csv.field-delimiter", "\\t")]).unwrap(), ["x|y"]);

@@ -34,6 +34,17 @@ async fn a_table_is_described_and_shown_as_flink_does() {
     w.run("DROP TABLE t").await;
     w.run(&shown).await;
     assert_eq!(w.value("SHOW CREATE TABLE t").await, shown);
+    // So it is for names that need their quotes.
+    w.run("CREATE TABLE `a``b` (`c``d` INT) WITH ('connector' = 'memory')")
+        .await;
+    let quoted = w.value("SHOW CREATE TABLE `a``b`").await;
+    assert!(quoted.contains(".`a``b` (\n  `c``d` INT"), "{quoted}");
+    w.run("DROP TABLE `a``b`").await;
+    w.run(&quoted).await;
+    w.run("CREATE VIEW `v``w` AS SELECT * FROM `a``b`").await;
+    assert_eq!(w.rows("DESCRIBE `v``w`").await.len(), 2);
+    w.run("DROP VIEW `v``w`").await;
+    w.run("DROP TABLE `a``b`").await;
     assert_eq!(w.values("SHOW COLUMNS FROM t LIKE 'p%'").await.len(), 2);
     let columns = w.sql.columns("t").await.unwrap();
     assert_eq!(columns.len(), 5);

@@ -56,6 +56,77 @@ async fn results_are_flinks() {
             "SELECT TIMESTAMP '2013-01-05 14:07:09' + INTERVAL '1' DAY",
             "2013-01-06T14:07:09",
         ),
+        // Windows, in all years.
+        (
+            "SELECT date_bin(INTERVAL '1' DAY, CAST(TIMESTAMP '0001-01-01 10:00:00' AS TIMESTAMP(3)))",
+            "0001-01-01T00:00:00",
+        ),
+        (
+            "SELECT date_bin(INTERVAL '1' DAY, CAST(TIMESTAMP '9999-12-31 23:59:59.999' AS TIMESTAMP(3)))",
+            "9999-12-31T00:00:00",
+        ),
+        (
+            "SELECT date_bin(INTERVAL '1' HOUR, TIMESTAMP '1969-12-31 23:59:59.999999')",
+            "1969-12-31T23:00:00",
+        ),
+        (
+            "SELECT date_bin(INTERVAL '1' DAY, TIMESTAMP '2024-03-10 01:00:00', TIMESTAMP '1970-01-01 00:00:00' + \
+             INTERVAL '2' HOUR)",
+            "2024-03-09T02:00:00",
+        ),
+        (
+            "SELECT date_bin(INTERVAL '1' MONTH, TIMESTAMP '2024-03-10 01:00:00')",
+            "2024-03-01T00:00:00",
+        ),
+        ("SELECT date_bin(INTERVAL '1' DAY, CAST(NULL AS TIMESTAMP(3)))", "∅"),
+        (
+            "SELECT * FROM TABLE(TUMBLE((SELECT LOCALTIMESTAMP AS ts), DESCRIPTOR(ts), INTERVAL '0' SECOND))",
+            "the size of a window must be more than 0",
+        ),
+        (
+            "SELECT * FROM TABLE(TUMBLE((SELECT LOCALTIMESTAMP AS ts), DESCRIPTOR(ts), INTERVAL '-1' DAY))",
+            "the size of a window must be more than 0",
+        ),
+        (
+            "SELECT INTERVAL '1' DAY + TIMESTAMP '1969-12-30 22:30:00'",
+            "1969-12-31T22:30:00",
+        ),
+        (
+            "SELECT TIMESTAMP '1970-01-01 00:00:00' - INTERVAL '0.001' SECOND",
+            "1969-12-31T23:59:59.999",
+        ),
+        // No zone has a say in a TIMESTAMP, and an instant moves by 24 hours.
+        (
+            "SELECT TIMESTAMP '2024-03-30 02:30:00' + INTERVAL '1' DAY",
+            "2024-03-31T02:30:00",
+        ),
+        (
+            "SELECT CAST(TIMESTAMP '2024-03-30 02:30:00' AS TIMESTAMP_LTZ(3)) + INTERVAL '1' DAY",
+            "2024-03-31T02:30:00Z",
+        ),
+        // Less than a TIMESTAMP's last digit.
+        (
+            "SELECT CAST(TIMESTAMP '1970-01-01 00:00:00' AS TIMESTAMP(3)) - INTERVAL '0.0004' SECOND",
+            "1969-12-31T23:59:59.999",
+        ),
+        // Months are as long as the calendar has them.
+        (
+            "SELECT TIMESTAMP '2024-01-31 10:00:00' + INTERVAL '1' MONTH",
+            "2024-02-29T10:00:00",
+        ),
+        (
+            "SELECT TIMESTAMP '1969-03-31 10:00:00' - INTERVAL '1' MONTH",
+            "1969-02-28T10:00:00",
+        ),
+        (
+            "SELECT TIMESTAMP '2024-02-29 10:00:00' + INTERVAL '1' YEAR",
+            "2025-02-28T10:00:00",
+        ),
+        (
+            "SELECT ts + INTERVAL '1' SECOND FROM (VALUES (TIMESTAMP '2024-01-01 00:00:00'), (CAST(NULL AS TIMESTAMP))) \
+             AS t(ts)",
+            "2024-01-01T00:00:01, ∅",
+        ),
         // Rounding.
         ("SELECT ROUND(2.5)", "3"),
         ("SELECT ROUND(CAST(-2.5 AS DOUBLE))", "-3.0"),

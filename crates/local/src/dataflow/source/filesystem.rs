@@ -29,6 +29,8 @@ const CHUNK: usize = 1 << 20;
 const LONGEST_RECORD: usize = 64 << 20;
 /// The bytes at a file's start by which it is known again.
 const HEAD: u64 = 4096;
+/// What some programs put before UTF-8 text. It is no part of the first field.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A table's options.
 #[derive(Debug, Clone)]
@@ -232,16 +234,24 @@ impl Filesystem {
         };
         loop {
             let last = open.at_end && bounded;
-            let header = self.config.layout.header && progress.offset == 0;
+            let begins = progress.offset == 0;
+            let header = self.config.layout.header && begins;
             let bytes = &open.buffer[open.start..];
+            let mark = if begins && bytes.starts_with(BYTE_ORDER_MARK) {
+                BYTE_ORDER_MARK.len()
+            } else {
+                0
+            };
             let parsed = self
                 .parser
-                .parse(bytes, last, max_rows, progress.lines + 1, header)
+                .parse(&bytes[mark..], last, max_rows, progress.lines + 1, header)
                 .map_err(|e| located(e, &path))?;
-            progress.head.extend(&bytes[..parsed.bytes]);
-            progress.offset += parsed.bytes as u64;
+            // An offset is the start of a record: a mark alone is read again.
+            let taken = if parsed.bytes == 0 { 0 } else { mark + parsed.bytes };
+            progress.head.extend(&bytes[..taken]);
+            progress.offset += taken as u64;
             progress.lines += parsed.lines;
-            open.start += parsed.bytes;
+            open.start += taken;
             if self.parser.rows() >= max_rows || (self.parser.rows() > 0 && !open.at_end) {
                 self.open = Some(open);
                 return Ok(());

@@ -15,6 +15,8 @@ pub(crate) const METADATA: &str = "_metadata";
 pub(crate) const FORMAT_VERSION: u32 = 1;
 /// No manifest is longer than that.
 pub(crate) const LIMIT: u64 = 64 << 20;
+/// No checkpoint has a higher number, and no job more rows: there is room to count on from there, also in a ledger.
+const COUNT_LIMIT: u64 = 1 << 62;
 
 /// A file of a saved state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +150,13 @@ impl Manifest {
         }
         let manifest: Self =
             serde_json::from_str(body).map_err(|error| format!("has a manifest that can't be understood: {error}"))?;
+        let (read, written, late) = manifest.rows;
+        if [manifest.checkpoint_id, read, written, late]
+            .iter()
+            .any(|n| *n > COUNT_LIMIT)
+        {
+            return Err("counts what no job can have counted".to_owned());
+        }
         for entry in manifest.operators.iter().filter_map(|operator| operator.table.as_ref()) {
             if !is_plain_name(&entry.name) {
                 return Err(format!("names a file outside itself: {:?}", entry.name));

@@ -114,6 +114,21 @@ fn a_newer_format_says_so() {
 }
 
 #[test]
+fn a_manifest_from_whose_numbers_nobody_could_count_on_is_refused() {
+    for forge in [
+        |manifest: &mut Manifest| manifest.checkpoint_id = u64::MAX,
+        |manifest: &mut Manifest| manifest.rows.0 = u64::MAX,
+        |manifest: &mut Manifest| manifest.rows.1 = i64::MAX as u64,
+        |manifest: &mut Manifest| manifest.rows.2 = u64::MAX - 1,
+    ] {
+        let mut forged = manifest();
+        forge(&mut forged);
+        let error = Manifest::decode(&forged.encode().unwrap()).unwrap_err();
+        assert!(error.contains("counts what no job can have counted"), "{error}");
+    }
+}
+
+#[test]
 fn a_manifest_that_names_files_outside_itself_is_refused() {
     let mut forged = manifest();
     forged.sink.parts.push(Part {
