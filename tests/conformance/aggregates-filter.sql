@@ -9,6 +9,11 @@ SELECT COUNT(*) FILTER (WHERE amount > 6) AS big, COUNT(*) AS n, SUM(amount) FIL
 
 SELECT customer, COUNT(*) FILTER (WHERE amount > 6) AS big, MAX(amount) FILTER (WHERE id > 100) AS none FROM orders GROUP BY customer;
 --! org.apache.flink.sql.parser.impl.ParseException: Encountered "none" at line 1, column 100
+--local: customer STRING, big BIGINT, none DECIMAL(10, 2)
+--local> ["ann", 1, null]
+--local> ["bob", 2, null]
+--local> ["cat", 0, null]
+--local> [null, 1, null]
 
 SELECT COUNT(DISTINCT customer) FILTER (WHERE id < 3) AS n FROM orders;
 --: n BIGINT NOT NULL

@@ -10,6 +10,8 @@ SELECT COUNT(*) AS n, COUNT(i) AS ni, SUM(i) AS s, MIN(i) AS low, MAX(i) AS high
 SELECT SUM(t) AS t, SUM(s) AS s, SUM(b) AS b, SUM(f) AS f, SUM(d) AS d, SUM(n) AS n FROM numbers WHERE id <> 4;
 --: t TINYINT, s SMALLINT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(38, 2)
 --> [5, 8, 993, 1.25, 0.8500000000000001, 8.25]
+--local: t TINYINT, s SMALLINT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(38, 2)
+--local> [5, 8, 993, 1.25, 0.85, 8.25]
 
 SELECT MIN(t) AS t, MAX(b) AS b, MIN(f) AS f, MAX(d) AS d, MIN(n) AS n FROM numbers;
 --: t TINYINT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(10, 2)
@@ -30,6 +32,7 @@ SELECT MIN(a) AS low, MAX(a) AS high FROM (VALUES (DATE '2024-01-02'), (DATE '20
 SELECT COUNT(1) AS a, COUNT(*) + 1 AS b, SUM(1) AS c FROM numbers;
 --: a BIGINT NOT NULL, b BIGINT NOT NULL, c INT
 --> [6, 7, 6]
+--local! schema contains duplicate unqualified field name "count(Int64(1))"
 
 SELECT SUM(i) AS s FROM numbers WHERE id IN (4, 1);
 --: s INT

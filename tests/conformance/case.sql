@@ -30,6 +30,10 @@ SELECT id, CASE WHEN flag THEN t ELSE b END AS a, CASE WHEN flag THEN n ELSE d E
 --> [1, 1, 10.5]
 --> [2, -9, 0.1]
 --> [3, null, null]
+--local: id INT, a BIGINT, b DECIMAL(30, 15)
+--local> [1, 1, 10.500000000000000]
+--local> [2, -9, 0.100000000000000]
+--local> [3, null, null]
 
 SELECT CASE WHEN CAST(NULL AS BOOLEAN) THEN 1 ELSE 2 END AS a, CASE CAST(NULL AS INT) WHEN CAST(NULL AS INT) THEN 1 ELSE 2 END AS b;
 --: a INT NOT NULL, b INT NOT NULL

@@ -22,6 +22,7 @@ SELECT CAST(s AS DECIMAL(5, 2)) AS a FROM (VALUES ('1'), ('2x')) AS t(s);
 --: a DECIMAL(5, 2) NOT NULL
 --> [1.00]
 --> [2.00]
+--local! '2x' is no DECIMAL(5, 2)
 
 SELECT CAST('99999999999' AS INT) AS a;
 --! java.lang.NumberFormatException: For input string: '99999999999'. Overflow

@@ -10,6 +10,7 @@ SELECT 1 = 1 AS a, 1 <> 2 AS b, 1 < 1.5 AS c, 'a' < 'b' AS d, 1 = CAST(NULL AS I
 SELECT 2 BETWEEN 1 AND 3 AS a, 2 NOT BETWEEN 1 AND 3 AS b, 2 BETWEEN CAST(NULL AS INT) AND 1 AS c, 1 BETWEEN SYMMETRIC 3 AND 0 AS d;
 --: a BOOLEAN NOT NULL, b BOOLEAN NOT NULL, c BOOLEAN, d BOOLEAN NOT NULL
 --> [true, false, false, true]
+--local! expected AND, found 3
 
 SELECT 1 IN (1, 2) AS a, 3 IN (1, 2) AS b, 3 NOT IN (1, 2) AS c;
 --: a BOOLEAN NOT NULL, b BOOLEAN NOT NULL, c BOOLEAN NOT NULL
@@ -60,6 +61,8 @@ SELECT id, d > f AS a FROM numbers;
 
 SELECT '1' = 1 AS a;
 --! org.apache.flink.table.api.ValidationException: implicit type conversion between CHAR and INTEGER is not supported now
+--local: a BOOLEAN
+--local> [true]
 
 SELECT id FROM numbers WHERE i > '50';
 --: id INT

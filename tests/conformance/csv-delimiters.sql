@@ -17,3 +17,7 @@ SELECT line FROM as_lines;
 --> ["1;'a;b';1.5"]
 --> ["2;'it''s';1.0E10"]
 --> ["3;'x y';1.0E-7"]
+--local: line STRING
+--local> ["1;'a;b';1.5"]
+--local> ["2;'it''s';10000000000.0"]
+--local> ["3;x y;1e-7"]

@@ -47,3 +47,5 @@ CREATE TABLE empties (a INT, b STRING, c DECIMAL(10, 2), d TIMESTAMP(3)) WITH ('
 
 SELECT c FROM empties WHERE a = 5;
 --! java.lang.ArrayIndexOutOfBoundsException: Index 0 out of bounds for length 0
+--local: c DECIMAL(10, 2)
+--local> [null]

@@ -14,6 +14,7 @@ SELECT TIMESTAMP '2024-02-29 12:34:56' + INTERVAL '1' HOUR AS a, TIMESTAMP '2024
 SELECT TIMESTAMP '2024-02-29 12:34:56' + INTERVAL '1 02:03:04' DAY TO SECOND AS a, TIMESTAMP '2024-02-29 12:34:56' + INTERVAL '1-2' YEAR TO MONTH AS b;
 --: a TIMESTAMP(0) NOT NULL, b TIMESTAMP(0) NOT NULL
 --> ["2024-03-01 14:38:00", "2025-04-29 12:34:56"]
+--local! the embedded engine can't do this: unsupported Interval Expression with last_field Some(Second)
 
 SELECT id, placed + INTERVAL '10' SECOND AS a, placed - INTERVAL '1' DAY AS b FROM orders;
 --: id INT, a TIMESTAMP(3), b TIMESTAMP(3)
@@ -32,7 +33,9 @@ SELECT TIMESTAMPADD(DAY, 1, DATE '2024-02-28') AS a, TIMESTAMPADD(MONTH, -1, DAT
 SELECT INTERVAL '1' DAY AS a, INTERVAL '2' HOUR AS b, INTERVAL '3' MONTH AS c, INTERVAL '1-2' YEAR TO MONTH AS d, INTERVAL '1 02:03:04.567' DAY TO SECOND(3) AS e;
 --: a INTERVAL SECOND NOT NULL, b INTERVAL SECOND NOT NULL, c INTERVAL MONTH NOT NULL, d INTERVAL MONTH NOT NULL, e INTERVAL SECOND NOT NULL
 --> ["+1 00:00:00.000", "+0 02:00:00.000", "+0-03", "+1-02", "+1 02:03:04.567"]
+--local! the embedded engine can't do this: unsupported Interval Expression with last_field Some(Month)
 
 SELECT INTERVAL '1' DAY + INTERVAL '2' HOUR AS a, INTERVAL '1' DAY * 2 AS b;
 --: a INTERVAL SECOND NOT NULL, b INTERVAL SECOND NOT NULL
 --> ["+1 02:00:00.000", "+2 00:00:00.000"]
+--local! cannot get result type for temporal operation Interval(MonthDayNano) * Int32: Invalid argument error: Invalid interval arithmetic operation: Interval(MonthDayNano) * Interval(MonthDayNano)

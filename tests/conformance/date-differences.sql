@@ -23,6 +23,8 @@ SELECT id, TIMESTAMPDIFF(SECOND, TIMESTAMP '2024-01-01 09:00:00', placed) AS s F
 
 SELECT DATE '2024-03-01' > DATE '2024-02-29' AS a, TIMESTAMP '2024-01-01 00:00:00' = DATE '2024-01-01' AS b;
 --! org.apache.calcite.sql.validate.SqlValidatorException: Cannot apply '=' to arguments of type '<TIMESTAMP(0)> = <DATE>'. Supported form(s): '<COMPARABLE_TYPE> =
+--local: a BOOLEAN, b BOOLEAN
+--local> [true, true]
 
 SELECT MIN(placed) AS first_at, MAX(placed) AS last_at FROM orders;
 --: first_at TIMESTAMP(3), last_at TIMESTAMP(3)

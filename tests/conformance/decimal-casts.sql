@@ -14,6 +14,9 @@ SELECT CAST(12.5 AS INT) AS a, CAST(-12.5 AS INT) AS b, CAST(12.99 AS BIGINT) AS
 
 SELECT CAST(n AS DECIMAL(4, 1)) AS a FROM (VALUES (12345.6), (CAST(1 AS DECIMAL(6, 1)))) AS t(n);
 --! org.apache.flink.table.runtime.operators.sink.constraint.EnforcerException: Column 'a' is NOT NULL, however, a null value is being written into it. You can set
+--local: a DECIMAL(4, 1)
+--local> [1.0]
+--local> [null]
 
 SELECT CAST(s AS DECIMAL(4, 1)) AS a FROM (VALUES ('12345.6'), ('1')) AS t(s);
 --! java.lang.NumberFormatException: For input string: '12345.6'. Overflow

@@ -23,6 +23,8 @@ SELECT id, f + d AS a, f * 2 AS b, d / 3 AS c, f / f AS e FROM numbers WHERE id 
 SELECT CAST(1 AS DOUBLE) / 3 AS a, CAST(1 AS FLOAT) / 3 AS b, 1e0 + 1 AS c, 1.5 + 1e0 AS d;
 --: a DOUBLE NOT NULL, b FLOAT NOT NULL, c DOUBLE NOT NULL, d DOUBLE NOT NULL
 --> [0.3333333333333333, 0.3333333, 2.0, 2.5]
+--local: a DOUBLE, b FLOAT, c DOUBLE, d DOUBLE
+--local> [0.3333333333333333, 0.33333334, 2.0, 2.5]
 
 SELECT CAST('NaN' AS DOUBLE) AS a;
 --: a DOUBLE NOT NULL
@@ -59,3 +61,5 @@ SELECT f + i AS a, f + b AS b, d + n AS c, f + n AS e FROM numbers WHERE id = 1;
 
 SELECT MOD(CAST(7.5 AS DOUBLE), CAST(2 AS DOUBLE)) AS a;
 --! org.apache.calcite.sql.validate.SqlValidatorException: Cannot apply 'MOD' to arguments of type 'MOD(<DOUBLE>, <DOUBLE>)'. Supported form(s): 'MOD(<EXACT_NUMERIC
+--local: a DOUBLE
+--local> [1.5]

@@ -27,6 +27,8 @@ SELECT a FROM (VALUES (1), (1), (2), (3)) AS t(a) EXCEPT ALL SELECT a FROM (VALU
 --: a INT NOT NULL
 --> [1]
 --> [2]
+--local: a INT
+--local> [2]
 
 SELECT a FROM (VALUES (1), (2)) AS t(a) EXCEPT SELECT a FROM (VALUES (2)) AS u(a) UNION ALL SELECT a FROM (VALUES (9)) AS v(a);
 --: a INT NOT NULL

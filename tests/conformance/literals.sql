@@ -26,6 +26,8 @@ SELECT x'00ff' AS a, CAST(NULL AS INT) AS b, CAST(NULL AS STRING) AS c;
 
 SELECT NULL AS a;
 --! org.apache.calcite.sql.validate.SqlValidatorException: Illegal use of 'NULL'
+--local: a NULL
+--local> [null]
 
 SELECT 9223372036854775808 AS a;
 --! org.apache.calcite.sql.validate.SqlValidatorException: Numeric literal '9223372036854775808' out of range

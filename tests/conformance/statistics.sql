@@ -14,7 +14,10 @@ SELECT STDDEV_SAMP(a) AS ss, VAR_SAMP(a) AS vs, VAR_POP(a) AS vp FROM (VALUES (1
 SELECT STDDEV_POP(i) AS i, VAR_POP(i) AS v FROM numbers WHERE id <> 4;
 --: i INT, v INT
 --> [40, 1674]
+--local: i DOUBLE, v DOUBLE
+--local> [40.92065493122025, 1674.5]
 
 SELECT VARIANCE(a) AS v, STDDEV(a) AS s FROM (VALUES (1e0), (2e0), (3e0)) AS t(a);
 --: v DOUBLE, s DOUBLE
 --> [1.0, 1.0]
+--local! there is no function variance

@@ -18,6 +18,10 @@ SELECT LTRIM('xxa', 'x') AS a, RTRIM('axx', 'x') AS b, BTRIM('xax', 'x') AS c;
 
 SELECT LPAD('hi', 5, '*') AS a, RPAD('hi', 5, 'ab') AS b, LPAD('hello', 2, '*') AS c, RPAD('hi', 4, '') AS d;
 --! org.apache.flink.table.runtime.operators.sink.constraint.EnforcerException: Column 'd' is NOT NULL, however, a null value is being written into it. You can set
+--local: a STRING, b STRING, c STRING, d STRING
+--local> ["***hi", "hiaba", "he", null]
 
 SELECT LPAD('hi', -1, '*') AS a, LPAD(CAST(NULL AS STRING), 3, '*') AS b;
 --! org.apache.flink.table.runtime.operators.sink.constraint.EnforcerException: Column 'a' is NOT NULL, however, a null value is being written into it. You can set
+--local: a STRING, b STRING
+--local> [null, null]

@@ -14,6 +14,11 @@ SELECT s, TRY_CAST(s AS INT) AS i, TRY_CAST(s AS DECIMAL(4, 1)) AS n FROM (VALUE
 --> ["1", 1, 1.0]
 --> ["2x", null, 2.0]
 --> ["3.25", 3, 3.3]
+--local: s STRING, i INT, n DECIMAL(4, 1)
+--local> ["", null, null]
+--local> ["1", 1, 1.0]
+--local> ["2x", null, null]
+--local> ["3.25", 3, 3.3]
 
 SELECT TRY_CAST(TRUE AS STRING) AS a, TRY_CAST(1.5 AS INT) AS b;
 --: a STRING, b INT

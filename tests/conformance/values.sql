@@ -35,6 +35,7 @@ SELECT * FROM (VALUES 1, 2, 3) AS t(a);
 --> [1]
 --> [2]
 --> [3]
+--local! expected ), found 1
 
 SELECT * FROM (VALUES (DATE '2024-01-01', TRUE, 1.50, x'ab')) AS t(a, b, c, d);
 --: a DATE NOT NULL, b BOOLEAN NOT NULL, c DECIMAL(3, 2) NOT NULL, d BINARY(1) NOT NULL
