@@ -22,6 +22,7 @@ impl Engines {
         #[cfg(feature = "local")]
         engines.add(Arc::new(skep_local::LocalEngine));
         engines.add(Arc::new(crate::flink::FlinkRest::new()));
+        engines.add(Arc::new(crate::flink::FlinkGateway::new()));
         engines
     }
 

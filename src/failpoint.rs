@@ -14,6 +14,8 @@ pub const ALL: &[&str] = &[
     "ledger.accepted.after",
     "ledger.settled.before",
     "ledger.settled.after",
+    "ledger.forgotten.before",
+    "ledger.forgotten.after",
     "ledger.status.before",
     "ledger.status.after",
     "ledger.savepoint.before",

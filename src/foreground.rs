@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use futures::FutureExt;
-use skep_engine::{Batch, EngineError, Rows};
+use skep_engine::{Batch, EngineError, LogRing, Rows};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -31,11 +32,17 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const STRETCH: usize = 512;
 
 /// Shows rows in the session's format until they end or a signal comes. Returns how many were shown. Of a query that runs
-/// in the `background` no row is lost, whatever signal ends the showing.
+/// in the `background` no row is lost, whatever signal ends the showing. What the engine adds to `log` meanwhile, such as
+/// why there are no rows, is told beside them.
 ///
 /// # Errors
 /// The results could not be written: the reader went away.
-pub async fn show(session: &mut Session, rows: &mut dyn Rows, background: bool) -> Result<(u64, End), Error> {
+pub async fn show(
+    session: &mut Session,
+    rows: &mut dyn Rows,
+    log: &LogRing,
+    background: bool,
+) -> Result<(u64, End), Error> {
     let terminal = session.ui.terminal();
     let options = render::Options {
         show_header: session.settings.show_header,
@@ -55,8 +62,12 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows, background: bool) 
     let mut count = 0;
     // Since when rows are held back.
     let mut held: Option<Instant> = None;
+    let mut written = log.written();
+    // Who comes back to a query has been told before.
+    let mut told = if background { *written.borrow() } else { 0 };
     let end = loop {
-        match next(rows, &mut session.interrupts, held.map(|since| since + PATIENCE)).await {
+        let due = held.map(|since| since + PATIENCE);
+        match next(rows, &mut session.interrupts, &mut written, due).await {
             Next::Batch(batch) => {
                 held.get_or_insert_with(Instant::now);
                 let mut signal = None;
@@ -77,6 +88,15 @@ pub async fn show(session: &mut Session, rows: &mut dyn Rows, background: bool) 
                 renderer.flush(&mut out)?;
                 out.flush()?;
                 held = None;
+            }
+            Next::Told => {
+                renderer.flush(&mut out)?;
+                out.flush()?;
+                held = None;
+                for line in log.after(told) {
+                    session.ui.note(&line.text);
+                }
+                told = *written.borrow();
             }
             Next::End(end) => break end,
         }
@@ -105,10 +125,17 @@ fn stretches(batch: &Batch) -> impl Iterator<Item = Batch> + '_ {
 enum Next {
     Batch(Batch),
     Due,
+    /// The engine has something to say.
+    Told,
     End(End),
 }
 
-async fn next(rows: &mut dyn Rows, interrupts: &mut Interrupts, due: Option<Instant>) -> Next {
+async fn next(
+    rows: &mut dyn Rows,
+    interrupts: &mut Interrupts,
+    written: &mut watch::Receiver<u64>,
+    due: Option<Instant>,
+) -> Next {
     let hold = async {
         match due {
             Some(due) => tokio::time::sleep_until(due).await,
@@ -120,6 +147,8 @@ async fn next(rows: &mut dyn Rows, interrupts: &mut Interrupts, due: Option<Inst
         signal = interrupts.next() => Next::End(End::Interrupted(signal)),
         // Before the rows: those of a fast query never pause.
         () = hold => Next::Due,
+        // The log ends with the operation, which may be before the rows have been shown.
+        Ok(()) = written.changed() => Next::Told,
         batch = rows.next() => match batch {
             Ok(Some(batch)) => Next::Batch(batch),
             Ok(None) => Next::End(End::Complete),

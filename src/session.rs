@@ -99,8 +99,8 @@ async fn settle(connection: Arc<Connection>, ledger: Ledger) {
     let Some(jobs) = &connection.jobs else { return };
     // A ledger that can't be read has nothing to settle; the shell has said so already.
     for record in ledger.orphans(Some(&connection.url)).await.unwrap_or_default() {
-        let job_id = record.job_id();
-        if let Ok(status) = jobs.status(&job_id).await {
+        let chosen = record.job_id();
+        if let Ok(Some((job_id, status))) = jobs.submitted(&chosen).await {
             let name = record.intent.name;
             let started = StartedJob {
                 job_id,
@@ -108,7 +108,7 @@ async fn settle(connection: Arc<Connection>, ledger: Ledger) {
                 name,
                 bounded: false,
             };
-            ledger.accepted(job_id, started, record.operation_id);
+            ledger.accepted(chosen, started, record.operation_id);
             ledger.status(job_id, status);
         }
     }

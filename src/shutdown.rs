@@ -1,8 +1,9 @@
 //! The end of a session: what runs inside this process is stopped with a savepoint, what runs on a cluster is named.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use skep_engine::{ErrorKind, JobState, SavepointRequest, StopRequest};
+use skep_engine::{Connection, ErrorKind, JobState, SavepointRequest, StopRequest};
 
 use crate::engines::DEFAULT_URL;
 use crate::error::Error;
@@ -11,6 +12,9 @@ use crate::job::record::Action;
 use crate::job::table::Entry;
 use crate::session::Session;
 use crate::statement::{self, new_job_id};
+
+/// How long the servers are given to close their sessions.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Leaves the session.
 ///
@@ -25,7 +29,7 @@ pub async fn leave(session: &mut Session) -> Result<(), Error> {
         .collect();
     let (inside, outside): (Vec<_>, Vec<_>) = active
         .into_iter()
-        .partition(|entry| entry.connection.capabilities.jobs_end_with_shell);
+        .partition(|entry| entry.connection.capabilities.jobs_end_with_shell || entry.spool.is_some());
     for entry in &outside {
         if let Some(id) = entry.job.job_id {
             session
@@ -35,7 +39,26 @@ pub async fn leave(session: &mut Session) -> Result<(), Error> {
     }
     let stopped = stop_all(session, &inside).await;
     session.ledger.flush().await;
+    close(session).await;
     stopped
+}
+
+/// Ends the sessions on the servers. One that can't be told finds out by itself that nobody uses it any more.
+async fn close(session: &Session) {
+    let mut connections: Vec<Arc<Connection>> = session
+        .jobs
+        .entries()
+        .into_iter()
+        .map(|entry| entry.connection)
+        .chain(session.open.iter().map(|open| Arc::clone(&open.connection)))
+        .collect();
+    connections.sort_by_key(Arc::as_ptr);
+    connections.dedup_by_key(|connection| Arc::as_ptr(connection));
+    let closing = connections
+        .iter()
+        .filter_map(|connection| connection.sql.as_ref())
+        .map(|sql| sql.close());
+    let _ = tokio::time::timeout(LAST_WORD, futures::future::join_all(closing)).await;
 }
 
 /// Whether this session started it: one that it only looked at is another's to end.

@@ -51,7 +51,7 @@ impl Command for Fg {
         };
         session.jobs.update(handle, |entry| entry.attended = true);
         let shown = match &entry.spool {
-            Some(spool) => show(session, handle, &mut spool.rows()).await,
+            Some(spool) => show(session, handle, &mut spool.rows(), &entry.log).await,
             None => wait_for(session, handle).await,
         };
         session.jobs.update(handle, |entry| entry.attended = false);
@@ -59,8 +59,13 @@ impl Command for Fg {
     }
 }
 
-async fn show(session: &mut Session, handle: u32, rows: &mut dyn skep_engine::Rows) -> Result<(), Error> {
-    let (count, end) = foreground::show(session, rows, true).await?;
+async fn show(
+    session: &mut Session,
+    handle: u32,
+    rows: &mut dyn skep_engine::Rows,
+    log: &skep_engine::LogRing,
+) -> Result<(), Error> {
+    let (count, end) = foreground::show(session, rows, log, true).await?;
     let count = quantity::counted(count, "row", "rows");
     match end {
         End::Complete => session.ui.say(&format!("[{handle}] {count}, and no more to come")),

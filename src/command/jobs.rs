@@ -13,8 +13,8 @@ use super::target;
 use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
 use crate::session::Session;
-use crate::ui::quantity;
 use crate::ui::{Align, Listing};
+use crate::ui::{quantity, text};
 
 /// `!jobs [-a]`.
 #[derive(Debug)]
@@ -72,6 +72,9 @@ impl Command for Jobs {
     }
 }
 
+/// A name is cut here: an engine may take a query's whole text for it. `!job` and the JSON form have it in full.
+const NAME_WIDTH: usize = 48;
+
 fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
     let mut columns = vec![("", Align::Right), ("state", Align::Left)];
     if everything {
@@ -103,7 +106,7 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
             None => id.to_string(),
         });
         row.extend([
-            job.name.clone(),
+            text::cut(&text::sanitize(&job.name), NAME_WIDTH, "…").into_owned(),
             job.job_id.map_or_else(dash, |id| id.short()),
             job.started
                 .map_or_else(dash, |started| quantity::moment(started, now, &TimeZone::system())),

@@ -118,7 +118,31 @@ impl Client {
         }
     }
 
+    /// `GET`, and the answer as it came. The request is sent a second time if the connection breaks.
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Vec<u8>> {
+        match self.exchange(&Method::GET, path, None).await {
+            Err(error) if error.kind == ErrorKind::Lost => self.exchange(&Method::GET, path, None).await,
+            first => first,
+        }
+    }
+
     async fn send_once<T: DeserializeOwned>(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<T> {
+        let bytes = self.exchange(method, path, body).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+            let shown = failure::fit_to_show(&start);
+            let message = format!(
+                "the answer of {} to {method} {path} can't be understood: {error}",
+                self.server
+            );
+            EngineError::new(ErrorKind::Protocol, message)
+                .hint("is it the REST address of a Flink JobManager?")
+                .trace(format!("it begins: {shown}"))
+        })
+    }
+
+    /// One request and the body of its answer.
+    async fn exchange(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Vec<u8>> {
         let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
         if let Some((user, password)) = &self.credentials {
             request = request.basic_auth(user, password.as_ref().map(Secret::reveal));
@@ -133,14 +157,7 @@ impl Client {
         if !status.is_success() {
             return Err(failure::from_answer(status.as_u16(), &bytes, &name, &self.server));
         }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
-            let shown = failure::fit_to_show(&start);
-            let message = format!("the answer of {} to {name} can't be understood: {error}", self.server);
-            EngineError::new(ErrorKind::Protocol, message)
-                .hint("is it the REST address of a Flink JobManager?")
-                .trace(format!("it begins: {shown}"))
-        })
+        Ok(bytes)
     }
 
     /// The whole body, up to the limit.

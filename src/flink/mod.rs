@@ -1,17 +1,20 @@
-//! Apache Flink: the cluster's REST interface (`flink-rest://`), which takes job verbs and no SQL.
+//! Apache Flink: the SQL Gateway (`flink://`), and the cluster's REST interface alone (`flink-rest://`), which takes job
+//! verbs and no SQL.
 
 pub mod address;
 mod cluster;
 mod failure;
+mod gateway;
 mod http;
 mod limits;
 
 use async_trait::async_trait;
-use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Target};
+use skep_engine::{Capabilities, Connection, Engine, EngineError, ErrorKind, Result, Target};
 use std::sync::Arc;
 
 use address::{Address, Server};
 use cluster::Cluster;
+pub use gateway::FlinkGateway;
 use http::Client;
 pub use limits::Limits;
 
@@ -88,4 +91,21 @@ impl Engine for FlinkRest {
             stores: Some(cluster),
         })
     }
+}
+
+/// Carries out something with a side effect in a task of its own, so that a caller who stops waiting does not stop it.
+async fn in_task<T, F>(work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        let kind = if error.is_panic() {
+            ErrorKind::Failed
+        } else {
+            ErrorKind::Cancelled
+        };
+        let message = format!("the request was given up ({error}): whether it took effect is not known");
+        Err(EngineError::new(kind, message))
+    })
 }

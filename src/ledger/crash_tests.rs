@@ -152,6 +152,7 @@ mod steps {
         ("settled", |store| {
             store.settle(id(2), &Outcome::Refused("no".to_owned())).unwrap();
         }),
+        ("forgotten", |store| store.forget(id(2)).unwrap()),
         ("status", |store| {
             let status = JobStatus {
                 as_of: Timestamp::UNIX_EPOCH,

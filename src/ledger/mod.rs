@@ -124,6 +124,11 @@ impl Ledger {
         self.tell(move |store| store.settle(intent, &outcome));
     }
 
+    /// Takes out the job of a query that has ended before the person's eyes: there is nothing to go back to.
+    pub fn forget(&self, job: JobId) {
+        self.tell(move |store| store.forget(job));
+    }
+
     /// Writes down a job's state, unless a later one is known. Nothing is kept of jobs that the ledger does not know.
     pub fn status(&self, job: JobId, status: JobStatus) {
         self.tell(move |store| store.note_status(job, &status));

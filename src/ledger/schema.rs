@@ -123,11 +123,12 @@ fn make(path: &Path) -> io::Result<()> {
 fn check(connection: &Connection, path: &Path) -> Result<()> {
     let failed = |error| LedgerError::of(path, &error);
     let number = |name: &str| patiently(|| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)));
-    // In this order: another process that makes the ledger at this moment does all of it in one transaction.
+    // In this order: another process that makes the ledger at this moment does all of it in one transaction, so that
+    // its mark, which is looked at last, is there if anything else of it was seen.
     let objects: i64 = patiently(|| connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)))
         .map_err(failed)?;
-    let application = number("application_id").map_err(failed)?;
     let found = number("user_version").map_err(failed)?;
+    let application = number("application_id").map_err(failed)?;
     if application != APPLICATION_ID && (application != 0 || found != 0 || objects > 0) {
         return Err(LedgerError::Foreign { path: path.to_owned() });
     }

@@ -129,6 +129,18 @@ impl Store {
         })
     }
 
+    /// Takes out a job that left nothing to go back to. Its savepoints stay.
+    pub fn forget(&mut self, job: JobId) -> Result<()> {
+        self.write(&step!("forgotten"), |transaction| {
+            let Some(sequence) = query::sequence(transaction, &job)? else {
+                return Ok(());
+            };
+            transaction.execute("DELETE FROM prelude WHERE job = ?1", params![sequence])?;
+            transaction.execute("DELETE FROM job WHERE seq = ?1", params![sequence])?;
+            Ok(())
+        })
+    }
+
     /// Writes down a job's state, unless a later one is known. Jobs of other origin are not kept.
     pub fn note_status(&mut self, job: JobId, status: &JobStatus) -> Result<()> {
         let seen = columns::at_stored_precision(LastKnown {

@@ -15,14 +15,11 @@ use arrow::datatypes::{
     UInt64Type, i256,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use skep_engine::ENGINE_TYPE;
 
 use super::json;
 use super::number::{NumberText, is_json_number, push_decimal, push_float, push_integer};
 use super::time::{push_date, push_days, push_months, push_time, push_timestamp};
-
-/// The key of a field's metadata under which an engine names its own type, where Arrow has none and the values travel
-/// as text.
-pub const ENGINE_TYPE: &str = "skep:type";
 
 /// Who reads the text of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

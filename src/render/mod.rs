@@ -22,7 +22,6 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use skep_engine::{Batch, RowKind};
 
-pub use column::ENGINE_TYPE;
 pub use format::{Format, UnknownFormat};
 pub use number::NumberText;
 

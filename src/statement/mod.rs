@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use skep_engine::{
     Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, OperationHandle, Restore, Sql, Submit,
+    Withdrawal,
 };
 
 use crate::error::Error;
@@ -17,6 +18,7 @@ use crate::ledger::Intent;
 use crate::session::Session;
 use crate::syntax::classifier::{self, Kind};
 use crate::syntax::{secrets, sink};
+use crate::ui::quantity;
 
 use running::Running;
 use submission::Submitted;
@@ -95,6 +97,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let may_be_job = starts_job || matches!(kind, Kind::Query);
     let job_id = (connection.capabilities.chosen_job_id && may_be_job).then(new_job_id);
     let name = job_name(&kind, &request.text, &dialect);
+    let withdrawal = Withdrawal::default();
     let submit = Submit {
         text,
         job_id,
@@ -102,14 +105,17 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         prelude: prelude.clone().into(),
         recorded: redacted.text.clone(),
         restore: restore.clone(),
+        foreground: !request.background,
+        withdrawal: withdrawal.clone(),
     };
     let lineage = restore.as_ref().map(|restore| Lineage {
         job_id: restore.job_id,
         checkpoint_id: request.restore.as_ref().and_then(|start| start.checkpoint_id),
         path: restore.path.clone(),
     });
+    let leaves_job = starts_job || connection.capabilities.queries_are_jobs;
     let intent = match job_id {
-        Some(job_id) if starts_job => {
+        Some(job_id) if leaves_job => {
             let intent = Intent {
                 job_id,
                 url: connection.url.clone(),
@@ -127,7 +133,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         _ => None,
     };
     let mut task = tokio::spawn(async move { sql.submit(submit).await });
-    let (submitted, asked) = match submission::answer(session, &mut task).await {
+    let (submitted, asked) = match submission::answer(session, &mut task, &withdrawal).await {
         Submitted::Answered(answer, asked) => (answer, asked),
         Submitted::Left(signal) => {
             submission::leave(session, task, name, &connection);
@@ -139,6 +145,14 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         Err(error) => {
             if let Some(job_id) = intent {
                 submission::note_refusal(session, job_id, &error);
+            }
+            if error.kind == ErrorKind::Cancelled
+                && let Some(signal) = asked
+            {
+                session
+                    .ui
+                    .say(&format!("cancelled · {}", quantity::duration(began.elapsed())));
+                return Err(signal.error());
             }
             return Err(error.into());
         }
@@ -163,6 +177,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         intent,
         wait,
         background: request.background || asked == Some(Signal::Suspend),
+        is_query: matches!(kind, Kind::Query),
     };
     if asked == Some(Signal::Interrupt) {
         return running.take_back(session, operation).await;

@@ -31,6 +31,7 @@ pub(super) struct Running {
     pub(super) intent: Option<JobId>,
     pub(super) wait: bool,
     pub(super) background: bool,
+    pub(super) is_query: bool,
 }
 
 impl Running {
@@ -55,6 +56,26 @@ impl Running {
         }
     }
 
+    /// A query that is over leaves nothing to go back to. (A job that writes somewhere stays known.)
+    fn forget(&self, session: &Session, operation: &Operation) {
+        if let (Some(_), Some(job), true) = (self.intent, &operation.job, self.is_query) {
+            session.ledger.forget(job.job_id);
+        }
+    }
+
+    /// The rows ended with an error; what became of the job behind them is written down as the engine has it.
+    fn look_after(&self, session: &Session, operation: &Operation) {
+        let (Some(_), Some(job), Some(jobs)) = (self.intent, &operation.job, &self.connection.jobs) else {
+            return;
+        };
+        let (job_id, jobs, ledger) = (job.job_id, Arc::clone(jobs), session.ledger.clone());
+        tokio::spawn(async move {
+            if let Ok(status) = jobs.status(&job_id).await {
+                ledger.status(job_id, status);
+            }
+        });
+    }
+
     /// Shows its rows, or follows its job, in the foreground or the background as was asked for.
     pub(super) async fn go_on(self, session: &mut Session, mut operation: Operation) -> Result<Done, Error> {
         self.accept(session, &operation);
@@ -75,7 +96,7 @@ impl Running {
 
     /// Rows in the foreground.
     async fn show(self, session: &mut Session, operation: Operation, mut rows: Box<dyn Rows>) -> Result<Done, Error> {
-        let shown = foreground::show(session, rows.as_mut(), false).await;
+        let shown = foreground::show(session, rows.as_mut(), &operation.log, false).await;
         let (count, end) = match shown {
             Ok(shown) => shown,
             Err(error) => {
@@ -89,6 +110,7 @@ impl Running {
         let rows_text = quantity::counted(count, "row", "rows");
         match end {
             End::Complete => {
+                self.forget(session, &operation);
                 if session.settings.interactive {
                     session
                         .ui
@@ -96,7 +118,10 @@ impl Running {
                 }
                 Ok(Done::Over)
             }
-            End::Failed(error) => Err(error.into()),
+            End::Failed(error) => {
+                self.look_after(session, &operation);
+                Err(error.into())
+            }
             End::Interrupted(Signal::Suspend) => self.detach(session, operation, rows),
             End::Interrupted(signal) => {
                 session.ui.say("cancelling …");
@@ -136,6 +161,7 @@ impl Running {
         );
         match ended {
             Some(Ok(Ok(status))) => {
+                self.forget(session, &operation);
                 let took = quantity::duration(asked.elapsed());
                 let word = match status {
                     Some(status) => format!("cancelled: {what} is {}", status.state),

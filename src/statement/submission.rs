@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skep_engine::{Connection, EngineError, ErrorKind, JobId, Operation};
+use skep_engine::{Connection, EngineError, ErrorKind, JobId, Operation, Withdrawal};
 use tokio::task::JoinHandle;
 
 use crate::interrupt::Signal;
@@ -17,9 +17,13 @@ pub(super) enum Submitted {
     Left(Signal),
 }
 
-/// Waits for the engine's answer. The first Ctrl-C says so and goes on waiting, since what was sent can't be taken back;
-/// the second leaves.
-pub(super) async fn answer(session: &mut Session, task: &mut JoinHandle<Result<Operation, EngineError>>) -> Submitted {
+/// Waits for the engine's answer. The first Ctrl-C withdraws the statement and goes on waiting, since what was sent may
+/// have been accepted; the second leaves.
+pub(super) async fn answer(
+    session: &mut Session,
+    task: &mut JoinHandle<Result<Operation, EngineError>>,
+    withdrawal: &Withdrawal,
+) -> Submitted {
     let mut asked = None;
     loop {
         tokio::select! {
@@ -32,6 +36,7 @@ pub(super) async fn answer(session: &mut Session, task: &mut JoinHandle<Result<O
                 signal if signal.is_final() => return Submitted::Left(signal),
                 Signal::Interrupt => {
                     asked = Some(signal);
+                    withdrawal.ask();
                     session.ui.say("the statement is being submitted and will be cancelled as soon as the engine answers · Ctrl-C again to leave it");
                 }
                 signal => asked = asked.or(Some(signal)),

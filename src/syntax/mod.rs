@@ -10,6 +10,7 @@ pub mod lexer;
 pub mod literal;
 #[cfg(test)]
 mod properties;
+pub mod rewritten;
 #[cfg(test)]
 mod scripts;
 pub mod secrets;

@@ -4,6 +4,7 @@ use skep_engine::Dialect;
 
 use super::Span;
 use super::lexer::{Lexer, Token, TokenKind};
+use super::rewritten::Rewritten;
 
 /// Follows a statement token by token and knows which `;` belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,25 +115,28 @@ pub fn members(text: &str, dialect: &Dialect) -> Option<Vec<Span>> {
     matches!(block, Block::Member(Member::End | Member::EndBackground)).then_some(members)
 }
 
-/// The same statement set as one `EXECUTE STATEMENT SET BEGIN … END;`, if `text` is a `BEGIN STATEMENT SET; … END`, which
+/// The same statement set as one `EXECUTE STATEMENT SET BEGIN … END`, if `text` is a `BEGIN STATEMENT SET; … END`, which
 /// a server takes as several statements only.
-pub fn as_execute(text: &str, dialect: &Dialect) -> Option<String> {
+pub fn as_execute(text: &str, dialect: &Dialect) -> Option<Rewritten> {
     let first = Lexer::new(text, dialect).find(|token| !token.kind.is_trivia())?;
     if !first.span.of(text).eq_ignore_ascii_case("BEGIN") {
         return None;
     }
     let members = members(text, dialect)?;
-    let mut set = String::from("EXECUTE STATEMENT SET\nBEGIN\n");
+    let mut set = Rewritten::default();
+    set.add("EXECUTE STATEMENT SET\nBEGIN\n");
     for member in members {
-        set.push_str(member.of(text));
-        set.push_str(";\n");
+        set.take(text, member);
+        set.add(";\n");
     }
-    set.push_str("END;");
+    set.add("END;");
     Some(set)
 }
 
 #[cfg(test)]
 mod tests {
+    use skep_engine::Position;
+
     use super::*;
 
     fn texts(text: &str) -> Option<Vec<&str>> {
@@ -162,7 +166,22 @@ mod tests {
         let set = "BEGIN STATEMENT SET; INSERT INTO a SELECT 1 /*+ h */; INSERT INTO b SELECT 2; END;";
         let one = as_execute(set, &Dialect::FLINK);
         let expected = "EXECUTE STATEMENT SET\nBEGIN\nINSERT INTO a SELECT 1 /*+ h */;\nINSERT INTO b SELECT 2;\nEND;";
-        assert_eq!(one.as_deref(), Some(expected));
+        assert_eq!(one.as_ref().map(Rewritten::text), Some(expected));
+        // The second INSERT, and the `2` in it.
+        let place = |line, column| {
+            one.as_ref()
+                .unwrap()
+                .locate(
+                    set,
+                    Position {
+                        line,
+                        column,
+                        length: 1,
+                    },
+                )
+                .column
+        };
+        assert_eq!((place(4, 1), place(4, 22)), (55, 76));
         assert_eq!(as_execute(expected, &Dialect::FLINK), None);
     }
 }

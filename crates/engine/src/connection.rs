@@ -98,6 +98,8 @@ pub trait Engine: Send + Sync {
 pub struct Capabilities {
     /// A statement takes a job id of the caller's choosing.
     pub chosen_job_id: bool,
+    /// A query runs as a job that outlives this process if it is killed: what is known of it must be written down first.
+    pub queries_are_jobs: bool,
     /// Savepoints of a running job.
     pub savepoint: bool,
     /// Stop with savepoint.

@@ -278,6 +278,19 @@ pub trait JobControl: Send + Sync {
     /// [`ErrorKind::NotFound`] if the engine does not know it.
     async fn status(&self, job: &JobId) -> Result<JobStatus>;
 
+    /// The job that was submitted under a chosen id, if the engine knows it. Where an engine gives its own ids, the driver
+    /// finds it by the mark that it made when it submitted.
+    ///
+    /// # Errors
+    /// The engine could not be asked.
+    async fn submitted(&self, chosen: &JobId) -> Result<Option<(JobId, JobStatus)>> {
+        match self.status(chosen).await {
+            Ok(status) => Ok(Some((*chosen, status))),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One job whole.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod log;
 mod rows;
 mod savepoint;
 mod sql;
+mod withdrawal;
 
 pub use connection::{Capabilities, Connection, Engine, Secret, Target};
 pub use dialect::{Dialect, DoubleQuote};
@@ -32,9 +33,10 @@ pub use job::{
     StopRequest, Vertex, Watched,
 };
 pub use log::{LogLine, LogRing};
-pub use rows::{Batch, RowKind, Rows};
+pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
 pub use sql::{Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
+pub use withdrawal::Withdrawal;
 
 /// Re-exported so that a driver outside this repository names the same Arrow types.
 pub use arrow;

@@ -84,6 +84,13 @@ impl LogRing {
         (ring.lines.iter().cloned().collect(), ring.dropped)
     }
 
+    /// The lines written after the first `seen` ones, as far as they are still there.
+    pub fn after(&self, seen: u64) -> Vec<LogLine> {
+        let ring = self.lock();
+        let skip = usize::try_from(seen.saturating_sub(ring.dropped)).unwrap_or(usize::MAX);
+        ring.lines.iter().skip(skip).cloned().collect()
+    }
+
     /// Tells when lines are added: the value is the number of lines ever written.
     pub fn written(&self) -> watch::Receiver<u64> {
         self.written.subscribe()
@@ -113,6 +120,10 @@ mod tests {
             ["bbbb", "cccc"]
         );
         assert_eq!(dropped, 1);
+        let after = |seen| log.after(seen).into_iter().map(|line| line.text).collect::<Vec<_>>();
+        assert_eq!(after(0), ["bbbb", "cccc"]);
+        assert_eq!(after(2), ["cccc"]);
+        assert!(after(3).is_empty() && after(u64::MAX).is_empty());
         assert_eq!(*log.written().borrow(), 3);
     }
 

@@ -6,6 +6,10 @@ use async_trait::async_trait;
 
 use crate::Result;
 
+/// The key of a field's metadata under which an engine names its own type, where Arrow has none and the values travel
+/// as text.
+pub const ENGINE_TYPE: &str = "skep:type";
+
 /// What a row of a changelog does. The words are Flink's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowKind {

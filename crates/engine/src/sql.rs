@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Dialect, JobId, LogRing, OperationId, Result, Rows};
+use crate::{Dialect, JobId, LogRing, OperationId, Result, Rows, Withdrawal};
 
 /// A state to start from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,11 @@ pub struct Submit {
     pub recorded: String,
     /// The state to start from.
     pub restore: Option<Restore>,
+    /// Somebody waits for its rows as they come: an engine that would hold them back until they are settled gives them
+    /// out at once where it can.
+    pub foreground: bool,
+    /// Tells when it is no longer wanted.
+    pub withdrawal: Withdrawal,
 }
 
 impl Submit {
@@ -72,7 +77,7 @@ pub struct Operation {
     pub rows: Option<Box<dyn Rows>>,
     /// A word of the engine's about it (such as a warning that a SET key is unknown), one line each.
     pub notes: Vec<String>,
-    /// What the server logs about it.
+    /// What the server logs about it, and what its reader should know while rows stay away.
     pub log: LogRing,
     /// Ends it.
     pub handle: Arc<dyn OperationHandle>,
@@ -139,8 +144,8 @@ pub trait Sql: Send + Sync {
     /// or not. A statement with neither rows nor a job has been carried out.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Lost`] if the reply was lost: it may or may not have been accepted. Any other kind says that
-    /// it was not.
+    /// [`crate::ErrorKind::Lost`] and [`crate::ErrorKind::Timeout`] if the reply was lost: it may or may not have been
+    /// accepted. [`crate::ErrorKind::Cancelled`] if it was withdrawn. Any kind but the first two says that nothing runs.
     async fn submit(&self, statement: Submit) -> Result<Operation>;
 
     /// A new session of the same server with nothing in it: no temporary objects, no settings but the connection's.

@@ -16,6 +16,7 @@ pub struct LocalEngine;
 impl LocalEngine {
     /// What the engine can do.
     pub const CAPABILITIES: Capabilities = Capabilities {
+        queries_are_jobs: false,
         chosen_job_id: true,
         savepoint: true,
         stop: true,

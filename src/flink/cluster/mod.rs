@@ -15,8 +15,8 @@ use skep_engine::{
     SavepointRequest, StopRequest, Stores,
 };
 
-use super::failure;
 use super::http::Client;
+use super::{failure, gateway, in_task};
 
 /// A cluster. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -102,23 +102,6 @@ fn time(milliseconds: i64) -> Option<Timestamp> {
         .flatten()
 }
 
-/// Carries out something with a side effect in a task of its own, so that a caller who stops waiting does not stop it.
-async fn in_task<T, F>(work: F) -> Result<T>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T>> + Send + 'static,
-{
-    tokio::spawn(work).await.unwrap_or_else(|error| {
-        let kind = if error.is_panic() {
-            ErrorKind::Failed
-        } else {
-            ErrorKind::Cancelled
-        };
-        let message = format!("the request was given up ({error}): whether it took effect is not known");
-        Err(EngineError::new(kind, message))
-    })
-}
-
 #[async_trait]
 impl JobControl for Cluster {
     async fn list(&self) -> Result<Vec<JobSummary>> {
@@ -127,6 +110,18 @@ impl JobControl for Cluster {
 
     async fn status(&self, job: &JobId) -> Result<JobStatus> {
         self.job_status(job).await
+    }
+
+    async fn submitted(&self, chosen: &JobId) -> Result<Option<(JobId, JobStatus)>> {
+        match self.job_status(chosen).await {
+            Ok(status) => return Ok(Some((*chosen, status))),
+            Err(error) if error.kind != ErrorKind::NotFound => return Err(error),
+            Err(_) => {}
+        }
+        // A job of a Flink that takes no id bears it as a mark in its name.
+        let mark = gateway::mark(&chosen.to_string());
+        let found = self.list_jobs().await?.into_iter().find(|job| job.name.contains(&mark));
+        Ok(found.map(|job| (job.job_id, job.status)))
     }
 
     async fn detail(&self, job: &JobId) -> Result<JobDetail> {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::buffer::{NullBuffer, OffsetBuffer};
+use skep_engine::ENGINE_TYPE;
 
 use super::*;
 

@@ -1,0 +1,259 @@
+//! Job verbs as SQL, for when the cluster's REST interface can't be reached: what `SHOW JOBS`, `DESCRIBE JOB` and
+//! `STOP JOB` offer, over a session of its own, so that a statement which blocks the person's session blocks no verb.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use async_trait::async_trait;
+use skep_engine::{
+    CheckpointRequest, EngineError, ErrorKind, Format, JobControl, JobDetail, JobId, JobState, JobStatus, JobSummary,
+    Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Verdict,
+};
+use tokio::sync::Mutex;
+
+use super::api::{Api, Handle};
+use super::complaint;
+use super::decode::Decoder;
+use super::page::{self, ResultType, RowFormat};
+use crate::flink::in_task;
+
+/// The directory that a savepoint is made in: 1.20 and 2.x, and the key before it.
+const SAVEPOINT_DIR: &str = "execution.checkpointing.savepoint-dir";
+
+/// Rows of a list that are read.
+const MOST_ROWS: usize = 100_000;
+
+/// Job control over SQL.
+#[derive(Clone)]
+pub(super) struct Control(Arc<Inner>);
+
+struct Inner {
+    api: Arc<Api>,
+    properties: BTreeMap<String, String>,
+    /// Opened when it is first needed, and again when the gateway has dropped it. One statement at a time.
+    session: Mutex<Option<Handle>>,
+    /// Why the cluster's REST interface can't be used.
+    instead_of: String,
+}
+
+/// A row of `SHOW JOBS` or `DESCRIBE JOB`: job id, job name, status, start time.
+type Row = Vec<Option<String>>;
+
+impl Control {
+    /// Control over that gateway; `instead_of` says why it is not the cluster's REST interface.
+    pub(super) fn new(api: Arc<Api>, properties: BTreeMap<String, String>, instead_of: String) -> Self {
+        Self(Arc::new(Inner {
+            api,
+            properties,
+            session: Mutex::new(None),
+            instead_of,
+        }))
+    }
+
+    async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>> {
+        let Inner {
+            api,
+            properties,
+            session,
+            ..
+        } = &*self.0;
+        let mut session = session.lock().await;
+        let handle = match session.clone() {
+            Some(handle) => handle,
+            None => api.open_session(properties).await?,
+        };
+        *session = Some(handle.clone());
+        let submitted = match api.submit(&handle, text, settings).await {
+            Err(error) if complaint::is_session_gone(&error) => {
+                let handle = api.open_session(properties).await?;
+                *session = Some(handle.clone());
+                api.submit(&handle, text, settings)
+                    .await
+                    .map(|operation| (handle, operation))
+            }
+            submitted => submitted.map(|operation| (handle, operation)),
+        };
+        let (handle, operation) = submitted?;
+        let rows = read(api, &handle, &operation).await;
+        let _ = api.close(&handle, &operation).await;
+        rows
+    }
+
+    fn refuse<T>(&self, what: &str) -> Result<T> {
+        let error = EngineError::refused(format!("SQL has no way to {what}, and {}", self.0.instead_of));
+        Err(error.hint("--rest HOST:PORT names the cluster's REST address"))
+    }
+
+    async fn describe(&self, job: &JobId) -> Result<JobSummary> {
+        let rows = self.ask(&format!("DESCRIBE JOB '{job}'"), &BTreeMap::new()).await;
+        let rows = rows.map_err(|error| {
+            if error.message.contains("not found") || error.message.contains("Could not find") {
+                EngineError::not_found(format!("the cluster knows no job {job}"))
+            } else {
+                error
+            }
+        })?;
+        let first = rows
+            .first()
+            .ok_or_else(|| EngineError::not_found(format!("the cluster knows no job {job}")))?;
+        summary(first)
+    }
+}
+
+/// All rows of an operation, every value as text.
+async fn read(api: &Api, session: &Handle, operation: &Handle) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut token = 0;
+    let mut decoder: Option<Decoder> = None;
+    loop {
+        let bytes = api.fetch(session, operation, token, RowFormat::Json).await?;
+        let page = page::read(&bytes)?;
+        if page.result_type == ResultType::NotReady {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            continue;
+        }
+        if let Some(results) = &page.results {
+            let decoder = decoder.get_or_insert_with(|| Decoder::new(results.columns.clone(), RowFormat::Json));
+            if let Some(batch) = decoder.decode(results)? {
+                texts(&batch.rows, &mut rows)?;
+            }
+        }
+        match page.next_token {
+            Some(next) if page.result_type == ResultType::Payload && rows.len() < MOST_ROWS => token = next,
+            _ => return Ok(rows),
+        }
+    }
+}
+
+fn texts(batch: &arrow::array::RecordBatch, rows: &mut Vec<Row>) -> Result<()> {
+    let unreadable = |error: arrow::error::ArrowError| EngineError::new(ErrorKind::Protocol, error.to_string());
+    let mut columns = Vec::new();
+    for column in batch.columns() {
+        columns.push(cast(column, &DataType::Utf8).map_err(unreadable)?);
+    }
+    for row in 0..batch.num_rows() {
+        let cells = columns.iter().map(|column| {
+            let column = column.as_any().downcast_ref::<StringArray>()?;
+            column.is_valid(row).then(|| column.value(row).to_owned())
+        });
+        rows.push(cells.collect());
+    }
+    Ok(())
+}
+
+fn summary(row: &Row) -> Result<JobSummary> {
+    let cell = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+    let job_id = cell(0)
+        .parse()
+        .map_err(|error| EngineError::new(ErrorKind::Protocol, format!("the gateway's list of jobs: {error}")))?;
+    let mut status = JobStatus::new(cell(2).parse()?);
+    status.started = started(&cell(3));
+    Ok(JobSummary {
+        job_id,
+        name: cell(1),
+        status,
+    })
+}
+
+/// The start time, as milliseconds of a `TIMESTAMP_LTZ` that was cast to text.
+fn started(text: &str) -> Option<jiff::Timestamp> {
+    let text = text.replacen(' ', "T", 1);
+    text.parse().ok().or_else(|| format!("{text}Z").parse().ok())
+}
+
+/// The savepoint that a stop has made.
+fn saved(job: &JobId, path: String) -> Savepoint {
+    Savepoint {
+        path,
+        kind: SavepointKind::Savepoint,
+        job_id: Some(*job),
+        checkpoint_id: None,
+        taken: Some(jiff::Timestamp::now()),
+        size: None,
+        format_version: None,
+        label: None,
+        verdict: Verdict::Usable,
+        reasons: Vec::new(),
+        sources: vec!["sql".to_owned()],
+    }
+}
+
+#[async_trait]
+impl JobControl for Control {
+    async fn list(&self) -> Result<Vec<JobSummary>> {
+        let rows = self.ask("SHOW JOBS", &BTreeMap::new()).await?;
+        let mut jobs = rows.iter().map(summary).collect::<Result<Vec<_>>>()?;
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.status.started));
+        Ok(jobs)
+    }
+
+    async fn status(&self, job: &JobId) -> Result<JobStatus> {
+        Ok(self.describe(job).await?.status)
+    }
+
+    async fn detail(&self, job: &JobId) -> Result<JobDetail> {
+        let summary = self.describe(job).await?;
+        let less = format!("no more than this is known: {}", self.0.instead_of);
+        Ok(JobDetail {
+            summary,
+            vertices: Vec::new(),
+            facts: vec![("limits".to_owned(), less)],
+            checkpoints: Vec::new(),
+            exceptions: Vec::new(),
+            restored_from: None,
+        })
+    }
+
+    async fn savepoint(&self, _job: &JobId, _request: SavepointRequest) -> Result<Savepoint> {
+        self.refuse("take a savepoint of a job that runs on")
+    }
+
+    async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {
+        if request.savepoint.format == Format::Native {
+            return self.refuse("ask for the native format");
+        }
+        let status = self.status(job).await?;
+        if status.state != JobState::Running {
+            let message = format!(
+                "job {} is {}: a stop with a savepoint needs it running",
+                job.short(),
+                status.state
+            );
+            return Err(EngineError::refused(message));
+        }
+        let drain = if request.drain { " WITH DRAIN" } else { "" };
+        let text = format!("STOP JOB '{job}' WITH SAVEPOINT{drain}");
+        let settings: BTreeMap<String, String> = request
+            .savepoint
+            .dir
+            .into_iter()
+            .map(|dir| (SAVEPOINT_DIR.to_owned(), dir))
+            .collect();
+        let (control, job) = (self.clone(), *job);
+        in_task(async move {
+            let rows = control.ask(&text, &settings).await?;
+            let path = rows.into_iter().next().and_then(|row| row.into_iter().next().flatten());
+            let path = path.ok_or_else(|| EngineError::new(ErrorKind::Protocol, "STOP JOB answered without a path"))?;
+            Ok(saved(&job, path))
+        })
+        .await
+    }
+
+    async fn cancel(&self, job: &JobId) -> Result<()> {
+        let (control, job) = (self.clone(), *job);
+        in_task(async move {
+            control
+                .ask(&format!("STOP JOB '{job}'"), &BTreeMap::new())
+                .await
+                .map(|_| ())
+        })
+        .await
+    }
+
+    async fn checkpoint(&self, _job: &JobId, _request: CheckpointRequest) -> Result<Savepoint> {
+        self.refuse("trigger a checkpoint")
+    }
+}

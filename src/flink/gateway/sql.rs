@@ -1,0 +1,368 @@
+//! The driver of `flink://`: from a URL to a connection, and the side of it that takes statements.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use async_trait::async_trait;
+use skep_engine::{
+    Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobControl, Object, ObjectKind,
+    Operation, Result, Rows, Sql, Stores, Submit, Target,
+};
+use url::{Host, Url};
+
+use super::api::Api;
+use super::control::Control;
+use super::session::{Session, idle_timeout};
+use super::settings::Version;
+use super::submission;
+use crate::flink::Limits;
+use crate::flink::address::{Address, Server, read_server};
+use crate::flink::cluster::Cluster;
+use crate::flink::failure::fit_to_show;
+use crate::flink::http::Client;
+use crate::flink::in_task;
+use crate::syntax::literal;
+
+/// Flink's `rest.port`, unless it is set.
+const DEFAULT_REST_PORT: &str = "8081";
+
+/// The driver of `flink://host:port`: a Flink SQL Gateway, and the cluster behind it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FlinkGateway {
+    limits: Limits,
+}
+
+impl FlinkGateway {
+    /// The driver with the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The driver with other limits.
+    pub const fn with_limits(limits: Limits) -> Self {
+        Self { limits }
+    }
+}
+
+#[async_trait]
+impl Engine for FlinkGateway {
+    fn schemes(&self) -> &'static [&'static str] {
+        Address::GATEWAY_SCHEMES
+    }
+
+    fn summary(&self) -> &'static str {
+        "flink://host:port[;rest=HOST:PORT;history=HOST:PORT;k=v] (flink+https:// over TLS, jdbc:flink://): a Flink SQL \
+         Gateway; SQL, and the jobs of its cluster"
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Connection> {
+        let address = Address::read(&target.url)?;
+        let credentials = || target.user.clone().map(|user| (user, target.password.clone()));
+        let client = Client::new(&address.url, credentials(), self.limits)?;
+        let (api, info) = Api::negotiate(client).await.map_err(not_connected)?;
+        let api = Arc::new(api);
+        let mut properties = address.properties.clone();
+        properties.extend(target.properties.clone());
+        let (handle, effective) = Session::open(Arc::clone(&api), properties.clone())
+            .await
+            .map_err(not_connected)?;
+        let rest = match &target.rest {
+            Some(text) => Some(read_server(text, Server::JobManager)?),
+            None => address.rest.clone().or_else(|| rest_address(&effective, &address.url)),
+        };
+        let cluster = match &rest {
+            Some(url) => {
+                let connected = Client::new(url, credentials(), self.limits).map(Cluster::connect);
+                match connected {
+                    Ok(connecting) => connecting.await,
+                    Err(error) => Err(error),
+                }
+            }
+            None => Err(EngineError::new(
+                ErrorKind::Connect,
+                "the session's properties name no REST address",
+            )),
+        };
+        let product = format!("{} {}", fit_to_show(&info.product_name), fit_to_show(&info.version));
+        let sides = Sides::of(cluster, &api, &properties);
+        let version = Version::read(&info.version);
+        let cluster_id = cluster_id(&effective).or_else(|| sides.server.clone());
+        let session = Session::new(
+            Arc::clone(&api),
+            handle,
+            properties,
+            Some(Arc::clone(&sides.jobs)),
+            version,
+            cluster_id,
+            idle_timeout(&effective),
+        );
+        for statement in use_statements(&address) {
+            submission::submit(Arc::clone(&session), Submit::new(statement)).await?;
+        }
+        Ok(Connection {
+            label: format!("flink {}", api.server()),
+            greeting: format!("{product} SQL Gateway, {}", sides.greeting),
+            url: address.shown,
+            capabilities: Capabilities {
+                chosen_job_id: true,
+                queries_are_jobs: true,
+                stop: true,
+                cancel: true,
+                drain: true,
+                restore: true,
+                savepoint: sides.is_rest,
+                checkpoint: sides.is_rest,
+                native_format: sides.is_rest,
+                ..Capabilities::default()
+            },
+            sql: Some(Arc::new(GatewaySql(session))),
+            jobs: Some(sides.jobs),
+            stores: sides.stores,
+        })
+    }
+}
+
+/// Whatever went wrong, there is no connection.
+fn not_connected(error: EngineError) -> EngineError {
+    let error = match error.kind {
+        ErrorKind::NotFound | ErrorKind::Protocol => {
+            error.hint("a JobManager's REST address is reached by flink-rest://")
+        }
+        _ => error,
+    };
+    EngineError {
+        kind: ErrorKind::Connect,
+        ..error
+    }
+}
+
+/// The sides of a connection that know of jobs.
+struct Sides {
+    jobs: Arc<dyn JobControl>,
+    stores: Option<Arc<dyn Stores>>,
+    /// The JobManager as `host:port`, if it is spoken to.
+    server: Option<String>,
+    is_rest: bool,
+    greeting: String,
+}
+
+impl Sides {
+    /// Those of the cluster's REST interface, or what SQL alone offers.
+    fn of(cluster: Result<(Cluster, String)>, api: &Arc<Api>, properties: &BTreeMap<String, String>) -> Self {
+        match cluster {
+            Ok((cluster, greeting)) => {
+                let server = cluster.server().to_owned();
+                let cluster = Arc::new(cluster);
+                Self {
+                    greeting: format!("cluster {server}: {greeting}"),
+                    server: Some(server),
+                    jobs: cluster.clone(),
+                    stores: Some(cluster),
+                    is_rest: true,
+                }
+            }
+            Err(error) => {
+                let why = format!("the cluster's REST interface can't be used: {error}");
+                Self {
+                    greeting: format!("job verbs by SQL alone ({why})"),
+                    server: None,
+                    jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), why)),
+                    stores: None,
+                    is_rest: false,
+                }
+            }
+        }
+    }
+}
+
+/// The cluster's REST address, as the session's configuration has it. The gateway's own machine is meant by a loopback
+/// address or by one that stands for all.
+fn rest_address(effective: &BTreeMap<String, String>, gateway: &Url) -> Option<Url> {
+    let get = |key: &str| {
+        effective
+            .get(key)
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
+    };
+    let host = get("rest.address").or_else(|| get("jobmanager.rpc.address"))?;
+    let port = get("rest.port").unwrap_or(DEFAULT_REST_PORT);
+    let scheme = match get("security.ssl.rest.enabled").or_else(|| get("security.ssl.enabled")) {
+        Some("true") => "https",
+        _ => "http",
+    };
+    let is_its_own = host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
+    let host = if is_its_own { gateway.host_str()? } else { host };
+    let bare_v6 = host.contains(':') && !host.starts_with('[');
+    let host = if bare_v6 { format!("[{host}]") } else { host.to_owned() };
+    let url = Url::parse(&format!("{scheme}://{host}:{port}")).ok()?;
+    matches!(url.host(), Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_))).then_some(url)
+}
+
+/// What tells the cluster from others, where it has a name.
+fn cluster_id(effective: &BTreeMap<String, String>) -> Option<String> {
+    ["kubernetes.cluster-id", "yarn.application.id"]
+        .iter()
+        .find_map(|key| effective.get(*key))
+        .map(|id| fit_to_show(id))
+}
+
+/// The statements that lead to the catalog and database of a `jdbc:flink` URL.
+fn use_statements(address: &Address) -> Vec<String> {
+    let catalog = address
+        .catalog
+        .iter()
+        .map(|name| format!("USE CATALOG {}", literal::quote_identifier(name)));
+    let database = address
+        .database
+        .iter()
+        .map(|name| format!("USE {}", literal::quote_identifier(name)));
+    catalog.chain(database).collect()
+}
+
+/// The session of a connection, as the shell sees it.
+struct GatewaySql(Arc<Session>);
+
+impl GatewaySql {
+    /// All rows of a statement that only looks.
+    async fn ask(&self, text: String) -> Result<Vec<Vec<String>>> {
+        let operation = self.submit(Submit::new(text)).await?;
+        let mut found = Vec::new();
+        let Some(mut rows) = operation.rows else {
+            return Ok(found);
+        };
+        while let Some(batch) = next(rows.as_mut()).await? {
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|column| column.as_string_opt::<i32>())
+                .collect();
+            for row in 0..batch.num_rows() {
+                let cells = columns
+                    .iter()
+                    .map(|column| column.map_or("", |column| column.value(row)).to_owned());
+                found.push(cells.collect());
+            }
+        }
+        Ok(found)
+    }
+
+    async fn names(&self, text: &str) -> Result<Vec<String>> {
+        let rows = self.ask(text.to_owned()).await?;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next()).collect())
+    }
+}
+
+async fn next(rows: &mut dyn Rows) -> Result<Option<arrow::array::RecordBatch>> {
+    Ok(rows.next().await?.map(|batch| batch.rows))
+}
+
+#[async_trait]
+impl Sql for GatewaySql {
+    fn dialect(&self) -> Dialect {
+        Dialect::FLINK
+    }
+
+    async fn submit(&self, statement: Submit) -> Result<Operation> {
+        in_task(submission::submit(Arc::clone(&self.0), statement)).await
+    }
+
+    async fn fresh(&self) -> Result<Arc<dyn Sql>> {
+        Ok(Arc::new(Self(self.0.another().await?)))
+    }
+
+    async fn setting(&self, key: &str) -> Result<Option<String>> {
+        let mut effective = self.0.api.properties(&self.0.handle()).await?;
+        Ok(effective.remove(key))
+    }
+
+    async fn objects(&self) -> Result<Vec<Object>> {
+        let here = async |text: &str| Ok::<_, EngineError>(self.names(text).await?.pop().unwrap_or_default());
+        let catalog = here("SHOW CURRENT CATALOG").await?;
+        let database = here("SHOW CURRENT DATABASE").await?;
+        let views = self.names("SHOW VIEWS").await?;
+        // Flink's SHOW TABLES lists views too.
+        let names = self.names("SHOW TABLES").await?;
+        let object = |name: String| Object {
+            catalog: catalog.clone(),
+            database: database.clone(),
+            kind: if views.contains(&name) {
+                ObjectKind::View
+            } else {
+                ObjectKind::Table
+            },
+            name,
+        };
+        Ok(names.into_iter().map(object).collect())
+    }
+
+    async fn columns(&self, table: &str) -> Result<Vec<Column>> {
+        let rows = self.ask(format!("DESCRIBE {table}")).await?;
+        let columns = rows.into_iter().filter_map(|row| {
+            let mut cells = row.into_iter();
+            Some(Column {
+                name: cells.next()?,
+                data_type: cells.next()?,
+            })
+        });
+        Ok(columns.collect())
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.0.api.close_session(&self.0.handle()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest(properties: &[(&str, &str)], gateway: &str) -> Option<String> {
+        let effective = properties
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        rest_address(&effective, &Url::parse(gateway).unwrap()).map(|url| url.to_string())
+    }
+
+    #[test]
+    fn the_rest_address_is_found_in_the_session() {
+        let gateway = "http://gw.example:8083";
+        assert_eq!(
+            rest(&[("rest.address", "jm"), ("rest.port", "81")], gateway).as_deref(),
+            Some("http://jm:81/")
+        );
+        assert_eq!(
+            rest(&[("jobmanager.rpc.address", "jm")], gateway).as_deref(),
+            Some("http://jm:8081/")
+        );
+        assert_eq!(
+            rest(
+                &[("rest.address", "jm"), ("security.ssl.rest.enabled", "true")],
+                gateway
+            )
+            .as_deref(),
+            Some("https://jm:8081/")
+        );
+        assert_eq!(rest(&[], gateway), None);
+        assert_eq!(rest(&[("rest.address", "a b")], gateway), None);
+    }
+
+    #[test]
+    fn the_gateways_own_machine_is_the_one_it_is_reached_at() {
+        for own in ["localhost", "0.0.0.0", "127.0.0.1", "::1"] {
+            assert_eq!(
+                rest(&[("rest.address", own)], "http://gw:8083").as_deref(),
+                Some("http://gw:8081/")
+            );
+        }
+        assert_eq!(
+            rest(&[("rest.address", "localhost")], "http://[::1]:8083").as_deref(),
+            Some("http://[::1]:8081/")
+        );
+    }
+}
