@@ -216,7 +216,7 @@ impl Output {
         self.late += step.late_rows;
         self.rows_in += step.rows_in;
         self.finished = step.progress == Progress::Finished;
-        for batch in &step.output {
+        for batch in step.output.iter().flatten() {
             self.rows.extend(rows(batch));
         }
     }

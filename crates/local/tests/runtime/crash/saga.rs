@@ -113,7 +113,7 @@ impl Saga {
     /// left there: nothing that a state needs may go.
     #[cfg(feature = "failpoints")]
     pub async fn bystander(&self) {
-        let mut spec = spec(SinkSpec::Table(csv_table(&self.out())));
+        let mut spec = spec(SinkSpec::Tables(vec![csv_table(&self.out())]));
         spec.name = BYSTANDER.to_owned();
         let (host, job) = (self.host(), spec.job_id);
         host.start(spec, Box::new(Numbers::new(Query::Each).to(0)))
