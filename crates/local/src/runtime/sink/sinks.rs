@@ -128,3 +128,96 @@ impl Sinks {
         self.sinks.iter_mut().for_each(|sink| sink.close(outcome.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Notes what it is told, and fails at that word.
+    struct Telling {
+        name: &'static str,
+        fails_at: Option<&'static str>,
+        told: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Telling {
+        fn tell(&self, word: &str) -> Result<()> {
+            self.told.lock().unwrap().push(format!("{} {word}", self.name));
+            match self.fails_at == Some(word) {
+                true => Err(EngineError::failed(format!("{} can't {word}", self.name))),
+                false => Ok(()),
+            }
+        }
+    }
+
+    impl Sink for Telling {
+        fn name(&self) -> String {
+            self.name.to_owned()
+        }
+
+        fn write(&mut self, batch: &Batch, _epoch: u64) -> Result<()> {
+            self.tell(&format!("write {}", batch.rows.num_rows()))
+        }
+
+        fn prepare(&mut self) -> Result<SinkState> {
+            self.tell("prepare")?;
+            Ok(SinkState {
+                name: self.name(),
+                dir: None,
+                parts: Vec::new(),
+            })
+        }
+
+        fn commit(&mut self) -> Result<()> {
+            self.tell("commit")
+        }
+
+        fn close(&mut self, _outcome: Result<()>) {}
+    }
+
+    fn sinks(fails: [Option<&'static str>; 2]) -> (Sinks, Arc<Mutex<Vec<String>>>) {
+        let told = Arc::<Mutex<Vec<String>>>::default();
+        let mut sinks = Sinks::new();
+        for (name, fails_at) in std::iter::zip(["a", "b"], fails) {
+            let told = Arc::clone(&told);
+            sinks.add(Box::new(Telling { name, fails_at, told }));
+        }
+        sinks.share(0);
+        (sinks, told)
+    }
+
+    fn rows(count: usize) -> Batch {
+        use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+        use datafusion::arrow::datatypes::Schema;
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let schema = Arc::new(Schema::empty());
+        Batch::inserts(RecordBatch::try_new_with_options(schema, Vec::new(), &options).unwrap())
+    }
+
+    #[test]
+    fn each_outlets_rows_go_to_its_sink() {
+        let (mut sinks, told) = sinks([None, None]);
+        let output = [vec![rows(1), rows(0)], vec![rows(2)], vec![rows(3), rows(4)]];
+        assert_eq!(sinks.write(&output, 1).unwrap(), 10);
+        assert_eq!(
+            *told.lock().unwrap(),
+            ["a write 1", "b write 2", "a write 3", "a write 4"]
+        );
+        assert_eq!(sinks.names(), ["a", "b"]);
+    }
+
+    #[test]
+    fn once_the_manifest_stands_one_sink_that_fails_keeps_no_other_from_committing() {
+        let (mut failing, told) = sinks([Some("commit"), None]);
+        assert_eq!(failing.prepare().unwrap().len(), 2);
+        assert_eq!(failing.commit().unwrap_err().message, "a can't commit");
+        assert_eq!(
+            *told.lock().unwrap(),
+            ["a prepare", "b prepare", "a commit", "b commit"]
+        );
+        let (mut failing, _) = sinks([None, Some("prepare")]);
+        assert_eq!(failing.prepare().unwrap_err().message, "b can't prepare");
+    }
+}
