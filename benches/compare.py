@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Measures skep against the peers that are installed, in one run: `python3 benches/compare.py [SECTION…]`.
+"""Measures skep against its peers, in one run: `python3 benches/compare.py [SECTION…]`.
 
-Build first: `cargo build --profile dist`. The sides take turns (A B A B …), so that whatever else the machine does falls
-on both. Wall time, CPU time (user and system) and peak memory are those of the whole process, from the kernel's own
-accounting of the child. Needs Python 3.9 and nothing else; a peer that is not there is left out.
+Builds the `dist` profile first, unless `--skep` names an executable, and gets duckdb (the Python package `duckdb-cli`)
+into `target/peers`, unless there is one in PATH; a peer that can't be had is left out. The sides take turns (A B A B …),
+so that whatever else the machine does falls on both. Wall time, CPU time (user and system) and peak memory are those of
+the whole process, from the kernel's own accounting of the child. What it prints are the tables of docs/benchmarks.md.
+Needs Python 3.9 and nothing else.
 """
 
 import argparse
@@ -20,11 +22,18 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
 
 import interrupt
 
 ROWS = 10_000_000
 EVENTS = 8_000_000
+COLUMNS = (
+    "i, i * 7 % 1000 AS k, concat('user-', CAST(i % 100000 AS VARCHAR)) AS name, "
+    "CAST(i AS DOUBLE) * 0.37 AS amount, i % 2 = 0 AS even"
+)
+FORMATS = ("csv", "tsv", "dsv", "json", "jsonl", "table", "vertical", "markdown", "xmlattr", "xmlelements")
+FORMAT_ROWS = (10_000, 2_000_000)
 MIB = 1 << 20
 
 Usage = collections.namedtuple("Usage", "wall cpu peak output")
@@ -49,24 +58,37 @@ def run(side, directory, log):
 
 
 def compare(title, sides, rounds, directory, rows=None, check=None):
-    """Runs the sides in turn and prints a line for each."""
+    """Runs the sides in turn and prints a table of them. `rows` tells how many each one computes."""
     log = []
     for _ in range(rounds):
         for side in sides:
             run(side, directory, log)
             if check:
                 check(side)
-    print(f"\n{title} ({rounds} rounds, the sides in turn)")
-    head = f"{'':<34}{'wall, median':>13}{'min – max':>20}{'CPU, median':>13}{'peak memory':>13}"
-    print(head + (f"{'M rows/s':>10}{'per CPU-s':>11}" if rows else ""))
+    print(f"\n{title} ({rounds} rounds, the sides in turn):\n")
+    head = ["", "wall, median", "min – max", "CPU, median"]
+    head += ["M rows/s", "M rows per CPU-s"] if rows else []
+    table(head + ["peak memory"])
     for side in sides:
         usages = [usage for name, usage in log if name == side.name]
         wall = statistics.median(usage.wall for usage in usages)
         cpu = statistics.median(usage.cpu for usage in usages)
-        peak = max(usage.peak for usage in usages)
         spread = f"{min(u.wall for u in usages):.3f} – {max(u.wall for u in usages):.3f}"
-        line = f"  {side.name:<32}{wall:>11.3f} s{spread:>20}{cpu:>11.3f} s{peak / MIB:>9.0f} MiB"
-        print(line + (f"{rows / wall / 1e6:>10.2f}{rows / cpu / 1e6:>11.2f}" if rows else ""), flush=True)
+        cells = [side.name, f"{wall:.3f} s", spread, f"{cpu:.3f} s"]
+        if rows:
+            cells += [f"{rows(side) / wall / 1e6:.2f}", f"{rows(side) / cpu / 1e6:.2f}"]
+        line(cells + [f"{max(usage.peak for usage in usages) / MIB:.0f} MiB"])
+
+
+def line(cells):
+    """A line of a table in Markdown."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def table(head):
+    """The head of one."""
+    line(head)
+    print("|---" * len(head) + "|")
 
 
 def startup(setting):
@@ -83,11 +105,7 @@ def startup(setting):
 
 def export(setting):
     """Ten million computed rows to a CSV file."""
-    columns = (
-        "i, i * 7 % 1000 AS k, concat('user-', CAST(i % 100000 AS VARCHAR)) AS name, "
-        "CAST(i AS DOUBLE) * 0.37 AS amount, i % 2 = 0 AS even"
-    )
-    query = f"SELECT {columns} FROM generate_series(1, {ROWS}) AS t(i)"
+    query = f"SELECT {COLUMNS} FROM generate_series(1, {ROWS}) AS t(i)"
     copied = setting.directory / "copy.csv"
     sides = [Side("skep -o csv", [setting.skep, "-o", "csv", "-e", query], setting.env)]
     if setting.duckdb:
@@ -98,15 +116,34 @@ def export(setting):
     small = query.replace(str(ROWS), str(ROWS // 1000))
     sides.insert(1, Side("skep -o csv, 10 000 rows", [setting.skep, "-o", "csv", "-e", small], setting.env))
 
+    def rows(side):
+        return ROWS // 1000 if "000 rows" in side.name else ROWS
+
     def check(side):
         path = copied if "COPY" in side.name else setting.directory / "out"
-        expected = (ROWS // 1000 if "000 rows" in side.name else ROWS) + 1
         lines = count_lines(path)
-        if lines != expected:
-            sys.exit(f"{side.name} wrote {lines} lines instead of {expected}")
+        if lines != rows(side) + 1:
+            sys.exit(f"{side.name} wrote {lines} lines instead of {rows(side) + 1}")
         copied.unlink(missing_ok=True)
 
-    compare(f"{ROWS:,} × 5 to a CSV file", sides, setting.rounds or 3, setting.directory, ROWS, check)
+    compare(f"{ROWS:,} × 5 to a CSV file", sides, setting.rounds or 3, setting.directory, rows, check)
+
+
+def formats(setting):
+    """The peak memory of every format, for few rows and for two hundred times as many."""
+    few, many = FORMAT_ROWS
+    print(f"\nPeak memory by format, {few:,} and {many:,} rows × 5:\n")
+    table(["", f"{few:,} rows", f"{many:,} rows", "CPU"])
+    for name in FORMATS:
+        usages = []
+        for rows in FORMAT_ROWS:
+            query = f"SELECT {COLUMNS} FROM generate_series(1, {rows}) AS t(i)"
+            side = Side(name, [setting.skep, "-o", name, "-e", query], setting.env)
+            usages.append(run(side, setting.directory, []))
+            lines = count_lines(setting.directory / "out")
+            if name != "json" and lines < rows:
+                sys.exit(f"{name} wrote {lines} lines for {rows} rows")
+        line([name, *(f"{usage.peak / MIB:.0f} MiB" for usage in usages), f"{usages[1].cpu:.2f} s"])
 
 
 def count_lines(path):
@@ -180,21 +217,19 @@ def streams(setting):
         for made in ("files", "copy", "state"):
             shutil.rmtree(setting.directory / made, ignore_errors=True)
 
-    compare("Jobs on local:, whole process", sides, setting.rounds or 3, setting.directory, EVENTS, check)
+    compare("Jobs on local:, whole process", sides, setting.rounds or 3, setting.directory, lambda _: EVENTS, check)
 
 
 def interrupts(setting):
     """From Ctrl-C to the prompt, the job's end included."""
-    for name, rate in (("100 rows/s", 100), ("as fast as it goes", 100_000_000)):
-        times, processor = interrupt.measure(setting.skep, {**os.environ, **setting.env}, rate, setting.rounds or 100)
+    rounds = setting.rounds or 100
+    print(f"\nCtrl-C to the prompt, the job's end included, {rounds} times each:\n")
+    table(["endless SELECT over datagen", "p50", "p90", "p99", "max", "CPU of the session"])
+    for name, rate in (("100 rows a second", 100), ("as fast as it goes", 100_000_000)):
+        times, processor = interrupt.measure(setting.skep, {**os.environ, **setting.env}, rate, rounds)
         times.sort()
-        at = lambda share: times[min(len(times) - 1, int(len(times) * share))] * 1000
-        print(
-            f"\nCtrl-C to the prompt, endless SELECT over datagen, {name}: {len(times)} times, each job's end checked\n"
-            f"  p50 {at(0.5):.1f} ms   p90 {at(0.9):.1f} ms   p99 {at(0.99):.1f} ms   max {times[-1] * 1000:.1f} ms"
-            f"   CPU of the whole session {processor:.1f} s",
-            flush=True,
-        )
+        at = [times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.9, 0.99, 1)]
+        line([name, *(f"{time * 1000:.1f} ms" for time in at), f"{processor:.1f} s"])
 
 
 def in_process(setting):
@@ -221,25 +256,50 @@ def real_duckdb(path):
     return str(found[0]) if found else path
 
 
+def build():
+    """The executable that is released."""
+    subprocess.run(["cargo", "build", "--profile", "dist"], check=True)
+    return "target/dist/skep"
+
+
+def installed_duckdb():
+    """The one of PATH, or a package of our own."""
+    if found := shutil.which("duckdb"):
+        return found
+    peers = pathlib.Path("target/peers")
+    if not (peers / "bin/duckdb").exists():
+        try:
+            venv.create(peers, with_pip=True)
+            subprocess.run([peers / "bin/pip", "install", "--quiet", "duckdb-cli"], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"without duckdb: {error}", file=sys.stderr)
+            return None
+    return str(peers / "bin/duckdb")
+
+
 def main():
     sections = {
         "startup": startup,
         "interrupt": interrupts,
         "export": export,
+        "formats": formats,
         "streams": streams,
         "in-process": in_process,
     }
     parser = argparse.ArgumentParser(description="skep against its peers, in one run")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; all by default")
-    parser.add_argument("--skep", default="target/dist/skep", help="the executable to measure")
-    parser.add_argument("--duckdb", default=shutil.which("duckdb"), help="duckdb's; that of PATH by default")
+    parser.add_argument("--skep", help="the executable to measure, instead of the one that is built")
+    parser.add_argument("--duckdb", help="duckdb's, instead of that of PATH")
     parser.add_argument("--rounds", type=int, help="instead of each section's own number")
     setting = parser.parse_args()
     unknown = set(setting.sections) - set(sections)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(sections)}")
-    setting.skep = os.path.abspath(setting.skep)
-    setting.duckdb = real_duckdb(setting.duckdb)
+    setting.skep = setting.skep and os.path.abspath(setting.skep)
+    setting.duckdb = setting.duckdb and os.path.abspath(setting.duckdb)
+    os.chdir(pathlib.Path(__file__).resolve().parent.parent)
+    setting.skep = setting.skep or os.path.abspath(build())
+    setting.duckdb = real_duckdb(setting.duckdb or installed_duckdb())
     setting.sqlite3 = shutil.which("sqlite3")
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {datetime.date.today()}", end="")
     print(f", load before the run {os.getloadavg()[0]:.1f}")

@@ -1,11 +1,11 @@
 //! The process: from the command line to the exit code.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use skep_engine::{Secret, Target};
+use skep_engine::Target;
 
 use crate::cli::{self, Options, Source};
 use crate::command::Flow;
@@ -16,7 +16,7 @@ use crate::job::Table;
 use crate::ledger::Ledger;
 use crate::session::{Session, Settings};
 use crate::ui::Ui;
-use crate::{dispatch, script, shell, shutdown};
+use crate::{credentials, dispatch, script, shell, shutdown};
 
 /// The environment variable that names the data directory.
 pub const DATA_DIR: &str = "SKEP_DATA_DIR";
@@ -96,7 +96,8 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
     let data_dir = data_dir(&ui);
     let mut target = Target::new(DEFAULT_URL, data_dir.clone());
     target.user.clone_from(&options.user);
-    target.password = password(options, &ui)?.map(Secret::new);
+    target.password = credentials::password(options, &ui)?;
+    target.security = credentials::security(options)?;
     target.properties = options.properties.iter().cloned().collect();
     target.rest.clone_from(&options.rest);
     target.history.clone_from(&options.history);
@@ -118,7 +119,11 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
     if let Some(show_header) = options.show_header {
         settings.show_header = show_header;
     }
-    let secrets = options.secrets.iter().map(read_secret).collect::<Result<_, _>>()?;
+    let secrets = options
+        .secrets
+        .iter()
+        .map(credentials::secret)
+        .collect::<Result<_, _>>()?;
     Ok(Session {
         ui,
         engines,
@@ -128,6 +133,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         interrupts: Interrupts::install(interactive)?,
         settings,
         exit_code: crate::error::ExitCode::SUCCESS,
+        last_error: None,
         target,
         secrets,
     })
@@ -149,35 +155,6 @@ fn data_dir(ui: &Ui) -> PathBuf {
             dir
         }
     }
-}
-
-fn password(options: &Options, ui: &Ui) -> Result<Option<String>, Error> {
-    if let Some(file) = &options.password_file {
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|cause| Error::unreadable(&name, &cause))?;
-        return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
-    }
-    match &options.password {
-        Some(Some(password)) => Ok(Some(password.clone())),
-        Some(None) => match ui.password("password: ") {
-            Some(password) => Ok(Some(password.reveal().to_owned())),
-            None => Err(Error::usage("no password: nobody can be asked").hint("-w FILE reads it from a file")),
-        },
-        None => Ok(None),
-    }
-}
-
-/// `NAME=@FILE`. A value itself would stand in the process list, for everybody to see.
-fn read_secret((name, value): &(String, String)) -> Result<(String, String), Error> {
-    let Some(path) = value.strip_prefix('@') else {
-        return Err(Error::usage(format!("--secret {name} needs a file: {name}=@FILE"))
-            .hint("on the command line itself every user of the machine could read it"));
-    };
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(1 << 20).read_to_string(&mut text))
-        .map_err(|cause| Error::unreadable(path, &cause))?;
-    Ok((name.clone(), text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 async fn work(session: &mut Session, options: Options, scripted: bool) -> Result<(), Error> {

@@ -50,6 +50,16 @@ pub struct Options {
     pub properties: Vec<(String, String)>,
     /// The files that secrets are in (`--secret k=@file`).
     pub secrets: Vec<(String, String)>,
+    /// The authorities that are trusted (`--ca`).
+    pub ca: Option<PathBuf>,
+    /// The client certificate (`--cert`).
+    pub cert: Option<PathBuf>,
+    /// Its key (`--key`).
+    pub key: Option<PathBuf>,
+    /// The file that a Bearer token is in (`--token-file`).
+    pub token_file: Option<PathBuf>,
+    /// Headers of every request, or `@FILE` (`--header`).
+    pub headers: Vec<String>,
     /// The cluster's REST address.
     pub rest: Option<String>,
     /// The History Server's address.
@@ -81,6 +91,8 @@ pub fn definition() -> clap::Command {
     let option = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
+    let file =
+        |name: &'static str, help: &'static str| option(name, "FILE", help).value_parser(clap::value_parser!(PathBuf));
     let switch =
         |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     let formats = PossibleValuesParser::new(Format::all().flat_map(|format| format.spellings().iter().copied()));
@@ -154,6 +166,24 @@ pub fn definition() -> clap::Command {
                 .action(ArgAction::Append),
         )
         .arg(option("secret", "NAME=@FILE", "the file that a secret is in").action(ArgAction::Append))
+        .arg(file(
+            "ca",
+            "certificates of the authorities to trust instead of the system's, in PEM",
+        ))
+        .arg(file("cert", "the client certificate, in PEM"))
+        .arg(file("key", "the client certificate's private key, in PEM"))
+        .arg(file(
+            "token-file",
+            "the file that a Bearer token is in (SKEP_TOKEN may hold it too)",
+        ))
+        .arg(
+            option(
+                "header",
+                "NAME: VALUE",
+                "a header of every request; @FILE holds one in each line",
+            )
+            .action(ArgAction::Append),
+        )
         .arg(option("rest", "URL", "the cluster's REST address"))
         .arg(option("history", "URL", "the History Server's address"))
         .arg(switch("json", "answer in JSON, one object a line").global(true))
@@ -230,6 +260,16 @@ fn read(matches: &ArgMatches) -> Result<Options, clap::Error> {
         json: on("json"),
         properties: pairs(matches, "define")?,
         secrets: pairs(matches, "secret")?,
+        ca: matches.get_one("ca").cloned(),
+        cert: matches.get_one("cert").cloned(),
+        key: matches.get_one("key").cloned(),
+        token_file: matches.get_one("token-file").cloned(),
+        headers: matches
+            .get_many::<String>("header")
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect(),
         rest: text("rest"),
         history: text("history"),
         command,

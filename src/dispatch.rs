@@ -4,9 +4,9 @@ use crate::command::{self, Args, Command, Flow};
 use crate::error::Error;
 use crate::session::Session;
 use crate::statement::{self, Request};
-use crate::syntax::classifier::{self, Kind};
 use crate::syntax::job_statement::JobStatement;
 use crate::syntax::{Input, Piece};
+use crate::syntax::{Kind, classifier};
 
 /// Carries out one piece.
 ///
@@ -14,6 +14,9 @@ use crate::syntax::{Input, Piece};
 /// It failed, was refused, or was interrupted.
 pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Error> {
     let done = carry_out(session, piece).await;
+    if let Err(error) = &done {
+        session.last_error = Some(error.clone());
+    }
     if let Some(problem) = session.ledger.take_problem() {
         session
             .ui

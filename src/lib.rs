@@ -9,6 +9,7 @@
 pub mod app;
 pub mod cli;
 pub mod command;
+pub mod credentials;
 pub mod dispatch;
 pub mod engines;
 pub mod error;

@@ -145,6 +145,8 @@ pub struct Session {
     pub settings: Settings,
     /// The first failure's exit code.
     pub exit_code: ExitCode,
+    /// The newest failure, for `!error`.
+    pub last_error: Option<Error>,
     /// What every target is made of: user, properties, data directory.
     pub target: Target,
     /// Secrets that `--secret` gave, by reference.

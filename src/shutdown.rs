@@ -163,6 +163,7 @@ async fn stop(entry: &Entry) -> Result<Stopped, Error> {
             trigger: new_job_id(),
             dir: None,
             format: skep_engine::Format::default(),
+            numbered: false,
         };
         match jobs
             .stop(

@@ -76,7 +76,7 @@ impl Command for Cancel {
                 "· savepoint of",
                 None,
                 |target| {
-                    let request = savepoint::request(&args);
+                    let request = savepoint::request(&args, None);
                     async move {
                         let (job_id, control) = (target.job_id()?, target.control()?);
                         Ok::<Savepoint, Error>(control.savepoint(&job_id, request).await?)

@@ -1,7 +1,7 @@
 //! `!checkpoint`.
 
 use async_trait::async_trait;
-use skep_engine::CheckpointRequest;
+use skep_engine::{CheckpointRequest, SavepointRequest};
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -78,7 +78,10 @@ impl Command for Checkpoint {
         }
         let (job_id, control) = (target.job_id()?, target.control()?);
         let acting = session.jobs.acting(target.job.handle, Action::Savepointing);
-        let keep = args.has("keep").then(|| savepoint::request(&args));
+        let keep = args.has("keep").then(|| SavepointRequest {
+            numbered: true,
+            ..savepoint::request(&args, None)
+        });
         let mut task = tokio::spawn(async move {
             match keep {
                 Some(request) => control.savepoint(&job_id, request).await,
@@ -97,7 +100,8 @@ impl Command for Checkpoint {
             .size
             .map(|size| format!(" · {}", quantity::bytes(size)))
             .unwrap_or_default();
-        let id = taken.checkpoint_id.map(|id| id.to_string()).unwrap_or_default();
+        // A dash keeps the place of a number that the engine does not tell.
+        let id = taken.checkpoint_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
         if args.has("keep") {
             session.ledger.saved(&target.connection.url, taken.clone());
             session.ui.say(&format!(

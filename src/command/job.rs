@@ -12,6 +12,7 @@ use super::jobs::age_ms;
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
+use crate::job::Origin;
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
@@ -69,6 +70,10 @@ async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
     match jobs.detail(&job_id).await {
         Ok(detail) => {
             target.job.apply(&detail.summary.status);
+            if target.job.origin == Origin::Cluster {
+                // Who gave a whole id has not been told the name yet.
+                target.job.name.clone_from(&detail.summary.name);
+            }
             target.job.restored_from = detail.restored_from.clone().or_else(|| target.job.restored_from.take());
             Ok(Some(detail))
         }
@@ -142,15 +147,23 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
             ("parallelism", Align::Right),
             ("rows in", Align::Right),
             ("rows out", Align::Right),
+            ("busy", Align::Right),
+            ("back-pressured", Align::Right),
+            ("watermark", Align::Left),
         ]);
         for vertex in &detail.vertices {
-            let count = |n: Option<u64>| n.map_or_else(|| "–".to_owned(), quantity::count);
+            let dash = || "–".to_owned();
+            let count = |n: Option<u64>| n.map_or_else(dash, quantity::count);
+            let share = |share: Option<f64>| share.map_or_else(dash, |share| format!("{:.0} %", share * 100.0));
             vertices.row([
                 vertex.name.clone(),
                 vertex.state.clone(),
                 vertex.parallelism.to_string(),
                 count(vertex.rows_in),
                 count(vertex.rows_out),
+                share(vertex.busy),
+                share(vertex.back_pressured),
+                when(vertex.watermark).unwrap_or_else(dash),
             ]);
         }
         session.ui.list(&vertices)?;

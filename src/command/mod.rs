@@ -8,14 +8,17 @@ pub mod spec;
 mod background;
 mod cancel;
 mod checkpoint;
+mod checkpoints;
 mod connect;
 mod drop_savepoint;
+mod error;
 mod foreground;
 mod gather;
 mod help;
 mod job;
 mod jobs;
 mod logs;
+mod plan;
 mod quit;
 mod restore;
 mod run;
@@ -40,6 +43,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &tables::Tables,
     &background::Async,
     &foreground::Fg,
+    &plan::Plan,
     &run::Run,
     &jobs::Jobs,
     &job::Job,
@@ -49,10 +53,12 @@ pub static COMMANDS: &[&dyn Command] = &[
     &savepoint::Savepoint,
     &stop::Stop,
     &checkpoint::Checkpoint,
+    &checkpoints::Checkpoints,
     &savepoints::Savepoints,
     &restore::Restore,
     &drop_savepoint::DropSavepoint,
     &set::Set,
+    &error::Error,
     &help::Help,
     &quit::Quit,
 ];
@@ -139,7 +145,7 @@ mod tests {
         assert_eq!(find("job").unwrap().spec().name, "job");
         assert_eq!(find("JOBS").unwrap().spec().name, "jobs");
         assert_eq!(find("savepoi").map(|c| c.spec().name).ok(), None);
-        assert_eq!(find("chec").unwrap().spec().name, "checkpoint");
+        assert_eq!(find("canc").unwrap().spec().name, "cancel");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
-use skep_engine::{Format, SavepointRequest};
+use serde_json::json;
+use skep_engine::{ErrorKind, Format, JobId, SavepointRequest};
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -39,6 +40,19 @@ pub const LABEL: Flag = Flag {
     help: "a name of your own for it, by which !restore finds it",
 };
 
+const DETACH: Flag = Flag {
+    name: "detach",
+    short: None,
+    value: None,
+    help: "come back once the engine has taken the request, and print the request's id",
+};
+const TRIGGER: Flag = Flag {
+    name: "trigger",
+    short: None,
+    value: Some(("ID", Kind::Word)),
+    help: "wait for the request of that id, which --detach has printed",
+};
+
 static SPEC: Spec = Spec {
     name: "savepoint",
     aliases: &[],
@@ -51,7 +65,7 @@ static SPEC: Spec = Spec {
         kind: Kind::Reference,
         arity: Arity::Some,
     }],
-    flags: &[DIR, FORMAT, LABEL],
+    flags: &[DIR, FORMAT, LABEL, DETACH, TRIGGER],
     example: "!savepoint %1 --label before-fix",
     one_shot: true,
 };
@@ -73,6 +87,19 @@ impl Command for Savepoint {
                 return Err(Error::unsupported(&target.connection.label, "savepoints"));
             }
         }
+        let trigger = match args.value("trigger") {
+            Some(_) if targets.len() > 1 => {
+                return Err(Error::usage("one request can't be for several jobs").hint("name one job"));
+            }
+            Some(text) => Some(
+                text.parse::<JobId>()
+                    .map_err(|_| Error::usage(format!("{text:?} is not the id of a request: it has 32 hex digits")))?,
+            ),
+            None => None,
+        };
+        if args.has("detach") {
+            return detach(session, targets, &args, trigger).await;
+        }
         each(
             session,
             targets,
@@ -80,7 +107,7 @@ impl Command for Savepoint {
             "· savepoint of",
             label,
             |target| {
-                let request = request(&args);
+                let request = request(&args, trigger);
                 async move {
                     let (job_id, control) = (target.job_id()?, target.control()?);
                     Ok(control.savepoint(&job_id, request).await?)
@@ -92,17 +119,64 @@ impl Command for Savepoint {
     }
 }
 
-/// What the flags ask for. The trigger is new: one request, one id.
-pub fn request(args: &Args) -> SavepointRequest {
+/// Has savepoints begun, and tells of their end if the shell is still there.
+async fn detach(
+    session: &mut Session,
+    targets: Vec<Target>,
+    args: &Args,
+    trigger: Option<JobId>,
+) -> Result<Flow, Error> {
+    for target in targets {
+        let request = request(args, trigger);
+        let (job_id, control) = (target.job_id()?, target.control()?);
+        match control.begin_savepoint(&job_id, request.clone()).await {
+            // Where the shell stays, it can wait by itself.
+            Err(error) if error.kind == ErrorKind::Unsupported && session.settings.interactive => {}
+            begun => begun?,
+        }
+        let id = request.trigger.to_string();
+        if session.settings.json {
+            session.ui.json(&json!({ "job_id": job_id, "trigger": id }))?;
+        } else {
+            session.ui.say(&format!(
+                "{} · savepoint of {} begun · !savepoint {} --trigger {id} waits for it",
+                target.job.title(),
+                job_id.short(),
+                job_id.short(),
+            ));
+            session.ui.print(&id)?;
+        }
+        let (ledger, ui, label) = (
+            session.ledger.clone(),
+            session.ui.clone(),
+            args.value("label").map(str::to_owned),
+        );
+        tokio::spawn(async move {
+            match control.savepoint(&job_id, request).await {
+                Ok(mut savepoint) => {
+                    savepoint.label = label;
+                    ui.note(&format!("{} · savepoint {}", target.job.title(), savepoint.path));
+                    ledger.saved(&target.connection.url, savepoint);
+                }
+                Err(error) => ui.note(&format!("{} · savepoint failed: {error}", target.job.title())),
+            }
+        });
+    }
+    Ok(Flow::Continue)
+}
+
+/// What the flags ask for. Without a known trigger it is new: one request, one id.
+pub fn request(args: &Args, trigger: Option<JobId>) -> SavepointRequest {
     let format = if args.value("format") == Some("native") {
         Format::Native
     } else {
         Format::Canonical
     };
     SavepointRequest {
-        trigger: new_job_id(),
+        trigger: trigger.unwrap_or_else(new_job_id),
         dir: args.value("dir").map(str::to_owned),
         format,
+        numbered: false,
     }
 }
 

@@ -88,7 +88,7 @@ impl Command for Stop {
             args.value("label"),
             |target| {
                 let request = StopRequest {
-                    savepoint: savepoint::request(&args),
+                    savepoint: savepoint::request(&args, None),
                     drain,
                 };
                 async move {

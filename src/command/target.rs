@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skep_engine::{Connection, ErrorKind, JobControl, JobId, JobSummary};
+use skep_engine::{Connection, EngineError, ErrorKind, JobControl, JobId, JobSummary};
 
 use crate::error::Error;
 use crate::job::reference::{self, Candidate, Reference, ReferenceError};
@@ -78,11 +78,9 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
     if let Ok(job_id) = word.parse::<JobId>()
         && let Some(jobs) = &connection.jobs
     {
-        match jobs.status(&job_id).await {
+        match ask_by_id(session, &connection, jobs.as_ref(), job_id).await {
             // A whole id that the engine knows needs no list.
-            Ok(status) => {
-                let mut job = known_job(session, &connection, job_id).await;
-                job.apply(&status);
+            Ok(job) => {
                 return Ok(Target {
                     job,
                     connection,
@@ -93,16 +91,24 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         }
     }
     let known = all(session).await?;
-    match (reference::resolve(&reference, &candidates(&known), None, None), unasked) {
-        (Ok(index), _) => Ok(Target {
-            job: known[index].clone(),
-            connection,
-            entry: None,
-        }),
+    let index = match (reference::resolve(&reference, &candidates(&known), None, None), unasked) {
+        (Ok(index), _) => index,
         // The engine has said why nothing can be said of the job.
-        (Err(ReferenceError::NotFound { .. }), Some(error)) => Err(error.into()),
-        (Err(error), _) => Err(error.into()),
+        (Err(ReferenceError::NotFound { .. }), Some(error)) => return Err(error.into()),
+        (Err(error), _) => return Err(error.into()),
+    };
+    let mut job = known[index].clone();
+    // A list says less of a job than the engine does when it is asked for this one.
+    if let (Some(jobs), Some(job_id)) = (&connection.jobs, job.job_id)
+        && let Ok(status) = jobs.status(&job_id).await
+    {
+        job.apply(&status);
     }
+    Ok(Target {
+        job,
+        connection,
+        entry: None,
+    })
 }
 
 /// The jobs that the words mean; without a word, all that run in this session.
@@ -176,15 +182,7 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     }
     for summary in listed.iter().flatten().filter(|summary| !known(&jobs, summary.job_id)) {
         if !known(&others, summary.job_id) {
-            let mut job = Job::new(
-                summary.name.clone(),
-                connection.label.clone(),
-                connection.url.clone(),
-                Origin::Cluster,
-            );
-            job.job_id = Some(summary.job_id);
-            job.apply(&summary.status);
-            others.push(job);
+            others.push(from_summary(summary, &connection));
         }
     }
     others.sort_by_key(|job| std::cmp::Reverse(job.started));
@@ -192,21 +190,34 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     Ok(jobs)
 }
 
-/// What the ledger knows of a job, or nothing but its id.
-async fn known_job(session: &Session, connection: &Connection, job_id: JobId) -> Job {
-    match session.ledger.job(job_id).await {
-        Ok(Some(record)) => from_record(&record, connection),
-        _ => {
-            let mut job = Job::new(
-                job_id.short(),
-                connection.label.clone(),
-                connection.url.clone(),
-                Origin::Cluster,
-            );
-            job.job_id = Some(job_id);
-            job
-        }
+/// The job of that id, if the engine knows it: a whole id needs no list.
+async fn ask_by_id(
+    session: &Session,
+    connection: &Connection,
+    jobs: &dyn JobControl,
+    job_id: JobId,
+) -> Result<Job, EngineError> {
+    if let Ok(Some(record)) = session.ledger.job(job_id).await {
+        let mut job = from_record(&record, connection);
+        job.apply(&jobs.status(&job_id).await?);
+        return Ok(job);
     }
+    // Its name is the engine's to tell.
+    let detail = jobs.detail(&job_id).await?;
+    Ok(from_summary(&detail.summary, connection))
+}
+
+/// A job that the engine tells of, and the ledger does not.
+fn from_summary(summary: &JobSummary, connection: &Connection) -> Job {
+    let mut job = Job::new(
+        summary.name.clone(),
+        connection.label.clone(),
+        connection.url.clone(),
+        Origin::Cluster,
+    );
+    job.job_id = Some(summary.job_id);
+    job.apply(&summary.status);
+    job
 }
 
 fn from_record(record: &JobRecord, connection: &Connection) -> Job {

@@ -114,6 +114,11 @@ fn report(session: &Session, outcome: wait::Outcome, until: Until) -> Result<Flo
             failure.map_or(Ok(Flow::Continue), Err)
         }
         wait::Outcome::TimedOut(jobs) => {
+            if session.settings.json {
+                for job in &jobs {
+                    session.ui.json(&job.clone().timed(jiff::Timestamp::now()))?;
+                }
+            }
             let names: Vec<_> = jobs.iter().map(super::super::job::Job::title).collect();
             Err(Error::new(
                 ErrorKind::Timeout,

@@ -1,10 +1,14 @@
 //! The URLs of Flink's servers.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
-use skep_engine::{EngineError, Result};
+use skep_engine::{EngineError, Result, Target};
 use url::Url;
+
+use crate::syntax::secrets::is_secret_key;
 
 /// Where a URL without a port leads: Flink's defaults of `sql-gateway.endpoint.rest.port`, `rest.port` and
 /// `historyserver.web.port`.
@@ -24,6 +28,82 @@ pub enum Server {
     JobManager,
     /// A History Server.
     HistoryServer,
+}
+
+impl Server {
+    /// The option of Flink's that says its port, and that option's default.
+    const fn port(self) -> (&'static str, u16) {
+        match self {
+            Self::Gateway => ("sql-gateway.endpoint.rest.port", GATEWAY_PORT),
+            Self::JobManager => ("rest.port", REST_PORT),
+            Self::HistoryServer => ("historyserver.web.port", HISTORY_PORT),
+        }
+    }
+
+    /// The scheme of its URL, without TLS.
+    pub(crate) const fn scheme(self) -> &'static str {
+        match self {
+            Self::Gateway => "flink",
+            Self::JobManager | Self::HistoryServer => "flink-rest",
+        }
+    }
+
+    /// What a person can look at when nobody answers at its address.
+    pub(crate) fn question(self) -> String {
+        let (option, port) = self.port();
+        format!("is the {self} up, and is this its REST address ({option}, {port} unless it is set)?")
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gateway => "SQL Gateway",
+            Self::JobManager => "JobManager",
+            Self::HistoryServer => "History Server",
+        })
+    }
+}
+
+/// What a URL says of who the shell is at one server, and of whom to trust there. Never a secret itself, but the file that
+/// it is in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The authorities that are trusted instead of the system's (`ca`).
+    pub ca: Option<PathBuf>,
+    /// The client certificate (`cert`).
+    pub cert: Option<PathBuf>,
+    /// Its private key (`key`).
+    pub key: Option<PathBuf>,
+    /// A Bearer token (`token-file`).
+    pub token_file: Option<PathBuf>,
+    /// Headers of every request (`header-file`).
+    pub header_file: Option<PathBuf>,
+    /// User name (`user`).
+    pub user: Option<String>,
+    /// The user's password (`password-file`).
+    pub password_file: Option<PathBuf>,
+}
+
+impl Credentials {
+    /// Takes an option; whether there is one of that name.
+    fn take(&mut self, name: &str, value: &str) -> bool {
+        let file = match name {
+            "ca" => &mut self.ca,
+            "cert" => &mut self.cert,
+            "key" => &mut self.key,
+            "token-file" => &mut self.token_file,
+            "header-file" => &mut self.header_file,
+            "password-file" => &mut self.password_file,
+            "user" => {
+                self.user = Some(value.to_owned());
+                return true;
+            }
+            _ => return false,
+        };
+        *file = Some(value.into());
+        true
+    }
 }
 
 /// A Flink URL taken apart.
@@ -47,7 +127,13 @@ pub struct Address {
     pub catalog: Option<String>,
     /// The database that a session begins in.
     pub database: Option<String>,
-    /// Every other option: properties of the session.
+    /// What holds for the server itself, and for the two beside it unless they have their own.
+    pub credentials: Credentials,
+    /// What holds for the cluster's REST address alone (`rest.ca`, …).
+    pub rest_credentials: Credentials,
+    /// What holds for the History Server alone (`history.ca`, …).
+    pub history_credentials: Credentials,
+    /// Every other option: properties of the session, over which [`Target::properties`] win.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -78,11 +164,7 @@ impl Address {
             Some(at) => (&rest[..at], read_options(&rest[at + 1..], ';')?),
             None => (rest, BTreeMap::new()),
         };
-        let port = match (server, tls) {
-            (_, true) => TLS_PORT,
-            (Server::Gateway, false) => GATEWAY_PORT,
-            (_, false) => REST_PORT,
-        };
+        let port = if tls { TLS_PORT } else { server.port().1 };
         let mut url = read_place(place, tls, port)?;
         let (mut catalog, mut database) = (None, None);
         if scheme == "jdbc:flink" {
@@ -97,6 +179,9 @@ impl Address {
             history: None,
             catalog,
             database,
+            credentials: Credentials::default(),
+            rest_credentials: Credentials::default(),
+            history_credentials: Credentials::default(),
             properties: BTreeMap::new(),
         };
         for (key, value) in options {
@@ -105,13 +190,37 @@ impl Address {
         Ok(address)
     }
 
+    /// The URL of a target taken apart, with the addresses that the command line gives besides: these win.
+    ///
+    /// # Errors
+    /// See [`Address::read`] and [`read_server`].
+    pub fn of(target: &Target) -> Result<Self> {
+        let mut address = Self::read(&target.url)?;
+        if let Some(rest) = &target.rest {
+            address.rest = Some(read_server(rest, Server::JobManager)?);
+        }
+        if let Some(history) = &target.history {
+            address.history = Some(read_server(history, Server::HistoryServer)?);
+        }
+        Ok(address)
+    }
+
     fn take_option(&mut self, key: String, value: String) -> Result<()> {
+        if is_secret_key(&key) {
+            // Everybody on the machine can read the command line, and the history keeps what is typed.
+            return Err(malformed("a secret does not belong there")
+                .hint("a password is given as -p or -w FILE, a token as --token-file FILE, a property by SET"));
+        }
+        let is_taken = match key.split_once('.') {
+            None => self.credentials.take(&key, &value),
+            Some(("rest", name)) => self.rest_credentials.take(name, &value),
+            Some(("history", name)) => self.history_credentials.take(name, &value),
+            Some(_) => false,
+        };
         match key.as_str() {
+            _ if is_taken => {}
             "rest" => self.rest = Some(read_server(&value, Server::JobManager)?),
             "history" => self.history = Some(read_server(&value, Server::HistoryServer)?),
-            "user" | "password" => {
-                return Err(malformed("user and password don't belong there").hint("give them as -n USER and -p"));
-            }
             _ => {
                 self.properties.insert(key, value);
             }
@@ -126,11 +235,7 @@ impl Address {
 /// # Errors
 /// [`skep_engine::ErrorKind::Rejected`]; the message does not repeat the text.
 pub fn read_server(text: &str, server: Server) -> Result<Url> {
-    let port = match server {
-        Server::Gateway => GATEWAY_PORT,
-        Server::JobManager => REST_PORT,
-        Server::HistoryServer => HISTORY_PORT,
-    };
+    let (_, port) = server.port();
     let (place, tls, port) = match text.split_once("://") {
         None => (text, false, port),
         Some(("flink-rest", place)) => (place, false, port),
@@ -208,10 +313,7 @@ fn read_names(url: &Url) -> Result<(Option<String>, Option<String>)> {
 }
 
 fn shown(server: Server, url: &Url) -> String {
-    let scheme = match server {
-        Server::Gateway => "flink",
-        Server::JobManager | Server::HistoryServer => "flink-rest",
-    };
+    let scheme = server.scheme();
     let tls = if url.scheme() == "https" { "+https" } else { "" };
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
@@ -227,12 +329,8 @@ fn malformed(why: &str) -> EngineError {
 }
 
 fn not_a_server(server: Server, why: &str) -> EngineError {
-    let (what, port) = match server {
-        Server::Gateway => ("SQL Gateway's", GATEWAY_PORT),
-        Server::JobManager => ("cluster's REST", REST_PORT),
-        Server::HistoryServer => ("History Server's", HISTORY_PORT),
-    };
-    EngineError::rejected(format!("the {what} address is not one: {why}"))
+    let (_, port) = server.port();
+    EngineError::rejected(format!("the {server}'s address is not one: {why}"))
         .hint(format!("write host:port, http://host:{port} or https://host"))
 }
 
@@ -317,6 +415,34 @@ mod tests {
     }
 
     #[test]
+    fn each_server_can_have_credentials_of_its_own() {
+        let address = read("flink://gw;ca=/a;user=me;password-file=/p;rest.cert=/c;rest.key=/k;history.token-file=/t");
+        let own = Credentials {
+            ca: Some("/a".into()),
+            user: Some("me".to_owned()),
+            password_file: Some("/p".into()),
+            ..Credentials::default()
+        };
+        let rest = Credentials {
+            cert: Some("/c".into()),
+            key: Some("/k".into()),
+            ..Credentials::default()
+        };
+        assert_eq!((&address.credentials, &address.rest_credentials), (&own, &rest));
+        assert_eq!(address.history_credentials.token_file, Some("/t".into()));
+        assert!(address.properties.is_empty());
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_url() {
+        let mut target = Target::new("flink://gw;rest=a;history=b", "/");
+        target.rest = Some("c".to_owned());
+        let address = Address::of(&target).unwrap();
+        assert_eq!(address.rest.unwrap().host_str(), Some("c"));
+        assert_eq!(address.history.unwrap().host_str(), Some("b"));
+    }
+
+    #[test]
     fn the_path_of_a_jdbc_url_names_catalog_and_database() {
         let names = |text| {
             let address = read(text);
@@ -381,7 +507,8 @@ mod tests {
             "flink-rest://me:geheim@jm:8081",
             "flink://geheim@gw",
             "flink://gw;password=geheim",
-            "flink://gw;user=geheim",
+            "flink://gw;rest.password=geheim",
+            "flink://gw?s3.secret-key=geheim",
             "flink://gw;rest=me:geheim@jm",
             "flink://gw;=geheim",
             "flink://gw;k=geheim;k=geheim",

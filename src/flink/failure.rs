@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use skep_engine::{EngineError, ErrorKind};
 
+use super::http::Peer;
+
 /// A message is cut here, in characters.
 const MESSAGE_LIMIT: usize = 600;
 
@@ -99,6 +101,11 @@ impl RootCause {
     }
 }
 
+/// The job is there and still being set up: what its JobMaster would be asked can't be asked yet.
+pub(crate) fn is_not_set_up(error: &EngineError) -> bool {
+    error.message.starts_with("UnavailableDispatcherOperationException: ")
+}
+
 /// The exceptions of a trace, outermost first.
 fn read_chain(text: &str) -> Vec<Thrown> {
     let text = text.trim();
@@ -158,16 +165,19 @@ fn cut(text: &str, limit: usize) -> &str {
     &text[..end]
 }
 
+/// How the shell says who it is.
+const CREDENTIALS: &str = "-n USER and -p or -w FILE, --token-file FILE, --header @FILE, or --cert FILE and --key FILE";
+
 /// The body of a refusal: `{"errors": ["…", …]}`.
 #[derive(Deserialize)]
 struct Errors {
     errors: Vec<String>,
 }
 
-/// The error that an answer other than 2xx stands for. `request` is the method and path, `server` the address.
-pub(crate) fn from_answer(status: u16, body: &[u8], request: &str, server: &str) -> EngineError {
+/// The error that an answer other than 2xx stands for. `request` is the method and path.
+pub(crate) fn from_answer(status: u16, body: &[u8], request: &str, peer: &Peer) -> EngineError {
     let Ok(Errors { errors }) = serde_json::from_slice(body) else {
-        return not_flink(status, body, request, server);
+        return not_flink(status, body, request, peer);
     };
     let said = errors.iter().rev().find(|text| !text.trim().is_empty());
     let cause = RootCause::read(said.map_or("", String::as_str));
@@ -184,15 +194,15 @@ pub(crate) fn from_answer(status: u16, body: &[u8], request: &str, server: &str)
     let error = EngineError::new(kind, cause.sentence).trace(cut(&errors.join("\n"), TRACE_LIMIT));
     match status {
         503 => error.hint(format!(
-            "{server} is up but not ready (a leader is being elected?): ask again"
+            "{peer} is up but not ready (a leader is being elected?): ask again"
         )),
-        401 | 403 => error.hint(format!("{server} wants other credentials")),
+        401 | 403 => error.hint(format!("{peer} wants other credentials: {CREDENTIALS}")),
         _ => error,
     }
 }
 
 /// Not a Flink server's form of refusal: something else stands there, or a proxy in between answered.
-fn not_flink(status: u16, body: &[u8], request: &str, server: &str) -> EngineError {
+fn not_flink(status: u16, body: &[u8], request: &str, peer: &Peer) -> EngineError {
     let kind = match status {
         401 | 403 | 407 | 502 | 503 => ErrorKind::Connect,
         504 => ErrorKind::Timeout,
@@ -205,12 +215,14 @@ fn not_flink(status: u16, body: &[u8], request: &str, server: &str) -> EngineErr
     } else {
         format!(": {shown}")
     };
-    let error = EngineError::new(kind, format!("{server} answered {request} with HTTP {status}{said}"));
+    let error = EngineError::new(kind, format!("{peer} answered {request} with HTTP {status}{said}"));
     match status {
-        401 | 403 => error.hint("give a user name and password that it accepts"),
+        401 | 403 => error.hint(format!("it wants to know who asks: {CREDENTIALS}")),
+        407 => error.hint("the proxy wants to know who asks: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
         300..=399 => error.hint("it points elsewhere: connect to that address itself"),
         _ => error.hint(format!(
-            "is {server} the REST address of a Flink JobManager, or a proxy whose JobManager is away?"
+            "is {peer} the REST address of a Flink {server}, or a proxy whose {server} is away?",
+            server = peer.server
         )),
     }
 }
@@ -218,6 +230,13 @@ fn not_flink(status: u16, body: &[u8], request: &str, server: &str) -> EngineErr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn peer() -> Peer {
+        Peer {
+            server: crate::flink::address::Server::JobManager,
+            place: "jm:8081".to_owned(),
+        }
+    }
 
     fn sentence(text: &str) -> String {
         RootCause::read(text).sentence
@@ -271,14 +290,14 @@ mod tests {
     #[test]
     fn a_refusal_tells_its_kind_by_its_status() {
         let body = br#"{"errors": ["Internal server error.", "<Exception on server side:\na.B: no\n\tat x.Y.z(Y.java:1)\nCaused by: a.C: because\n\nEnd of exception on server side>"]}"#;
-        let error = from_answer(500, body, "GET /v1/jobs", "jm:8081");
+        let error = from_answer(500, body, "GET /v1/jobs", &peer());
         assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Failed, "C: because"));
         assert!(
             error
                 .trace
                 .is_some_and(|trace| trace.starts_with("Internal server error."))
         );
-        let kind = |status| from_answer(status, br#"{"errors": []}"#, "GET /", "jm:8081").kind;
+        let kind = |status| from_answer(status, br#"{"errors": []}"#, "GET /", &peer()).kind;
         assert_eq!(kind(404), ErrorKind::NotFound);
         assert_eq!(kind(409), ErrorKind::Refused);
         assert_eq!(kind(503), ErrorKind::Connect);
@@ -286,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_proxys_page_is_not_taken_for_flinks_word() {
-        let error = from_answer(404, b"<html>\x1b[2Jnothing here</html>", "GET /v1/config", "jm:8081");
+        let error = from_answer(404, b"<html>\x1b[2Jnothing here</html>", "GET /v1/config", &peer());
         assert_eq!(error.kind, ErrorKind::Protocol);
         assert_eq!(
             error.message,

@@ -7,6 +7,7 @@ mod failure;
 mod gateway;
 mod http;
 mod limits;
+mod transport;
 
 use async_trait::async_trait;
 use skep_engine::{Capabilities, Connection, Engine, EngineError, ErrorKind, Result, Target};
@@ -17,6 +18,7 @@ use cluster::Cluster;
 pub use gateway::FlinkGateway;
 use http::Client;
 pub use limits::Limits;
+use transport::Transports;
 
 /// The driver of `flink-rest://host:port` and, over TLS, `flink-rest+https://host:port`: a Flink cluster's JobManager.
 ///
@@ -49,12 +51,12 @@ impl Engine for FlinkRest {
     }
 
     async fn connect(&self, target: &Target) -> Result<Connection> {
-        let address = Address::read(&target.url)?;
+        let address = Address::of(target)?;
         if address.server != Server::JobManager {
             let message = format!("{} is not a JobManager's address", address.shown);
             return Err(EngineError::rejected(message).hint("write flink-rest://host:port"));
         }
-        if target.rest.is_some() || address.rest.is_some() {
+        if address.rest.is_some() {
             let message = format!(
                 "{} is the cluster's REST address already: another one can't be given",
                 address.shown
@@ -68,9 +70,10 @@ impl Engine for FlinkRest {
             );
             return Err(EngineError::rejected(message).hint("leave it out, or connect to a SQL Gateway (flink://)"));
         }
-        let credentials = target.user.clone().map(|user| (user, target.password.clone()));
-        let client = Client::new(&address.url, credentials, self.limits)?;
-        let (cluster, greeting) = Cluster::connect(client).await?;
+        let transports = Transports::read(target, &address)?;
+        let client = Client::new(address.server, &address.url, transports.own().clone(), self.limits)?;
+        let (cluster, fares) = Cluster::connect(client).await?;
+        let greeting = format!("Apache Flink {}, {fares}", cluster.version());
         let label = format!("flink-rest {}", cluster.server());
         let cluster = Arc::new(cluster);
         Ok(Connection {

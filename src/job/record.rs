@@ -249,6 +249,7 @@ impl Job {
         let name = sanitize(&self.name);
         match (self.handle, self.job_id) {
             (Some(handle), _) => format!("[{handle}] {name}"),
+            (None, Some(id)) if name == id.short() => format!("job {name}"),
             (None, Some(id)) => format!("{name} (job {})", id.short()),
             (None, None) => name.into_owned(),
         }

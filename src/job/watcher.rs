@@ -1,7 +1,7 @@
 //! Follows jobs: what the engine says of one goes into the table, into the ledger when it ends, and above the prompt when
 //! it is news.
 
-use skep_engine::{EngineError, ErrorKind, JobId, JobState, Watched};
+use skep_engine::{EndedBy, EngineError, ErrorKind, JobId, JobState, Watched};
 use tokio::sync::watch;
 
 use super::record::{Action, Known};
@@ -76,6 +76,8 @@ pub fn settle(entry: &mut Entry, error: Option<&EngineError>) {
         Some(_) => JobState::Failed,
     };
     let mut status = skep_engine::JobStatus::new(state);
+    // A cancel and a failure are told by the state.
+    status.ended_by = (state == JobState::Finished).then_some(EndedBy::Completed);
     status.error = error
         .filter(|_| state == JobState::Failed)
         .map(|error| error.message.clone());

@@ -1,7 +1,7 @@
 //! What is being typed: a statement, over as many lines as it takes.
 
 use crate::session::Session;
-use crate::syntax::{Piece, Splitter};
+use crate::syntax::{Input, Piece, Splitter, secrets};
 use crate::ui::text;
 use crate::{script, syntax};
 
@@ -53,9 +53,24 @@ impl Entry {
         self.typed[self.taken..].trim_start()
     }
 
-    /// All that was typed.
-    pub fn text(&self) -> &str {
-        self.typed.trim_end_matches('\n')
+    /// All that was typed, as the history may keep it. A statement's secrets are references, so that it can be run again;
+    /// a command's can't be had back.
+    pub fn without_secrets(&self, session: &Session) -> String {
+        let typed = self.typed.trim_end_matches('\n');
+        let dialect = script::dialect(session);
+        let mut splitter = script::splitter(session);
+        splitter.feed(typed);
+        splitter.finish();
+        let pieces = std::iter::from_fn(|| splitter.next_piece());
+        pieces
+            .map(|piece| {
+                let text = piece.span.of(typed);
+                match piece.input {
+                    Input::Bang { .. } => secrets::mask(text, &dialect),
+                    _ => secrets::redact(text, &dialect).text,
+                }
+            })
+            .collect()
     }
 
     /// What to ask the editor for.

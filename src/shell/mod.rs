@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind};
 use crate::interrupt::Signal;
 use crate::script;
 use crate::session::Session;
-use crate::syntax::{Input, Kind, Piece, classify, secrets};
+use crate::syntax::{Input, Kind, Piece, classify};
 use crate::ui::text;
 
 use catalog::Catalog;
@@ -168,7 +168,13 @@ impl Shell {
         loop {
             tokio::select! {
                 biased;
-                answer = self.editor.answer() => return Ok(answer),
+                answer = self.editor.answer() => {
+                    if matches!(answer, Answer::End) && !self.is_gone() {
+                        // The terminal shows nothing of Ctrl-D: what is said next is not to stand behind the prompt.
+                        session.ui.say("");
+                    }
+                    return Ok(answer);
+                }
                 signal = session.interrupts.next() => match signal {
                     signal if signal.is_final() => return Err(signal.error()),
                     Signal::Suspend => {
@@ -215,6 +221,9 @@ impl Shell {
                 Err(error) => match error.kind {
                     ErrorKind::ReaderGone | ErrorKind::HungUp | ErrorKind::Terminated => return Err(error),
                     ErrorKind::Interrupted => interrupted = true,
+                    _ if error.trace.is_some() => {
+                        session.ui.error(&error.hint("!error shows the server's own account"));
+                    }
                     _ => session.ui.error(&error),
                 },
             }
@@ -239,8 +248,7 @@ impl Shell {
 
     fn remember(&self, session: &Session, entry: &Entry) {
         // A blank before the first statement keeps all of it out.
-        self.editor
-            .remember(secrets::mask(entry.text(), &script::dialect(session)));
+        self.editor.remember(entry.without_secrets(session));
     }
 
     fn refresh_catalog(&mut self, session: &Session, changed: bool) {

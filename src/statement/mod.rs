@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::interrupt::Signal;
 use crate::ledger::Intent;
 use crate::session::Session;
-use crate::syntax::classifier::{self, Kind};
+use crate::syntax::{Kind, classifier};
 use crate::syntax::{secrets, sink};
 use crate::ui::quantity;
 

@@ -6,6 +6,7 @@ pub mod command_line;
 mod cursor;
 pub mod job_statement;
 pub mod keywords;
+pub mod kind;
 pub mod lexer;
 pub mod literal;
 #[cfg(test)]
@@ -20,8 +21,9 @@ pub mod splitter;
 pub mod statement_set;
 pub mod utf8;
 
-pub use classifier::{Kind, classify};
+pub use classifier::classify;
 pub use job_statement::JobStatement;
+pub use kind::Kind;
 pub use lexer::{Lexer, Open, Token, TokenKind};
 pub use sink::sink;
 pub use span::{Place, Span};

@@ -124,6 +124,7 @@ fn every_example_does_what_it_says() {
             "wait",
             "drop-savepoint",
             "logs",
+            "error",
         ];
         let results = output.stdout.lines().count()
             - ["!checkpoint", "!stop"]
@@ -157,7 +158,7 @@ fn every_command_answers_in_json() {
         let (objects, output) = json_of(&world, &script, &example);
         let keys: &[&str] = match spec.name {
             "jobs" | "wait" | "cancel" | "restore" | "async" => &JOB,
-            "savepoint" | "stop" | "checkpoint" | "savepoints" | "drop-savepoint" => &SAVEPOINT,
+            "savepoint" | "stop" | "checkpoint" | "checkpoints" | "savepoints" | "drop-savepoint" => &SAVEPOINT,
             "job" => {
                 let more = ["vertices", "checkpoints", "exceptions"];
                 assert_keys(&objects[0], &[&JOB[..], &more].concat());
@@ -170,12 +171,13 @@ fn every_command_answers_in_json() {
                 "name", "aliases", "category", "summary", "usage", "help", "example", "one_shot",
             ],
             "fg" => &["EXPR$0"],
+            "plan" => &["result"],
             "logs" => &["at", "text"],
-            // These change something, and have nothing to tell.
-            "set" | "run" | "quit" => &[],
+            // These change something, and have nothing to tell; no error has come before.
+            "set" | "run" | "quit" | "error" => &[],
             other => panic!("what does !{other} answer?"),
         };
-        let may_be_empty = ["logs", "set", "run", "quit"].contains(&spec.name);
+        let may_be_empty = ["logs", "set", "run", "quit", "error"].contains(&spec.name);
         assert!(!objects.is_empty() || may_be_empty, "!{}: {output}", spec.name);
         for object in &objects {
             assert_keys(object, keys);
@@ -299,10 +301,14 @@ fn the_sql_forms_do_the_same_as_the_commands() {
 /// The lists within say what varies, again.
 fn without_lists(value: &Value) -> Value {
     let mut value = value.clone();
-    for key in ["vertices", "checkpoints", "reasons"] {
+    for key in ["vertices", "reasons"] {
         if let Some(Value::Array(items)) = value.get_mut(key) {
             *items = vec![Value::from(items.len())];
         }
+    }
+    // A job that runs may have taken another one in between.
+    if let Some(Value::Array(items)) = value.get_mut("checkpoints") {
+        *items = vec![Value::from(!items.is_empty())];
     }
     value
 }

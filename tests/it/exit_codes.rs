@@ -479,6 +479,16 @@ fn e1_the_time_was_up() {
         .expect(4, "")
         .expect_stderr("the time is up, still running: [1] a\n")
         .expect_stderr("[1] a goes on");
+    // In JSON the jobs are told of as they are.
+    let program = world.scripted().with("-u scripted: --json -e");
+    let output = program.arg("INSERT INTO a;\n!wait %1 --timeout 10ms").run();
+    let waited = output.stdout.lines().last().unwrap_or_default().to_owned();
+    let output = output.expect_code(4);
+    let job: serde_json::Value = serde_json::from_str(&waited).unwrap_or_else(|_| panic!("{output}"));
+    assert_eq!(
+        (&job["handle"], &job["state"], &job["known"]),
+        (&1.into(), &"RUNNING".into(), &"live".into())
+    );
 }
 
 // F: 5, no connection.

@@ -193,14 +193,14 @@ fn history_is_shared_kept_once_and_has_no_secrets() {
     let history = world.read("data/history");
     assert_eq!(
         history,
-        "SELECT 1;\nCREATE TABLE t (a INT)\\nWITH ('password' = '***');\n"
+        "SELECT 1;\nCREATE TABLE t (a INT)\\nWITH ('password' = '${secret:t.password}');\n"
     );
     let mode = world.path("data/history").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     // A statement of several lines comes back as one.
     let mut third = shell(&world);
     third.send(UP);
-    third.wait_text("scripted> CREATE TABLE t (a INT)\nWITH ('password' = '***');");
+    third.wait_text("scripted> CREATE TABLE t (a INT)\nWITH ('password' = '${secret:t.password}');");
 }
 
 #[test]

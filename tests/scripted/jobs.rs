@@ -235,6 +235,7 @@ impl JobControl for Cluster {
             trigger: run.job_id,
             dir: None,
             format: skep_engine::Format::Canonical,
+            numbered: false,
         };
         Ok(Savepoint {
             kind: SavepointKind::Checkpoint,

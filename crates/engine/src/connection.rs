@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{JobControl, Result, Sql, Stores};
+use crate::{JobControl, Result, Security, Sql, Stores};
 
 /// A text that must not be shown: its `Debug` says nothing of it.
 #[derive(Clone)]
@@ -40,6 +40,8 @@ pub struct Target {
     pub user: Option<String>,
     /// Password, if one is given.
     pub password: Option<Secret>,
+    /// Certificates, tokens and headers.
+    pub security: Security,
     /// Session properties (`-D k=v`).
     pub properties: BTreeMap<String, String>,
     /// The cluster's REST address, if it is overridden (`--rest`).
@@ -57,6 +59,7 @@ impl Target {
             url: url.into(),
             user: None,
             password: None,
+            security: Security::default(),
             properties: BTreeMap::new(),
             rest: None,
             history: None,

@@ -181,7 +181,7 @@ pub struct JobSummary {
 }
 
 /// A vertex (a task with its parallel instances) of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Vertex {
     /// Its name.
     pub name: String,
@@ -189,10 +189,19 @@ pub struct Vertex {
     pub state: String,
     /// Parallel instances.
     pub parallelism: u32,
-    /// Rows in.
+    /// Rows in, since the job started.
     pub rows_in: Option<u64>,
-    /// Rows out.
+    /// Rows out, since the job started.
     pub rows_out: Option<u64>,
+    /// The share of the time, from 0 to 1, that its busiest instance works.
+    #[serde(default)]
+    pub busy: Option<f64>,
+    /// The share of the time, from 0 to 1, that one of its instances waits because those after it don't keep up.
+    #[serde(default)]
+    pub back_pressured: Option<f64>,
+    /// How far its event time has come.
+    #[serde(default)]
+    pub watermark: Option<Timestamp>,
 }
 
 /// One job whole.
@@ -231,6 +240,8 @@ pub struct SavepointRequest {
     pub dir: Option<String>,
     /// Its format.
     pub format: Format,
+    /// Wait until its number is known too, where the engine tells that later than that the savepoint is complete.
+    pub numbered: bool,
 }
 
 /// A job to be stopped with a savepoint.
@@ -302,6 +313,16 @@ pub trait JobControl: Send + Sync {
     /// # Errors
     /// It was not taken; the job runs on.
     async fn savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<Savepoint>;
+
+    /// Asks for a savepoint and returns once the engine has taken the request. [`JobControl::savepoint`] with the same
+    /// trigger waits for it.
+    ///
+    /// # Errors
+    /// The request was not taken, or the engine can't do one without the other.
+    async fn begin_savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<()> {
+        let _ = (job, request);
+        Err(EngineError::unsupported("this engine takes a savepoint while the caller waits").hint("leave out --detach"))
+    }
 
     /// Stops the job with a savepoint and returns when both are done.
     ///

@@ -21,6 +21,7 @@ mod job;
 mod log;
 mod rows;
 mod savepoint;
+mod security;
 mod sql;
 mod withdrawal;
 
@@ -35,6 +36,7 @@ pub use job::{
 pub use log::{LogLine, LogRing};
 pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
+pub use security::{Security, Token, read_headers};
 pub use sql::{Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
 pub use withdrawal::Withdrawal;
 

@@ -76,6 +76,8 @@ pub(super) struct Job {
 /// A vertex of the job.
 #[derive(Debug, Deserialize)]
 pub(super) struct Vertex {
+    /// 32 hex digits, as those of a job.
+    pub(super) id: skep_engine::JobId,
     pub(super) name: String,
     pub(super) parallelism: u32,
     pub(super) status: String,

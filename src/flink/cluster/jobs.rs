@@ -62,9 +62,13 @@ impl Cluster {
         graph.map_err(|error| self.about_job(job, error))
     }
 
-    /// The checkpoint statistics, none for a job that never takes any. As old as [`Cluster::graph`] may be.
+    /// The checkpoint statistics, none for a job that never takes any or is still being set up. As old as
+    /// [`Cluster::graph`] may be.
     pub(super) async fn checkpoints(&self, job: &JobId) -> Result<Option<Checkpoints>> {
-        known(self.client.get(&format!("/v1/jobs/{job}/checkpoints")).await)
+        match self.client.get(&format!("/v1/jobs/{job}/checkpoints")).await {
+            Err(error) if failure::is_not_set_up(&error) => Ok(None),
+            answer => known(answer),
+        }
     }
 
     /// How the job takes checkpoints, none if it never does.
@@ -106,6 +110,7 @@ impl Cluster {
                 .and_then(|savepoint| savepoint.external_path.clone());
         }
         status.ended_by = self.ended_by(state, &graph, checkpoints.as_ref());
+        self.deeds.complete(job, &mut status, self.refresh);
         if matches!(state, JobState::Restarting | JobState::Failing | JobState::Failed) {
             let newest = self.exceptions(job, 1).await?;
             status.error = newest
@@ -176,9 +181,13 @@ impl Cluster {
         let restored_from = checkpoints
             .as_ref()
             .and_then(|checkpoints| checkpoints.latest.restored.as_ref()?.external_path.clone());
+        let mut vertices: Vec<Vertex> = graph.vertices.iter().map(vertex).collect();
+        if summary.status.state == JobState::Running {
+            self.measure(job, &graph.vertices, &mut vertices).await;
+        }
         Ok(JobDetail {
             facts: facts(&graph, config.as_ref(), checkpoints.as_ref(), restarts),
-            vertices: graph.vertices.into_iter().map(vertex).collect(),
+            vertices,
             checkpoints: saved.unwrap_or_default(),
             exceptions: exceptions.iter().map(account).collect(),
             restored_from,
@@ -259,7 +268,7 @@ fn newest_checkpoint(checkpoints: &Checkpoints) -> Option<(u64, Timestamp)> {
     Some((newest.id, time(newest.latest_ack_timestamp)?))
 }
 
-fn vertex(vertex: super::answers::Vertex) -> Vertex {
+fn vertex(vertex: &super::answers::Vertex) -> Vertex {
     let metrics = &vertex.metrics;
     // The server collects them every ten seconds and says 0 until it has (seen on 1.20 and 2.3).
     let not_yet = vertex.status == "RUNNING" && metrics.read_records == 0 && metrics.write_records == 0;
@@ -267,9 +276,10 @@ fn vertex(vertex: super::answers::Vertex) -> Vertex {
     Vertex {
         rows_in: count(metrics.read_records, metrics.read_records_complete),
         rows_out: count(metrics.write_records, metrics.write_records_complete),
-        name: vertex.name,
-        state: vertex.status,
+        name: vertex.name.clone(),
+        state: vertex.status.clone(),
         parallelism: vertex.parallelism,
+        ..Vertex::default()
     }
 }
 

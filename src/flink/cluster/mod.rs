@@ -1,9 +1,12 @@
 //! A Flink cluster, spoken to through its JobManager.
 
 mod answers;
+mod deeds;
 mod jobs;
+mod logs;
 mod operations;
 mod stores;
+mod vertices;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +14,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use skep_engine::{
-    CheckpointRequest, EngineError, ErrorKind, JobControl, JobDetail, JobId, JobStatus, JobSummary, Result, Savepoint,
-    SavepointRequest, StopRequest, Stores,
+    CheckpointRequest, EngineError, ErrorKind, JobControl, JobDetail, JobId, JobStatus, JobSummary, LogLine, Result,
+    Savepoint, SavepointRequest, StopRequest, Stores,
 };
 
 use super::http::Client;
@@ -24,10 +27,12 @@ pub(crate) struct Cluster {
     client: Arc<Client>,
     /// The age that the server's statistics can have (`web.refresh-interval`).
     refresh: Duration,
+    version: String,
+    deeds: deeds::Deeds,
 }
 
 impl Cluster {
-    /// Asks the JobManager who it is, and gives the cluster and a line of greeting.
+    /// Asks the JobManager who it is, and gives the cluster and how it fares in a line.
     ///
     /// # Errors
     /// [`ErrorKind::Connect`]: it could not be asked, or is something else.
@@ -37,14 +42,15 @@ impl Cluster {
             client.get::<answers::Overview>("/v1/overview"),
         )
         .map_err(|error| {
-            let mut error = match (error.kind, client.speaks_tls()) {
-                (ErrorKind::NotFound, _) => EngineError {
+            let mut error = match error.kind {
+                ErrorKind::NotFound => EngineError {
                     message: format!("{} is not a Flink JobManager: {}", client.server(), error.message),
                     ..error
                 }
                 .hint("give the JobManager's REST address (rest.port), not a gateway's or History Server's"),
-                (ErrorKind::Connect, true) => error.hint("a server without TLS is reached by flink-rest://"),
-                (ErrorKind::Lost, false) => error.hint("a server with TLS is reached by flink-rest+https://"),
+                ErrorKind::Lost if !client.speaks_tls() => {
+                    error.hint("a server with TLS is reached by flink-rest+https://")
+                }
                 _ => error,
             };
             // Nothing was asked for but the connection: whatever went wrong, there is none.
@@ -52,8 +58,7 @@ impl Cluster {
             error
         })?;
         let greeting = format!(
-            "Apache Flink {}, {} of {} slots free on {} TaskManager{}, {} job{} running",
-            failure::fit_to_show(&config.flink_version),
+            "{} of {} slots free on {} TaskManager{}, {} job{} running",
             overview.slots_available,
             overview.slots_total,
             overview.taskmanagers,
@@ -64,8 +69,15 @@ impl Cluster {
         let cluster = Self {
             client: Arc::new(client),
             refresh: Duration::from_millis(config.refresh_interval),
+            version: failure::fit_to_show(&config.flink_version),
+            deeds: deeds::Deeds::default(),
         };
         Ok((cluster, greeting))
+    }
+
+    /// The version of Flink that it runs.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
     }
 
     /// Its JobManager as `host:port`.
@@ -133,6 +145,11 @@ impl JobControl for Cluster {
         in_task(async move { cluster.take_savepoint(&job, &request).await }).await
     }
 
+    async fn begin_savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<()> {
+        let (cluster, job) = (self.clone(), *job);
+        in_task(async move { cluster.begin_savepoint(&job, &request).await }).await
+    }
+
     async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {
         let (cluster, job) = (self.clone(), *job);
         in_task(async move { cluster.stop_job(&job, &request).await }).await
@@ -141,6 +158,10 @@ impl JobControl for Cluster {
     async fn cancel(&self, job: &JobId) -> Result<()> {
         let (cluster, job) = (self.clone(), *job);
         in_task(async move { cluster.cancel_job(&job).await }).await
+    }
+
+    async fn log(&self, job: &JobId) -> Result<Vec<LogLine>> {
+        self.job_log(job).await
     }
 
     async fn checkpoint(&self, job: &JobId, request: CheckpointRequest) -> Result<Savepoint> {

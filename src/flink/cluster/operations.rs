@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 use skep_engine::{
-    CheckpointRequest, EngineError, ErrorKind, Format, JobId, JobState, Result, Savepoint, SavepointKind,
+    CheckpointRequest, EndedBy, EngineError, ErrorKind, Format, JobId, JobState, Result, Savepoint, SavepointKind,
     SavepointRequest, StopRequest, Verdict,
 };
 
@@ -30,19 +30,30 @@ pub(super) struct Waiting<'a> {
 impl Cluster {
     /// Takes a savepoint and waits for it.
     pub(super) async fn take_savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<Savepoint> {
-        let what = format!("a savepoint of job {}", job.short());
-        let body = json!({
-            "triggerId": request.trigger.to_string(),
-            "cancel-job": false,
-            "formatType": format_word(request.format),
-            "target-directory": request.dir,
-        });
-        let outcome = self.trigger(job, "savepoints", &request.trigger, &body, &what).await;
+        let what = savepoint_of(job);
+        let outcome = self
+            .trigger(job, "savepoints", &request.trigger, &savepoint_body(request), &what)
+            .await;
         let outcome = outcome.map_err(|error| mind_dir(error, request))?;
         match read_location(outcome) {
-            Ok(location) => Ok(self.saved(job, location).await),
+            Ok(location) => {
+                self.deeds.remember(job, &location, None);
+                Ok(self.saved(job, location, request.numbered).await)
+            }
             Err(cause) => Err(self.not_done(job, &what, &cause).await),
         }
+    }
+
+    /// Has the cluster begin a savepoint, unless it has already.
+    pub(super) async fn begin_savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<()> {
+        let what = savepoint_of(job);
+        let waiting = Waiting {
+            what: &what,
+            progress: progress_of(job, &request.trigger),
+        };
+        self.ask_for(job, "savepoints", &waiting, &savepoint_body(request))
+            .await
+            .map_err(|error| mind_dir(error, request))
     }
 
     /// Stops the job with a savepoint and waits for both.
@@ -60,7 +71,13 @@ impl Cluster {
         match read_location(outcome) {
             Ok(location) => {
                 self.await_end(job, &location).await?;
-                Ok(self.saved(job, location).await)
+                let ended_by = if request.drain {
+                    EndedBy::Drained
+                } else {
+                    EndedBy::Stopped
+                };
+                self.deeds.remember(job, &location, Some(ended_by));
+                Ok(self.saved(job, location, savepoint.numbered).await)
             }
             Err(cause) => Err(self.not_done(job, &what, &cause).await),
         }
@@ -98,9 +115,17 @@ impl Cluster {
 
     /// Triggers a savepoint or stop, unless the cluster has the request already, and waits for its outcome.
     async fn trigger(&self, job: &JobId, verb: &str, trigger: &JobId, body: &Value, what: &str) -> Result<Outcome> {
-        // A stop is polled there too.
-        let progress = format!("/v1/jobs/{job}/savepoints/{trigger}");
-        let waiting = Waiting { what, progress };
+        let waiting = Waiting {
+            what,
+            progress: progress_of(job, trigger),
+        };
+        self.ask_for(job, verb, &waiting, body).await?;
+        self.await_outcome(&waiting).await
+    }
+
+    /// Triggers a savepoint or stop, unless the cluster has the request already.
+    async fn ask_for(&self, job: &JobId, verb: &str, waiting: &Waiting<'_>, body: &Value) -> Result<()> {
+        let what = waiting.what;
         // A request that is made again, its first answer lost, is met here: the job may have ended since.
         let asked_before = match self.client.get::<Operation>(&waiting.progress).await {
             Ok(_) => true,
@@ -115,7 +140,7 @@ impl Cluster {
                 .send::<Triggered>(Method::POST, &path, Some(body), Repeat::Idempotent);
             sent.await.map_err(|error| self.not_sent(job, what, error))?;
         }
-        self.await_outcome(&waiting).await
+        Ok(())
     }
 
     /// The error for a request whose acceptance was not heard of.
@@ -240,14 +265,17 @@ impl Cluster {
         }
     }
 
-    /// A savepoint that is complete. Its number and size come from the statistics, if these name it already.
-    async fn saved(&self, job: &JobId, location: String) -> Savepoint {
-        let statistics = self.checkpoints(job).await.ok().flatten();
-        let known = statistics.and_then(|statistics| {
-            let mut known = stores::known_of(job, &statistics, true).into_iter();
-            known.find(|savepoint| savepoint.path == location)
-        });
-        known.unwrap_or_else(|| Savepoint {
+    /// A savepoint that is complete. Its number and size come from the statistics, if these name it already, or if they
+    /// are to be waited for.
+    async fn saved(&self, job: &JobId, location: String, numbered: bool) -> Savepoint {
+        let named = |savepoint: &Savepoint| savepoint.path == location;
+        let known = if numbered {
+            self.await_statistics(job, named).await
+        } else {
+            self.find_in_statistics(job, named).await
+        };
+        // The savepoint itself is complete, whether the statistics can be had or not.
+        known.ok().flatten().unwrap_or_else(|| Savepoint {
             path: location,
             kind: SavepointKind::Savepoint,
             job_id: Some(*job),
@@ -262,24 +290,34 @@ impl Cluster {
         })
     }
 
-    /// A checkpoint that is complete, once the statistics name it: they may be as old as `web.refresh-interval`.
+    /// A checkpoint that is complete, once the statistics name it.
     async fn find_checkpoint(&self, job: &JobId, id: u64) -> Result<Savepoint> {
+        let numbered = |checkpoint: &Savepoint| checkpoint.checkpoint_id == Some(id);
+        self.await_statistics(job, numbered).await?.ok_or_else(|| {
+            let message = format!(
+                "checkpoint {id} of job {} was taken, but the cluster does not say where it is",
+                job.short()
+            );
+            EngineError::new(ErrorKind::Protocol, message)
+                .hint("the job's checkpoint directory has it as chk-NUMBER, unless newer ones have replaced it")
+        })
+    }
+
+    /// A saved state of the job as the statistics name it now, if they do.
+    async fn find_in_statistics(&self, job: &JobId, is: impl Fn(&Savepoint) -> bool) -> Result<Option<Savepoint>> {
+        let statistics = self.checkpoints(job).await?;
+        let known = statistics.map(|statistics| stores::known_of(job, &statistics, true));
+        Ok(known.into_iter().flatten().find(is))
+    }
+
+    /// The same, waiting for the statistics to be renewed: they may be as old as `web.refresh-interval`.
+    async fn await_statistics(&self, job: &JobId, is: impl Fn(&Savepoint) -> bool) -> Result<Option<Savepoint>> {
         let deadline = Instant::now() + self.refresh * 2;
         let mut backoff = Backoff::new();
         loop {
-            if let Some(statistics) = self.checkpoints(job).await? {
-                let mut known = stores::known_of(job, &statistics, true).into_iter();
-                if let Some(checkpoint) = known.find(|checkpoint| checkpoint.checkpoint_id == Some(id)) {
-                    return Ok(checkpoint);
-                }
-            }
-            if Instant::now() >= deadline {
-                let message = format!(
-                    "checkpoint {id} of job {} was taken, but the cluster does not say where it is",
-                    job.short()
-                );
-                return Err(EngineError::new(ErrorKind::Protocol, message)
-                    .hint("the job's checkpoint directory has it as chk-NUMBER, unless newer ones have replaced it"));
+            let found = self.find_in_statistics(job, &is).await?;
+            if found.is_some() || Instant::now() >= deadline {
+                return Ok(found);
             }
             backoff.pause().await;
         }
@@ -303,6 +341,24 @@ impl Cluster {
         }
         error
     }
+}
+
+/// Where the progress of a savepoint is asked, and that of a stop too.
+fn progress_of(job: &JobId, trigger: &JobId) -> String {
+    format!("/v1/jobs/{job}/savepoints/{trigger}")
+}
+
+fn savepoint_of(job: &JobId) -> String {
+    format!("a savepoint of job {}", job.short())
+}
+
+fn savepoint_body(request: &SavepointRequest) -> Value {
+    json!({
+        "triggerId": request.trigger.to_string(),
+        "cancel-job": false,
+        "formatType": format_word(request.format),
+        "target-directory": request.dir,
+    })
 }
 
 /// A failure that the next question may not meet.

@@ -1,6 +1,7 @@
 //! Savepoints and checkpoints as the cluster's statistics know them.
 
 use std::path::Path;
+use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
@@ -12,6 +13,7 @@ use super::operations::{Waiting, read_id};
 use super::{Cluster, time};
 use crate::flink::failure::{self, RootCause};
 use crate::flink::http::Repeat;
+use crate::flink::limits::Backoff;
 
 /// What [`Savepoint::sources`] says of those that the statistics name.
 pub(super) const SOURCE: &str = "cluster";
@@ -119,11 +121,14 @@ impl Cluster {
     }
 
     /// The job that needs the savepoint at that path: it was restored from it and has no checkpoint of its own yet, or
-    /// it has claimed it.
+    /// it has claimed it, or it does not say what it is being restored from.
     async fn user_of(&self, wanted: &str) -> Result<Option<JobId>> {
         for job in self.list_jobs().await? {
             if job.status.state.is_terminal() {
                 continue;
+            }
+            if job.status.state == JobState::Initializing && !self.is_set_up(&job.job_id).await? {
+                return Ok(Some(job.job_id));
             }
             let Some(statistics) = self.checkpoints(&job.job_id).await? else {
                 continue;
@@ -137,6 +142,21 @@ impl Cluster {
             }
         }
         Ok(None)
+    }
+
+    /// Waits until a job that is being set up can be asked what it was restored from.
+    async fn is_set_up(&self, job: &JobId) -> Result<bool> {
+        let began = Instant::now();
+        let mut backoff = Backoff::new();
+        while began.elapsed() < self.client.limits().tasks {
+            match self.state(job).await {
+                Ok(JobState::Initializing) => backoff.pause().await,
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -18,11 +18,12 @@ use super::session::{Session, idle_timeout};
 use super::settings::Version;
 use super::submission;
 use crate::flink::Limits;
-use crate::flink::address::{Address, Server, read_server};
+use crate::flink::address::{Address, Server};
 use crate::flink::cluster::Cluster;
 use crate::flink::failure::fit_to_show;
 use crate::flink::http::Client;
 use crate::flink::in_task;
+use crate::flink::transport::Transports;
 use crate::syntax::literal;
 
 /// Flink's `rest.port`, unless it is set.
@@ -58,9 +59,9 @@ impl Engine for FlinkGateway {
     }
 
     async fn connect(&self, target: &Target) -> Result<Connection> {
-        let address = Address::read(&target.url)?;
-        let credentials = || target.user.clone().map(|user| (user, target.password.clone()));
-        let client = Client::new(&address.url, credentials(), self.limits)?;
+        let address = Address::of(target)?;
+        let transports = Transports::read(target, &address)?;
+        let client = Client::new(Server::Gateway, &address.url, transports.own().clone(), self.limits)?;
         let (api, info) = Api::negotiate(client).await.map_err(not_connected)?;
         let api = Arc::new(api);
         let mut properties = address.properties.clone();
@@ -68,13 +69,11 @@ impl Engine for FlinkGateway {
         let (handle, effective) = Session::open(Arc::clone(&api), properties.clone())
             .await
             .map_err(not_connected)?;
-        let rest = match &target.rest {
-            Some(text) => Some(read_server(text, Server::JobManager)?),
-            None => address.rest.clone().or_else(|| rest_address(&effective, &address.url)),
-        };
+        let rest = address.rest.clone().or_else(|| rest_address(&effective, &address.url));
         let cluster = match &rest {
             Some(url) => {
-                let connected = Client::new(url, credentials(), self.limits).map(Cluster::connect);
+                let transport = transports.rest(url);
+                let connected = Client::new(Server::JobManager, url, transport, self.limits).map(Cluster::connect);
                 match connected {
                     Ok(connecting) => connecting.await,
                     Err(error) => Err(error),

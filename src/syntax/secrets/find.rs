@@ -3,11 +3,11 @@
 use skep_engine::Dialect;
 
 use super::super::Span;
-use super::super::classifier::{self, Kind};
 use super::super::command_line;
 use super::super::cursor::Cursor;
 use super::super::lexer::{Lexer, Token, TokenKind};
 use super::super::literal::unquote;
+use super::super::{Kind, classifier};
 use super::key::is_secret_key;
 
 /// A secret in a text.

@@ -72,8 +72,7 @@ pub fn redact(sql: &str, dialect: &Dialect) -> Redacted {
     Redacted { text, secrets }
 }
 
-/// A line as it may be shown or kept in the history: `***` for each secret. The line may be a statement, a part of one or a
-/// bang-command.
+/// A line as it may be shown: `***` for each secret. The line may be a statement, a part of one or a bang-command.
 pub fn mask(line: &str, dialect: &Dialect) -> String {
     let mut found = find::secrets(line, dialect);
     if line.trim_start().starts_with('!') {

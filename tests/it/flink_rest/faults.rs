@@ -23,7 +23,7 @@ async fn a_server_that_is_not_there_can_not_be_reached() {
             error.message.starts_with(&format!("{address} can't be reached: ")),
             "{error}"
         );
-        assert_eq!(error.hints.len(), if scheme == "flink-rest" { 1 } else { 2 });
+        assert_eq!(error.hints.len(), 1);
     }
 }
 

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on panics")]
 
 mod faults;
-mod live;
 mod saved;
+mod secure;
 mod server;
+mod shell;
 mod verbs;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ fn savepoint_request(n: u8) -> SavepointRequest {
         trigger: trigger(n),
         dir: None,
         format: skep_engine::Format::Canonical,
+        numbered: false,
     }
 }
 

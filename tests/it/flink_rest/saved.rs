@@ -187,3 +187,16 @@ async fn a_savepoint_that_a_running_job_lives_on_is_not_deleted() {
         assert!(server.requests("POST ").is_empty());
     }
 }
+
+#[tokio::test]
+async fn a_job_that_is_being_set_up_has_nothing_saved_yet() {
+    let server = Server::start("2.3.0", "saved").await;
+    let stores = stores(&server).await;
+    let early = r#"{"errors": ["Internal server error.", "<Exception on server side:\norg.apache.flink.runtime.dispatcher.UnavailableDispatcherOperationException: Unable to get JobMasterGateway for initializing job. The requested operation is not available while the JobManager is initializing.\n\tat a.b.C.d(C.java:1)\n\nEnd of exception on server side>"]}"#;
+    let checkpoints = format!("GET /v1/jobs/{}/checkpoints", server.job());
+    server.fault(&checkpoints, Fault::Status(500, early));
+    assert_eq!(stores.find(Some(&server.job()), &[]).await.unwrap(), []);
+    // It does not stand in the way of what is asked of all.
+    server.fault(&checkpoints, Fault::Status(500, early));
+    stores.delete("s3://bucket/savepoint-1").await.unwrap();
+}

@@ -8,30 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use skep_engine::JobId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
 
-/// What is done instead of answering.
-#[derive(Debug, Clone)]
-pub enum Fault {
-    /// The request is read and carried out, then the connection is cut.
-    Cut,
-    /// The request is read, then nothing comes.
-    Silence,
-    /// What a server of another kind says: the alert of one that speaks TLS.
-    NotHttp,
-    /// A body without an end.
-    Endless,
-    /// A length is announced that nobody can hold.
-    Huge,
-    /// These bytes as the body of a 200.
-    Body(Vec<u8>),
-    /// The same, said to be gzip.
-    Gzip(Vec<u8>),
-    /// A status and a body of another making.
-    Status(u16, &'static str),
-}
+use crate::world::http::{self, Message};
+
+pub use crate::world::http::Fault;
 
 /// A request that is being carried out.
 struct Operation {
@@ -55,8 +39,8 @@ struct State {
     in_progress: usize,
     operations: HashMap<String, Operation>,
     requests: Vec<(String, Value)>,
-    /// The last request's `Authorization`.
-    authorization: Option<String>,
+    /// The last request.
+    last: Option<Message>,
 }
 
 /// The server. It ends with the test.
@@ -69,6 +53,15 @@ pub struct Server {
 impl Server {
     /// Plays that version's recordings, the job at that moment of its life.
     pub async fn start(version: &str, moment: &str) -> Self {
+        Self::start_with(version, moment, None).await
+    }
+
+    /// The same over TLS.
+    pub async fn start_tls(version: &str, moment: &str, tls: TlsAcceptor) -> Self {
+        Self::start_with(version, moment, Some(tls)).await
+    }
+
+    async fn start_with(version: &str, moment: &str, tls: Option<TlsAcceptor>) -> Self {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/data/flink")
             .join(version);
@@ -81,11 +74,15 @@ impl Server {
             in_progress: 2,
             operations: HashMap::new(),
             requests: Vec::new(),
-            authorization: None,
+            last: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
-            url: format!("flink-rest://{}", listener.local_addr().unwrap()),
+            url: format!(
+                "flink-rest{}://{}",
+                if tls.is_some() { "+https" } else { "" },
+                listener.local_addr().unwrap()
+            ),
             state: Arc::new(Mutex::new(state)),
             asked: Arc::new(Notify::new()),
         };
@@ -93,8 +90,18 @@ impl Server {
         let (state, asked) = (server.state.clone(), server.asked.clone());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (state, asked) = (state.clone(), asked.clone());
-                tokio::spawn(async move { serve(stream, &state, &asked).await });
+                let (state, asked, tls) = (state.clone(), asked.clone(), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, &state, &asked).await,
+                        Some(tls) => {
+                            // A client that refuses the certificate, or is refused, gets no further.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, &state, &asked).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         server
@@ -147,9 +154,15 @@ impl Server {
             .collect()
     }
 
-    /// What the last request said in `Authorization`.
-    pub fn authorization(&self) -> Option<String> {
-        self.state().authorization.clone()
+    /// What the last request said in a header.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let state = self.state();
+        state.last.as_ref()?.header(name).map(str::to_owned)
+    }
+
+    /// Where it listens, as `host:port`.
+    pub fn place(&self) -> &str {
+        self.url.split_once("://").unwrap().1
     }
 
     /// Returns when a request that begins so has been made.
@@ -284,18 +297,19 @@ impl State {
 }
 
 /// Reads requests from one connection and answers them.
-async fn serve(mut stream: TcpStream, state: &Mutex<State>, asked: &Notify) {
-    while let Some(Request {
-        line,
-        body,
-        authorization,
-    }) = read_request(&mut stream).await
-    {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, state: &Mutex<State>, asked: &Notify) {
+    while let Some(request) = Message::read_request(&mut stream).await {
+        // Through a proxy the whole URL is asked for.
+        let line = match request.line().split_once(" http://") {
+            Some((method, url)) => format!("{method} {}", &url[url.find('/').unwrap()..]),
+            None => request.line().to_owned(),
+        };
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
         let (method, path) = line.split_once(' ').unwrap();
         let (fault, (status, answer)) = {
             let mut state = state.lock().unwrap();
             state.requests.push((line.clone(), body.clone()));
-            state.authorization = authorization;
+            state.last = Some(request);
             let at = state
                 .faults
                 .iter()
@@ -305,87 +319,11 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>, asked: &Notify) {
         };
         asked.notify_waiters();
         let sent = match fault {
-            None => send(&mut stream, status, answer.to_string().as_bytes()).await,
-            Some(Fault::Status(status, body)) => send(&mut stream, status, body.as_bytes()).await,
-            Some(Fault::Body(body)) => send(&mut stream, 200, &body).await,
-            Some(Fault::Gzip(body)) => {
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
-                    body.len()
-                );
-                stream.write_all(&[head.as_bytes(), &body].concat()).await
-            }
-            Some(Fault::Cut) => return,
-            Some(Fault::NotHttp) => stream.write_all(&[21, 3, 1, 0, 2, 2, 22]).await,
-            Some(Fault::Silence) => std::future::pending().await,
-            Some(Fault::Huge) => {
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", u64::MAX / 2);
-                stream.write_all(head.as_bytes()).await
-            }
-            Some(Fault::Endless) => endless(&mut stream).await,
+            None => http::send(&mut stream, status, answer.to_string().as_bytes()).await,
+            Some(fault) => fault.play(&mut stream).await,
         };
         if sent.is_err() {
             return;
         }
     }
-}
-
-async fn endless(stream: &mut TcpStream) -> std::io::Result<()> {
-    stream
-        .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        .await?;
-    let chunk = [b"1000\r\n".as_slice(), &[b' '; 0x1000], b"\r\n"].concat();
-    loop {
-        stream.write_all(&chunk).await?;
-    }
-}
-
-async fn send(stream: &mut TcpStream, status: u16, body: &[u8]) -> std::io::Result<()> {
-    let head = format!(
-        "HTTP/1.1 {status} Whatever\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(&[head.as_bytes(), body].concat()).await
-}
-
-struct Request {
-    /// `METHOD path`.
-    line: String,
-    body: Value,
-    authorization: Option<String>,
-}
-
-/// The next request; none at the end of the connection.
-async fn read_request(stream: &mut TcpStream) -> Option<Request> {
-    let mut bytes = Vec::new();
-    let head = loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
-        }
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-        // A TLS handshake, to which a server without TLS answers like this.
-        if bytes[0] == 0x16 {
-            send(stream, 400, b"").await.ok()?;
-            return None;
-        }
-    };
-    let text = String::from_utf8(bytes[..head].to_vec()).unwrap();
-    let header = |name: &str| {
-        let lines = text.lines().filter_map(|line| line.split_once(": "));
-        let found = lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.to_owned())
-    };
-    let length: usize = header("content-length").map_or(0, |length| length.parse().unwrap());
-    while bytes.len() < head + length {
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
-        }
-    }
-    Some(Request {
-        line: text.lines().next()?.trim_end_matches(" HTTP/1.1").to_owned(),
-        body: serde_json::from_slice(&bytes[head..]).unwrap_or(Value::Null),
-        authorization: header("authorization"),
-    })
 }

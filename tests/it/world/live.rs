@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{LIMIT, Output, Program, exit_code};
+use super::{Output, Program, exit_code};
 
 /// The program.
 pub struct Live {
@@ -19,10 +19,10 @@ pub struct Live {
 }
 
 /// What has come from one of its streams.
-#[derive(Default)]
 struct Stream {
     state: Mutex<State>,
     arrived: Condvar,
+    limit: Duration,
 }
 
 #[derive(Default)]
@@ -32,8 +32,12 @@ struct State {
 }
 
 impl Stream {
-    fn read(mut source: impl Read + Send + 'static) -> Arc<Self> {
-        let stream = Arc::new(Self::default());
+    fn read(mut source: impl Read + Send + 'static, limit: Duration) -> Arc<Self> {
+        let stream = Arc::new(Self {
+            state: Mutex::default(),
+            arrived: Condvar::new(),
+            limit,
+        });
         let shared = Arc::clone(&stream);
         std::thread::spawn(move || {
             let mut buffer = [0; 16 * 1024];
@@ -57,7 +61,7 @@ impl Stream {
 
     /// The text once it is as wanted, or why it never will be.
     fn wait(&self, wanted: impl Fn(&str, bool) -> bool) -> Result<String, &'static str> {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + self.limit;
         let mut state = self.state.lock().unwrap();
         loop {
             let text = String::from_utf8_lossy(&state.bytes);
@@ -93,10 +97,10 @@ impl Program {
         command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|cause| panic!("{self}: {cause}"));
         let stdout = match child.stdout.take() {
-            Some(stdout) => Stream::read(stdout),
-            None => Stream::read(std::io::empty()),
+            Some(stdout) => Stream::read(stdout, self.limit),
+            None => Stream::read(std::io::empty(), self.limit),
         };
-        let stderr = Stream::read(child.stderr.take().unwrap());
+        let stderr = Stream::read(child.stderr.take().unwrap(), self.limit);
         let mut live = Live {
             what: self.to_string(),
             stdin: child.stdin.take(),
@@ -119,7 +123,7 @@ impl Program {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let stderr = Stream::read(child.stderr.take().unwrap());
+        let stderr = Stream::read(child.stderr.take().unwrap(), self.limit);
         let read: Vec<String> = std::io::BufReader::new(child.stdout.take().unwrap())
             .lines()
             .take(lines)

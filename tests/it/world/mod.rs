@@ -1,6 +1,8 @@
 //! The world that a test runs skep in: a home of its own, a known environment, and nothing else.
 
 pub mod golden;
+#[allow(dead_code, reason = "some tests have servers of their own, others proxies")]
+pub mod http;
 pub mod live;
 pub mod pty;
 
@@ -17,19 +19,26 @@ use tempfile::TempDir;
 pub use live::Live;
 pub use pty::Pty;
 
-/// No test waits longer than this for anything: what takes so long hangs.
+/// No test waits longer than this for anything, where it is not said otherwise: what takes so long hangs.
 pub const LIMIT: Duration = Duration::from_secs(20);
 
 /// A home directory, with what programs that run there are given.
 pub struct World {
     home: TempDir,
+    limit: Duration,
 }
 
 impl World {
     /// An empty one.
     pub fn new() -> Self {
+        Self::with_limit(LIMIT)
+    }
+
+    /// An empty one, whose programs may take that long for each thing that is waited for.
+    pub fn with_limit(limit: Duration) -> Self {
         let world = Self {
             home: tempfile::tempdir().unwrap(),
+            limit,
         };
         fs::create_dir(world.path("tmp")).unwrap();
         world
@@ -91,6 +100,7 @@ impl World {
             env,
             dir: home.to_owned(),
             stdin: Vec::new(),
+            limit: self.limit,
         }
     }
 
@@ -158,6 +168,7 @@ pub struct Program {
     env: Vec<(OsString, OsString)>,
     dir: PathBuf,
     stdin: Vec<u8>,
+    limit: Duration,
 }
 
 impl Program {
@@ -218,9 +229,9 @@ impl Program {
         std::thread::spawn(move || drop(stdin.write_all(&text)));
         let stdout = read_all(child.stdout.take().unwrap());
         let stderr = read_all(child.stderr.take().unwrap());
-        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(LIMIT), stderr.recv_timeout(LIMIT)) else {
+        let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(self.limit), stderr.recv_timeout(self.limit)) else {
             child.kill().unwrap();
-            panic!("{self}: still runs after {} s", LIMIT.as_secs());
+            panic!("{self}: still runs after {} s", self.limit.as_secs());
         };
         let status = child.wait().unwrap();
         Output {

@@ -8,12 +8,12 @@ use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use portable_pty::{CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{LIMIT, Program};
+use super::Program;
 
 /// A program in a terminal.
 pub struct Pty {
@@ -22,6 +22,7 @@ pub struct Pty {
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     pid: u32,
+    limit: Duration,
 }
 
 struct Shared {
@@ -166,6 +167,7 @@ impl Pty {
             master: pair.master,
             keys,
             pid,
+            limit: program.limit,
         }
     }
 
@@ -192,7 +194,7 @@ impl Pty {
     /// Waits until the screen is as wanted, and returns it.
     #[track_caller]
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Screen) -> bool) -> Screen {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + self.limit;
         let mut state = self.state();
         loop {
             let now = screen(&state);
@@ -255,7 +257,7 @@ impl Pty {
     /// Waits until the program has ended.
     #[track_caller]
     pub fn wait(self) -> Ended {
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + self.limit;
         let mut state = self.state();
         loop {
             if let Some(ended) = &state.ended {

@@ -1,5 +1,6 @@
 //! What an aggregation computes, and the pieces that its two forms share.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBat
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
+use datafusion::common::ScalarValue;
 use datafusion::error::Result as PlanResult;
 use datafusion::logical_expr::GroupsAccumulator;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
@@ -206,17 +208,25 @@ impl Aggregation {
 /// The groups seen so far, numbered from 0 as they came.
 pub(super) struct Keys {
     values: Option<Box<dyn GroupValues>>,
+    /// Those of the keys that tell groups apart.
+    telling: Vec<usize>,
+    /// Their names and types.
     schema: SchemaRef,
+    /// The keys that have one value in all groups, and that value from the first row on.
+    same: BTreeMap<usize, Option<ScalarValue>>,
     count: usize,
 }
 
 impl Keys {
-    /// None yet.
-    pub(super) fn new(aggregation: &Aggregation) -> Result<Self> {
-        let schema = aggregation.key_schema.clone();
+    /// None yet. The keys `same` have one value in all rows that will come: nothing is hashed or stored of them.
+    pub(super) fn new(aggregation: &Aggregation, same: &[usize]) -> Result<Self> {
+        let telling: Vec<usize> = (0..aggregation.keys()).filter(|key| !same.contains(key)).collect();
+        let schema = Arc::new(failed(aggregation.key_schema.project(&telling))?);
         Ok(Self {
             values: new_values(&schema)?,
+            telling,
             schema,
+            same: same.iter().map(|key| (*key, None)).collect(),
             count: 0,
         })
     }
@@ -226,16 +236,22 @@ impl Keys {
         self.count
     }
 
-    /// The number of each row's group. Without keys all rows are of group 0.
+    /// The number of each row's group. Without keys that tell groups apart all rows are of group 0.
     pub(super) fn intern(&mut self, keys: &[ArrayRef], rows: usize, ids: &mut Vec<usize>) -> Result<()> {
         ids.clear();
+        if rows > 0 {
+            for (key, value) in self.same.iter_mut().filter(|(_, value)| value.is_none()) {
+                *value = Some(failed(ScalarValue::try_from_array(&keys[*key], 0))?);
+            }
+        }
         match &mut self.values {
             None => {
                 ids.resize(rows, 0);
                 self.count = self.count.max(usize::from(rows > 0));
             }
             Some(values) => {
-                failed(values.intern(keys, ids))?;
+                let telling: Vec<ArrayRef> = self.telling.iter().map(|key| keys[*key].clone()).collect();
+                failed(values.intern(&telling, ids))?;
                 self.count = values.len();
             }
         }
@@ -244,13 +260,19 @@ impl Keys {
 
     /// Gives all keys, in the order of their numbers, and is empty then.
     pub(super) fn take(&mut self) -> Result<Vec<ArrayRef>> {
-        self.count = 0;
-        let Some(values) = &mut self.values else {
-            return Ok(Vec::new());
-        };
-        let columns = failed(values.emit(datafusion::logical_expr::EmitTo::All))?;
-        // Some implementations keep a stale hash table after they have given everything: only a new one is safe.
-        self.values = new_values(&self.schema)?;
+        let count = std::mem::take(&mut self.count);
+        let mut columns = Vec::new();
+        if let Some(values) = &mut self.values {
+            columns = failed(values.emit(datafusion::logical_expr::EmitTo::All))?;
+            // Some implementations keep a stale hash table after they have given everything: only a new one is safe.
+            self.values = new_values(&self.schema)?;
+        }
+        // In the order of the keys each column finds its place.
+        for (key, value) in &mut self.same {
+            if let Some(value) = value.take() {
+                columns.insert(*key, failed(value.to_array_of_size(count))?);
+            }
+        }
         Ok(columns)
     }
 }

@@ -109,7 +109,7 @@ impl Branch {
             Grouping::AtEnd(pane) => {
                 for batch in &batches {
                     if pane.is_none() {
-                        *pane = Some(Pane::new(aggregation)?);
+                        *pane = Some(Pane::new(aggregation, &[])?);
                     }
                     if let Some(pane) = pane {
                         pane.update(&aggregation.evaluate(batch)?)?;
@@ -169,7 +169,7 @@ impl Branch {
                 Grouping::AtEnd(pane) => {
                     let pane = match pane.take() {
                         Some(pane) => pane,
-                        None => Pane::new(aggregation)?,
+                        None => Pane::new(aggregation, &[])?,
                     };
                     output.extend(upper.inserts(pane.finish(aggregation)?)?);
                 }
@@ -253,7 +253,7 @@ impl Branch {
                     aggregation.accepts(table)?;
                     let mut restored = match pane.take() {
                         Some(pane) => pane,
-                        None => Pane::new(aggregation)?,
+                        None => Pane::new(aggregation, &[])?,
                     };
                     restored.merge(aggregation, table.columns(), table.num_rows())?;
                     *pane = Some(restored);
@@ -292,6 +292,7 @@ pub(super) fn vertex(name: String, ended: bool, rows_in: Option<u64>, rows_out: 
         parallelism: 1,
         rows_in,
         rows_out,
+        ..Vertex::default()
     }
 }
 

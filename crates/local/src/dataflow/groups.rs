@@ -45,7 +45,7 @@ impl Groups {
     /// No groups yet.
     pub(super) fn new(aggregation: &Aggregation) -> Result<Self> {
         Ok(Self {
-            keys: Keys::new(aggregation)?,
+            keys: Keys::new(aggregation, &[])?,
             chunks: Vec::new(),
             at: Vec::new(),
             stored: 0,

@@ -6,6 +6,7 @@ mod check;
 mod constant;
 mod error;
 mod fingerprint;
+mod grouping;
 mod groups;
 mod input;
 mod lower;

@@ -15,10 +15,10 @@ pub(super) struct Pane {
 }
 
 impl Pane {
-    /// No groups yet.
-    pub(super) fn new(aggregation: &Aggregation) -> Result<Self> {
+    /// No groups yet. The keys `same` have one value in all of them.
+    pub(super) fn new(aggregation: &Aggregation, same: &[usize]) -> Result<Self> {
         Ok(Self {
-            keys: Keys::new(aggregation)?,
+            keys: Keys::new(aggregation, same)?,
             accumulators: aggregation.accumulators()?,
             ids: Vec::new(),
         })

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
 use datafusion::common::TableReference;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
@@ -18,18 +17,17 @@ use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceCh
 use skep_engine::{EngineError, Position, Result};
 
 use super::aggregate::Aggregation;
-use super::branch::{Branch, Grouping, Name, Summary};
+use super::branch::{Branch, Name, Summary};
 use super::check;
 use super::constant::Constant;
 use super::error::{failed, rejected};
-use super::groups::Groups;
+use super::grouping::grouping;
 use super::input::Input;
 use super::lower::Executor;
 use super::query::Query;
 use super::slot::{Cache, Keeping, Scan, Scans, Slot, SlotTable, WholeTable};
-use super::trace::{Traced, trace};
+use super::trace::Traced;
 use super::upper::{Cut, cut};
-use super::windows::Windows;
 use super::{Dataflow, fingerprint, source};
 use crate::table::{Table, TablePath};
 
@@ -311,7 +309,7 @@ impl Builder {
                 let exec = aggregate.downcast_ref::<AggregateExec>();
                 let exec = exec.ok_or_else(|| EngineError::failed("the plan's aggregation is not one"))?;
                 let aggregation = Aggregation::new(exec, output)?;
-                let (grouping, windows) = self.grouping(logical, &aggregation)?;
+                let (grouping, windows) = grouping(&self.scans, self.streaming, (logical, &aggregation))?;
                 let lower = self.split(exec.input().clone(), &mut leaves)?;
                 (
                     lower,
@@ -382,50 +380,6 @@ impl Builder {
             bounded,
             fingerprints,
         }))
-    }
-
-    /// How the groups are kept, and for windows the expressions of their ends over the tables.
-    fn grouping(&self, logical: &Aggregate, aggregation: &Aggregation) -> Result<(Grouping, Vec<Traced>)> {
-        if !self.streaming {
-            return Ok((Grouping::AtEnd(None), Vec::new()));
-        }
-        let changes = || Ok((Grouping::Changes(Groups::new(aggregation)?), Vec::new()));
-        let is_end = |(_, field): &(usize, &Arc<datafusion::arrow::datatypes::Field>)| {
-            field.name() == "window_end" && matches!(field.data_type(), DataType::Timestamp(..))
-        };
-        let Some((key, _)) = aggregation.key_schema().fields().iter().enumerate().find(is_end) else {
-            return changes();
-        };
-        let Some(ends) = logical.group_expr.get(key).and_then(|end| trace(end, &logical.input)) else {
-            return changes();
-        };
-        if !ends.iter().any(|end| end.expression.to_string().contains("date_bin(")) {
-            return changes();
-        }
-        for end in &ends {
-            let Some(table) = self.scans.table(end.reference) else {
-                continue;
-            };
-            let Some(watermark) = &table.watermark else {
-                return Err(EngineError::refused(format!(
-                    "a window over table {} would never close: the table has no watermark",
-                    table.path.name
-                ))
-                .hint("declare WATERMARK FOR column AS column - INTERVAL '5' SECOND in its CREATE TABLE"));
-            };
-            if !end
-                .expression
-                .column_refs()
-                .iter()
-                .any(|column| column.name == watermark.column)
-            {
-                return Err(EngineError::refused(format!(
-                    "a window over table {} must be one of its event-time column {}",
-                    table.path.name, watermark.column
-                )));
-            }
-        }
-        Ok((Grouping::Windows(Windows::new(key)), ends))
     }
 
     /// Finds the leaves of a plan, and puts slots for the parts that need no source and whole tables for the bounded

@@ -21,14 +21,17 @@ pub(super) struct Windows {
     panes: BTreeMap<i64, Pane>,
     /// Which of the keys is the window's end.
     key: usize,
+    /// The keys that are the same in all rows of a window: its end, and what follows from it.
+    same: Vec<usize>,
 }
 
 impl Windows {
-    /// No window yet.
-    pub(super) const fn new(key: usize) -> Self {
+    /// No window yet. The key at `key` is a window's end; those at `following` are the same wherever it is.
+    pub(super) fn new(key: usize, following: impl IntoIterator<Item = usize>) -> Self {
         Self {
             panes: BTreeMap::new(),
             key,
+            same: following.into_iter().chain([key]).collect(),
         }
     }
 
@@ -54,7 +57,7 @@ impl Windows {
         use std::collections::btree_map::Entry;
         Ok(match self.panes.entry(end) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Pane::new(aggregation)?),
+            Entry::Vacant(entry) => entry.insert(Pane::new(aggregation, &self.same)?),
         })
     }
 

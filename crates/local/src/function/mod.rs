@@ -5,6 +5,7 @@ mod cast;
 mod clock;
 mod date_bin;
 mod date_format;
+mod interval;
 mod required;
 mod text;
 
@@ -16,6 +17,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use cast::FlinkCasts;
 use clock::Clock;
+pub(crate) use interval::is_fixed;
 pub(crate) use required::not_null;
 
 use crate::plan::Mode;
@@ -32,6 +34,7 @@ pub(crate) fn register(state: &mut SessionState) {
     }
     // Registering an aggregate only fails in registries that can't be changed; this one can.
     let _ = state.register_udaf(Arc::new(AggregateUDF::from(average::Average::default())));
+    let _ = state.register_function_rewrite(Arc::new(interval::FixedIntervals));
 }
 
 /// Registers the functions that tell the time: one instant for a whole batch query, the time of each row in a stream.

@@ -183,6 +183,7 @@ fn written_status(record: &Record, dir: &Path) -> JobStatus {
     status.ended_by = recipe.ended_by;
     status.rows_in = Some(record.rows.0);
     status.rows_out = Some(record.rows.1);
+    status.late_rows = Some(record.late_rows);
     status.last_checkpoint = newest_checkpoint(dir);
     status.savepoint = record.savepoints.last().map(|path| path.display().to_string());
     status.error.clone_from(&recipe.error);
@@ -190,6 +191,7 @@ fn written_status(record: &Record, dir: &Path) -> JobStatus {
         status.lost = true;
         status.rows_in = None;
         status.rows_out = None;
+        status.late_rows = None;
         let from = match (&status.last_checkpoint, &status.savepoint, &recipe.restored_from) {
             (Some((number, _)), ..) => format!("it can be restored from checkpoint {number}"),
             (None, Some(path), _) => format!("it can be restored from {path}"),

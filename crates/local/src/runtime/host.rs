@@ -196,7 +196,9 @@ impl Host {
                 .hint(format!("!job {} shows what has become of it", job.short()))
         };
         let parent = self.jobs_dir();
-        file::create_private_dir(&parent).map_err(|error| file::failed("make", &parent, &error))?;
+        file::create_private_dir(&parent).map_err(|error| {
+            file::failed("make", &parent, &error).hint("jobs need a directory that can be written: local:DIR names one")
+        })?;
         let holder = format!("process {}", std::process::id());
         let lock = match DirBuilder::new().mode(0o700).create(dir) {
             Ok(()) => Lock::take_own(dir, OWNER, &holder),
@@ -280,7 +282,6 @@ impl Host {
             error: None,
         };
         let mut record = Record::new(recipe, spec.settings.clone(), sinks.names().join("; "));
-        record.rows = (totals.0, totals.1);
         let handle = Arc::new(Handle::new(
             (spec.job_id, spec.name.clone()),
             (dir.to_path_buf(), self.savepoints_dir()),
@@ -303,6 +304,7 @@ impl Host {
         for sink_dir in &sink_dirs {
             self.sweep_parts(sink_dir, &log);
         }
+        let before = dataflow.vertices();
         let job = Job {
             handle: Arc::clone(&handle),
             commands,
@@ -314,6 +316,7 @@ impl Host {
             locks,
             totals,
             rows: (0, 0, 0),
+            before,
             dirty: false,
             failed_checkpoints: 0,
         };

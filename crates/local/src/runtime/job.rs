@@ -49,6 +49,8 @@ pub(super) struct Job {
     pub(super) totals: (u64, u64, u64),
     /// Rows read, written, late: since the job started.
     pub(super) rows: (u64, u64, u64),
+    /// The dataflow's vertices as the job started: a restored one counts on from those before it.
+    pub(super) before: Vec<Vertex>,
     /// Something has happened since the last checkpoint.
     pub(super) dirty: bool,
     pub(super) failed_checkpoints: u32,
@@ -156,6 +158,13 @@ impl Job {
         Ok(())
     }
 
+    /// Puts the counts into the record: those of this run, as the status has them while it runs.
+    const fn note_rows(&mut self) {
+        let (rows_in, rows_out, late) = self.rows;
+        self.record.rows = (rows_in, rows_out);
+        self.record.late_rows = late;
+    }
+
     fn publish(&self, change: impl FnOnce(&mut skep_engine::JobStatus)) {
         self.handle.publish(change);
     }
@@ -220,7 +229,13 @@ impl Job {
     }
 
     fn vertices(&self) -> (Vec<Vertex>, Option<Timestamp>) {
-        (self.dataflow.vertices(), self.dataflow.watermark())
+        let mut vertices = self.dataflow.vertices();
+        for (vertex, before) in vertices.iter_mut().zip(&self.before) {
+            let since = |now: Option<u64>, before: Option<u64>| Some(now?.saturating_sub(before.unwrap_or(0)));
+            vertex.rows_in = since(vertex.rows_in, before.rows_in);
+            vertex.rows_out = since(vertex.rows_out, before.rows_out);
+        }
+        (vertices, self.dataflow.watermark())
     }
 
     fn wants_checkpoint(&self) -> bool {
@@ -290,7 +305,7 @@ impl Job {
         let savepoint = self.save(&target, number, SavepointKind::Savepoint)?;
         failpoint::hit("savepoint.after-write");
         self.record.savepoints.push(target);
-        self.record.rows = (self.totals.0, self.totals.1);
+        self.note_rows();
         if let Err(error) = self.record.write(&self.handle.dir) {
             // The savepoint is there all the same, and its path is told.
             self.handle
@@ -363,7 +378,7 @@ impl Job {
         self.record.recipe.ended = Some(now);
         self.record.recipe.ended_by = Some(ended_by);
         self.record.recipe.error.clone_from(&message);
-        self.record.rows = (self.totals.0, self.totals.1);
+        self.note_rows();
         if let Err(error) = self.record.write(&self.handle.dir) {
             self.handle
                 .log

@@ -41,8 +41,11 @@ pub(crate) struct Record {
     pub socket: Option<PathBuf>,
     /// The job's sink, in words.
     pub sink: String,
-    /// Rows read and written when this was last written.
+    /// Rows read and written since the job started, when this was last written.
     pub rows: (u64, u64),
+    /// Late rows that were dropped since the job started, when this was last written.
+    #[serde(default)]
+    pub late_rows: u64,
     /// The paths of the savepoints that it made, oldest first.
     pub savepoints: Vec<PathBuf>,
 }
@@ -58,6 +61,7 @@ impl Record {
             socket: None,
             sink,
             rows: (0, 0),
+            late_rows: 0,
             savepoints: Vec::new(),
         }
     }

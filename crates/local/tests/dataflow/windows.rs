@@ -121,6 +121,74 @@ fn a_window_needs_a_watermark() {
     assert!(error.message.contains("has no watermark"), "{error}");
 }
 
+/// Keys that follow from the window are not hashed, wherever they stand among the others.
+#[test]
+fn the_windows_own_keys_stand_where_the_query_has_them() {
+    let world = world(&[line("a", 1, 1) + &line("b", 2, 2) + &line("a", 4, 13)], false);
+    let inner = "(SELECT *, date_bin(INTERVAL '10' SECOND, ts) AS window_start, date_bin(INTERVAL '10' SECOND, ts) + \
+                 INTERVAL '10' SECOND AS window_end FROM t) w";
+    for (keys, expected) in [
+        (
+            "window_end, k, window_start",
+            [
+                "2024-05-01T00:00:10|a|2024-05-01T00:00:00|1",
+                "2024-05-01T00:00:10|b|2024-05-01T00:00:00|2",
+                "2024-05-01T00:00:20|a|2024-05-01T00:00:10|4",
+            ]
+            .as_slice(),
+        ),
+        (
+            "k, n, window_end",
+            &[
+                "a|1|2024-05-01T00:00:10|1",
+                "a|4|2024-05-01T00:00:20|4",
+                "b|2|2024-05-01T00:00:10|2",
+            ],
+        ),
+        (
+            "window_start, window_end",
+            &[
+                "2024-05-01T00:00:00|2024-05-01T00:00:10|3",
+                "2024-05-01T00:00:10|2024-05-01T00:00:20|4",
+            ],
+        ),
+        ("window_end", &["2024-05-01T00:00:10|3", "2024-05-01T00:00:20|4"]),
+    ] {
+        let query = format!("SELECT {keys}, sum(n) FROM {inner} GROUP BY {keys}");
+        for restored in [&[][..], &[0, 1]] {
+            let output = run_restored_of(&world, &query, restored);
+            assert_eq!(output.sorted(), expected, "{keys}");
+        }
+    }
+}
+
+/// Two windows may end at the same time and start at different ones.
+#[test]
+fn windows_of_two_lengths_that_end_together_are_two() {
+    let world = world(&[line("a", 1, 1) + &line("a", 2, 11)], false);
+    let windows = |seconds: u32| {
+        format!(
+            "SELECT *, date_bin(INTERVAL '{seconds}' SECOND, ts) AS window_start, date_bin(INTERVAL '{seconds}' SECOND, ts) \
+             + INTERVAL '{seconds}' SECOND AS window_end FROM t"
+        )
+    };
+    let query = format!(
+        "SELECT window_start, window_end, sum(n) FROM ({} UNION ALL {}) w GROUP BY window_start, window_end",
+        windows(10),
+        windows(20)
+    );
+    for restored in [&[][..], &[0, 1]] {
+        assert_eq!(
+            run_restored_of(&world, &query, restored).sorted(),
+            [
+                "2024-05-01T00:00:00|2024-05-01T00:00:10|1",
+                "2024-05-01T00:00:00|2024-05-01T00:00:20|3",
+                "2024-05-01T00:00:10|2024-05-01T00:00:20|2",
+            ]
+        );
+    }
+}
+
 #[test]
 fn two_streams_wait_for_each_other() {
     let mut world = world(&[line("a", 1, 1) + &line("a", 2, 40)], true);
@@ -160,15 +228,19 @@ fn disordered(count: u64, seed: u64, cuts: &[usize]) -> Vec<String> {
     files
 }
 
-/// Runs to the end, saving and restoring before those steps.
 fn run_restored(world: &World, restores: &[usize]) -> Output {
-    let mut flow = world.dataflow(TUMBLE).unwrap();
+    run_restored_of(world, TUMBLE, restores)
+}
+
+/// Runs to the end, saving and restoring before those steps.
+fn run_restored_of(world: &World, query: &str, restores: &[usize]) -> Output {
+    let mut flow = world.dataflow(query).unwrap();
     let mut output = Output::default();
     for step in 0.. {
         if restores.contains(&step) {
             let state = through_ipc(flow.snapshot().unwrap());
             let _ = flow.step();
-            flow = world.dataflow(TUMBLE).unwrap();
+            flow = world.dataflow(query).unwrap();
             flow.restore(state).unwrap();
         }
         output.take(flow.step().unwrap());

@@ -87,6 +87,46 @@ async fn results_are_flinks() {
             "SELECT * FROM TABLE(TUMBLE((SELECT LOCALTIMESTAMP AS ts), DESCRIPTOR(ts), INTERVAL '-1' DAY))",
             "the size of a window must be more than 0",
         ),
+        (
+            "SELECT INTERVAL '1' DAY + TIMESTAMP '1969-12-30 22:30:00'",
+            "1969-12-31T22:30:00",
+        ),
+        (
+            "SELECT TIMESTAMP '1970-01-01 00:00:00' - INTERVAL '0.001' SECOND",
+            "1969-12-31T23:59:59.999",
+        ),
+        // No zone has a say in a TIMESTAMP, and an instant moves by 24 hours.
+        (
+            "SELECT TIMESTAMP '2024-03-30 02:30:00' + INTERVAL '1' DAY",
+            "2024-03-31T02:30:00",
+        ),
+        (
+            "SELECT CAST(TIMESTAMP '2024-03-30 02:30:00' AS TIMESTAMP_LTZ(3)) + INTERVAL '1' DAY",
+            "2024-03-31T02:30:00Z",
+        ),
+        // Less than a TIMESTAMP's last digit.
+        (
+            "SELECT CAST(TIMESTAMP '1970-01-01 00:00:00' AS TIMESTAMP(3)) - INTERVAL '0.0004' SECOND",
+            "1969-12-31T23:59:59.999",
+        ),
+        // Months are as long as the calendar has them.
+        (
+            "SELECT TIMESTAMP '2024-01-31 10:00:00' + INTERVAL '1' MONTH",
+            "2024-02-29T10:00:00",
+        ),
+        (
+            "SELECT TIMESTAMP '1969-03-31 10:00:00' - INTERVAL '1' MONTH",
+            "1969-02-28T10:00:00",
+        ),
+        (
+            "SELECT TIMESTAMP '2024-02-29 10:00:00' + INTERVAL '1' YEAR",
+            "2025-02-28T10:00:00",
+        ),
+        (
+            "SELECT ts + INTERVAL '1' SECOND FROM (VALUES (TIMESTAMP '2024-01-01 00:00:00'), (CAST(NULL AS TIMESTAMP))) \
+             AS t(ts)",
+            "2024-01-01T00:00:01, ∅",
+        ),
         // Rounding.
         ("SELECT ROUND(2.5)", "3"),
         ("SELECT ROUND(CAST(-2.5 AS DOUBLE))", "-3.0"),

@@ -240,6 +240,7 @@ async fn a_stopped_insert_goes_on_in_another_connection() {
             trigger: JobId::from_bytes([7; 16]),
             dir: None,
             format: Format::Canonical,
+            numbered: false,
         },
         drain: false,
     };
@@ -311,5 +312,54 @@ async fn windows_close_and_their_rows_are_written() {
             "y|2013-01-01T07:00:00|5",
             "y|2013-01-01T07:00:00|5"
         ]
+    );
+}
+
+#[tokio::test]
+async fn windows_before_1970_and_after_2262_start_where_flinks_do() {
+    let w = World::new().await;
+    w.file(
+        "in/a.csv",
+        "1600-02-29 23:59:59.999,a\n1969-12-31 23:59:49.999,a\n1969-12-31 23:59:50.000,b\n1969-12-31 23:59:59.999,a\n\
+         1970-01-01 00:00:00.000,b\n9998-12-31 23:59:59.999,b\n",
+    );
+    w.file(
+        "near/a.csv",
+        "1969-12-31 23:59:52.999,a\n1969-12-31 23:59:53.000,b\n1970-01-01 00:00:02.999,b\n",
+    );
+    for table in ["in", "near"] {
+        w.run(&format!(
+            "CREATE TABLE `{table}` (ts TIMESTAMP(3), k STRING, WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH \
+             ('connector' = 'filesystem', 'path' = '{}', 'format' = 'csv')",
+            w.path(table)
+        ))
+        .await;
+    }
+    let columns = "s TIMESTAMP(3), k STRING, n BIGINT, t TIMESTAMP(3), e TIMESTAMP(3)";
+    w.sink("shifted", columns).await;
+    w.sink("plain", columns).await;
+    w.run("SET 'execution.runtime-mode' = 'streaming'").await;
+    for (source, table, offset) in [("in", "plain", ""), ("near", "shifted", ", INTERVAL '3' SECOND")] {
+        w.insert(&format!(
+            "INSERT INTO {table} SELECT window_start, k, count(*), window_time, window_end FROM TABLE(TUMBLE(TABLE `{source}`, \
+             DESCRIPTOR(ts), INTERVAL '10' SECOND{offset})) GROUP BY window_start, k, window_time, window_end"
+        ))
+        .await;
+    }
+    w.run("RESET").await;
+    assert_eq!(
+        w.values("SELECT * FROM plain ORDER BY s, k").await,
+        [
+            "1600-02-29T23:59:50|a|1|1600-02-29T23:59:59.999|1600-03-01T00:00:00",
+            "1969-12-31T23:59:40|a|1|1969-12-31T23:59:49.999|1969-12-31T23:59:50",
+            "1969-12-31T23:59:50|a|1|1969-12-31T23:59:59.999|1970-01-01T00:00:00",
+            "1969-12-31T23:59:50|b|1|1969-12-31T23:59:59.999|1970-01-01T00:00:00",
+            "1970-01-01T00:00:00|b|1|1970-01-01T00:00:09.999|1970-01-01T00:00:10",
+            "9998-12-31T23:59:50|b|1|9998-12-31T23:59:59.999|9999-01-01T00:00:00",
+        ]
+    );
+    assert_eq!(
+        w.values("SELECT s, k, n FROM shifted ORDER BY s, k").await,
+        ["1969-12-31T23:59:43|a|1", "1969-12-31T23:59:53|b|2",]
     );
 }

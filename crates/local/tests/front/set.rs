@@ -57,6 +57,7 @@ impl World {
                 trigger: JobId::from_bytes(*b"a stop's trigger"),
                 dir: None,
                 format: Format::Canonical,
+                numbered: false,
             },
             drain: false,
         };

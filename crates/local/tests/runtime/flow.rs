@@ -261,6 +261,7 @@ impl Dataflow for Numbers {
             parallelism: 1,
             rows_in: Some(self.next as u64),
             rows_out: Some(self.written),
+            ..Vertex::default()
         }]
     }
 

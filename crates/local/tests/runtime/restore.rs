@@ -28,6 +28,14 @@ async fn stopped_and_restored_jobs_together_write_what_one_would() {
         let second = world.start(again, flow()).await.job_id;
         let status = world.until_ended(&second).await;
         assert_eq!(status.rows_in, Some(320), "{query:?}");
+        // Rows are counted from the job's own start, also in its tasks, and whoever asks.
+        assert_eq!(world.host.detail(&second).await.unwrap().vertices[0].rows_in, Some(320));
+        let seen = world.other_process().status(&second).await.unwrap();
+        assert_eq!(
+            (seen.rows_in, seen.rows_out, seen.late_rows),
+            (status.rows_in, status.rows_out, status.late_rows),
+            "{query:?}"
+        );
         assert_eq!(world.rows(), expected(query, 450), "{query:?}");
         let gone = world.host.find(Some(&first), &[]).await.unwrap();
         assert_eq!(gone.iter().map(|s| s.verdict).collect::<Vec<_>>(), [Verdict::Gone]);

@@ -94,6 +94,7 @@ pub fn savepoint() -> SavepointRequest {
         trigger: new_id(),
         dir: None,
         format: Format::Canonical,
+        numbered: false,
     }
 }
 

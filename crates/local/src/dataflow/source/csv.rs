@@ -251,13 +251,7 @@ impl Parser {
                 let begin = at;
                 let mut escaped = false;
                 match escape {
-                    None => {
-                        let rest = &bytes[at..];
-                        at += rest
-                            .iter()
-                            .position(|b| *b == delimiter || *b == b'\n')
-                            .unwrap_or(rest.len());
-                    }
+                    None => at = find_end(bytes, at, delimiter),
                     Some(escape) => {
                         while let Some(byte) = bytes.get(at) {
                             if *byte == escape {
@@ -385,6 +379,29 @@ impl Parser {
     }
 }
 
+/// Where a field without quotes ends: the first delimiter or line end from `at` on, or the end of the bytes.
+///
+/// Eight bytes are looked at at once. In the difference to eight times the wanted byte a hit is a zero; of the highest
+/// bits that the subtraction below leaves set, the lowest one belongs to the first zero.
+#[inline]
+fn find_end(bytes: &[u8], mut at: usize, delimiter: u8) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHEST: u64 = u64::from_ne_bytes([0x80; 8]);
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHEST;
+    let (delimiters, line_ends) = (ONES * u64::from(delimiter), ONES * u64::from(b'\n'));
+    while let Some(eight) = bytes[at..].first_chunk() {
+        let word = u64::from_le_bytes(*eight);
+        let hits = zeros(word ^ delimiters) | zeros(word ^ line_ends);
+        if hits != 0 {
+            return at + hits.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = &bytes[at..];
+    let end = rest.iter().position(|byte| *byte == delimiter || *byte == b'\n');
+    at + end.unwrap_or(rest.len())
+}
+
 /// Replaces doubled quotes and escaped characters.
 fn unescape(raw: &[u8], layout: &Layout, quoted: bool, into: &mut Vec<u8>) {
     into.clear();
@@ -408,4 +425,25 @@ fn unsupported(table: &Table, column: usize) -> EngineError {
         table.path.name,
         flink_name(field.data_type())
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_field_ends_at_the_first_delimiter_or_line_end(
+            bytes in prop::collection::vec(prop::sample::select(b"ab,;\n\r\x00\x01\x0b\x2d\x80\x8a\xac\xff".as_slice()), 0..40),
+            at in 0_usize..40,
+            delimiter in prop::sample::select(b",;\x00\x80\xff".as_slice()),
+        ) {
+            let at = at.min(bytes.len());
+            let expected = bytes[at..].iter().position(|byte| *byte == delimiter || *byte == b'\n');
+            let expected = expected.map_or(bytes.len(), |found| at + found);
+            prop_assert_eq!(find_end(&bytes, at, delimiter), expected);
+        }
+    }
 }

@@ -31,6 +31,8 @@ pub(super) enum Column {
         unit: TimeUnit,
         zoned: bool,
         to: DataType,
+        /// The day of the row before.
+        day: Day,
     },
     Date(Date32Builder),
     TimeSecond(Time32SecondBuilder),
@@ -67,6 +69,7 @@ impl Column {
                 unit: *unit,
                 zoned: zone.is_some(),
                 to: data_type.clone(),
+                day: Day::default(),
             },
             DataType::Date32 => Self::Date(Date32Builder::new()),
             DataType::Time32(TimeUnit::Second) => Self::TimeSecond(Time32SecondBuilder::new()),
@@ -108,7 +111,7 @@ impl Column {
                 builder.append_value(value);
             }
             Self::Float32(b) => b.append_value(parse_float(text)?),
-            Self::Float64(b) => b.append_value(parse_float(text)?),
+            Self::Float64(b) => b.append_value(parse_double(text)?),
             Self::Boolean(b) => {
                 let text = text.trim_ascii();
                 if text.eq_ignore_ascii_case(b"true") {
@@ -127,9 +130,13 @@ impl Column {
                 builder.append_value(parse_decimal(text.trim_ascii(), *precision, *scale)?);
             }
             Self::Timestamp {
-                builder, unit, zoned, ..
+                builder,
+                unit,
+                zoned,
+                day,
+                ..
             } => {
-                builder.append_value(parse_timestamp(text.trim_ascii(), *unit, *zoned)?);
+                builder.append_value(parse_timestamp(text.trim_ascii(), *unit, *zoned, day)?);
             }
             Self::Date(b) => {
                 let text = text.trim_ascii();
@@ -175,6 +182,40 @@ impl Column {
 fn parse_float<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text.trim_ascii()).ok()?.parse().ok()
 }
+
+/// A DOUBLE. Up to 15 digits with a point among them are a whole number and a power of ten that are both exact, so that
+/// their quotient is the nearest DOUBLE; anything else goes the long way.
+#[inline]
+fn parse_double(text: &[u8]) -> Option<f64> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, text),
+    };
+    if digits.len() > 16 {
+        return parse_float(text);
+    }
+    let mut value = 0_u64;
+    let mut point = None;
+    for (at, byte) in digits.iter().enumerate() {
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 => value = value * 10 + u64::from(digit),
+            _ if *byte == b'.' && point.is_none() => point = Some(at),
+            _ => return parse_float(text),
+        }
+    }
+    let fraction = point.map_or(0, |at| digits.len() - at - 1);
+    // A point alone is no number, and 16 digits may be more than a DOUBLE holds.
+    if digits.len() - usize::from(point.is_some()) == 0 || (point.is_none() && digits.len() == 16) {
+        return parse_float(text);
+    }
+    let value = value as f64 / TENS[fraction];
+    Some(if negative { -value } else { value })
+}
+
+/// The powers of ten by which [`parse_double`] divides.
+const TENS: [f64; 16] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+];
 
 fn parse_integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
@@ -281,6 +322,9 @@ fn parse_date(text: &[u8]) -> Option<i64> {
     Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
+/// What a digit of a fraction counts in nanoseconds, from the ninth to the first before it.
+const NANOS: [i64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
 /// `HH:MM:SS[.f…]` as nanoseconds since midnight; digits after the ninth are dropped.
 #[inline]
 fn parse_time(text: &[u8]) -> Option<i64> {
@@ -297,28 +341,58 @@ fn parse_time(text: &[u8]) -> Option<i64> {
     }
     let nanos = match &text[8..] {
         [] => 0,
-        [b'.', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
-            let digits = &digits[..digits.len().min(9)];
-            let missing = u32::try_from(9 - digits.len()).ok()?;
-            parse_digits(digits)? * 10_i64.pow(missing)
+        [b'.', digits @ ..] if !digits.is_empty() => {
+            let (kept, dropped) = digits.split_at(digits.len().min(9));
+            if !dropped.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            parse_digits(kept)? * NANOS[9 - kept.len()]
         }
         _ => return None,
     };
     Some((hour * 3600 + minute * 60 + second) * 1_000_000_000 + nanos)
 }
 
+/// A day as it was read last: rows that stand together are mostly of the same one.
+pub(super) struct Day {
+    text: [u8; 10],
+    days: i64,
+}
+
+impl Default for Day {
+    fn default() -> Self {
+        Self {
+            text: *b"1970-01-01",
+            days: 0,
+        }
+    }
+}
+
+impl Day {
+    /// See [`parse_date`].
+    #[inline]
+    fn parse(&mut self, text: &[u8; 10]) -> Option<i64> {
+        if *text != self.text {
+            self.days = parse_date(text)?;
+            self.text = *text;
+        }
+        Some(self.days)
+    }
+}
+
 /// `YYYY-MM-DD HH:MM:SS[.f…]`, with a `T` for the space too; `Z` at the end belongs to a TIMESTAMP_LTZ alone.
 #[inline]
-fn parse_timestamp(text: &[u8], unit: TimeUnit, zoned: bool) -> Option<i64> {
+fn parse_timestamp(text: &[u8], unit: TimeUnit, zoned: bool, day: &mut Day) -> Option<i64> {
     let text = match text {
         [rest @ .., b'Z'] if zoned => rest,
         _ => text,
     };
-    if text.len() < 19 || !matches!(text[10], b' ' | b'T') {
+    let (date, time) = text.split_first_chunk::<10>()?;
+    let (b' ' | b'T', time) = time.split_first()? else {
         return None;
-    }
-    let days = parse_date(&text[..10])?;
-    let nanos = parse_time(&text[11..])?;
+    };
+    let days = day.parse(date)?;
+    let nanos = parse_time(time)?;
     let (per_second, per_nano) = match unit {
         TimeUnit::Second => (1, 1_000_000_000),
         TimeUnit::Millisecond => (1_000, 1_000_000),
@@ -330,11 +404,14 @@ fn parse_timestamp(text: &[u8], unit: TimeUnit, zoned: bool) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn timestamps() {
-        let ms = |text: &str| parse_timestamp(text.as_bytes(), TimeUnit::Millisecond, false);
+        let day = &mut Day::default();
+        let mut ms = |text: &str| parse_timestamp(text.as_bytes(), TimeUnit::Millisecond, false, day);
         assert_eq!(ms("1970-01-01 00:00:00"), Some(0));
         assert_eq!(ms("2013-01-01 05:15:00.25"), Some(1_357_017_300_250));
         assert_eq!(ms("1969-12-31 23:59:59.999"), Some(-1));
@@ -345,17 +422,20 @@ mod tests {
             "2013-02-29 00:00:00",
             "2013-01-01 24:00:00",
             "2013-01-01 00:00:00.",
+            "2013-01-01 00:00:00.12x",
+            "2013-01-01 00:00:00.123456789x",
+            "\0\0\0\0\0\0\0\0\0\0 00:00:00",
             "x",
         ] {
             assert_eq!(ms(bad), None, "{bad}");
         }
         assert_eq!(ms("1970-01-01 00:00:00Z"), None);
         assert_eq!(
-            parse_timestamp(b"1970-01-01 00:00:01Z", TimeUnit::Second, true),
+            parse_timestamp(b"1970-01-01 00:00:01Z", TimeUnit::Second, true, day),
             Some(1)
         );
         assert_eq!(
-            parse_timestamp(b"9999-01-01 00:00:01", TimeUnit::Nanosecond, true),
+            parse_timestamp(b"9999-01-01 00:00:01", TimeUnit::Nanosecond, true, day),
             None
         );
     }
@@ -368,6 +448,31 @@ mod tests {
             let days = i64::from(epoch.until(date).unwrap().get_days());
             assert_eq!(parse_date(date.to_string().as_bytes()), Some(days), "{date}");
             date = date.saturating_add(jiff::Span::new().days(37));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_are_those_of_the_standard_library(text in "[-+]?[0-9]{0,17}(\\.[0-9]{0,17})?([eE][-+]?[0-9]{1,3})?") {
+            let expected = text.parse::<f64>().ok().map(f64::to_bits);
+            prop_assert_eq!(parse_double(text.as_bytes()).map(f64::to_bits), expected, "{}", text);
+        }
+
+        #[test]
+        fn a_time_is_read_whatever_was_read_before(
+            rows in prop::collection::vec((0..4_i64, 0..86_400_000_i64, any::<bool>()), 1..20),
+        ) {
+            let mut day = Day::default();
+            for (days, millis, broken) in rows {
+                let expected = days * 86_400_000 + millis;
+                let mut text = jiff::Timestamp::from_millisecond(expected).unwrap().to_string();
+                text.pop();
+                if broken {
+                    text.replace_range(9..10, "x");
+                }
+                let found = parse_timestamp(text.as_bytes(), TimeUnit::Millisecond, false, &mut day);
+                prop_assert_eq!(found, (!broken).then_some(expected), "{}", text);
+            }
         }
     }
 

@@ -1,0 +1,108 @@
+//! Who the shell is at a server, as the command line and the environment say it.
+
+use std::fs::File;
+use std::io::Read;
+
+use skep_engine::{Secret, Security, Token, read_headers};
+
+use crate::cli::Options;
+use crate::error::Error;
+use crate::syntax::secrets::is_secret_key;
+use crate::ui::Ui;
+
+/// The environment variable that a Bearer token is in. Nobody else can read it there, other than on the command line.
+pub const TOKEN: &str = "SKEP_TOKEN";
+
+/// A secret or a list of headers is read up to here, in bytes.
+const FILE_LIMIT: u64 = 1 << 20;
+
+/// The password: from its file, from the command line, or from the person.
+///
+/// # Errors
+/// The file can't be read, or nobody can be asked.
+pub fn password(options: &Options, ui: &Ui) -> Result<Option<Secret>, Error> {
+    if let Some(file) = &options.password_file {
+        return Ok(Some(Secret::new(read(&file.display().to_string())?)));
+    }
+    match &options.password {
+        Some(Some(password)) => Ok(Some(Secret::new(password.clone()))),
+        Some(None) => match ui.password("password: ") {
+            Some(password) => Ok(Some(password)),
+            None => Err(Error::usage("no password: nobody can be asked").hint("-w FILE reads it from a file")),
+        },
+        None => Ok(None),
+    }
+}
+
+/// `--secret NAME=@FILE`. A value itself would stand in the process list, for everybody to see.
+///
+/// # Errors
+/// It is no file, or can't be read.
+pub fn secret((name, value): &(String, String)) -> Result<(String, String), Error> {
+    let Some(path) = value.strip_prefix('@') else {
+        return Err(Error::usage(format!("--secret {name} needs a file: {name}=@FILE"))
+            .hint("on the command line itself every user of the machine could read it"));
+    };
+    Ok((name.clone(), read(path)?))
+}
+
+/// Certificates, token and headers. The environment's token is for whoever says nothing else.
+///
+/// # Errors
+/// A file can't be read, or holds something else.
+pub fn security(options: &Options) -> Result<Security, Error> {
+    let token = match &options.token_file {
+        // What can be read once only, a pipe, is read now.
+        Some(file) if !file.is_file() => Some(Token::Text(Secret::new(read(&file.display().to_string())?))),
+        Some(file) => Some(Token::File(file.clone())),
+        None if options.user.is_some() => None,
+        None => std::env::var(TOKEN)
+            .ok()
+            .filter(|token| !token.is_empty())
+            .map(|token| Token::Text(Secret::new(token))),
+    };
+    let mut headers = Vec::new();
+    for header in &options.headers {
+        match header.strip_prefix('@') {
+            Some(path) => {
+                for header in read_headers(&read(path)?) {
+                    let no_header = |line| Error::usage(format!("{path}: line {line} is not NAME: VALUE"));
+                    headers.push(header.map_err(no_header)?);
+                }
+            }
+            None => headers.push(plain_header(header)?),
+        }
+    }
+    Ok(Security {
+        ca: options.ca.clone(),
+        cert: options.cert.clone(),
+        key: options.key.clone(),
+        token,
+        headers,
+    })
+}
+
+/// A header on the command line itself, which must not hold a secret.
+fn plain_header(text: &str) -> Result<(String, Secret), Error> {
+    let Some(Ok((name, value))) = read_headers(text).next() else {
+        return Err(Error::usage("--header needs NAME: VALUE, or @FILE"));
+    };
+    let is_secret = is_secret_key(&name)
+        || ["authorization", "proxy-authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str());
+    if is_secret {
+        return Err(
+            Error::usage(format!("--header {name} needs a file: @FILE, with the header in it"))
+                .hint("on the command line itself every user of the machine could read it"),
+        );
+    }
+    Ok((name, value))
+}
+
+/// The text in a file, without the end of its last line.
+fn read(path: &str) -> Result<String, Error> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_LIMIT).read_to_string(&mut text))
+        .map_err(|cause| Error::unreadable(path, &cause))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,292 @@
+//! HTTP with limits: what every request to a Flink server goes through.
+
+mod tls;
+
+use std::error::Error;
+use std::fmt;
+
+use reqwest::{Method, RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use skep_engine::{EngineError, ErrorKind, Result, Secret};
+use url::{Host, Url};
+
+use super::Limits;
+use super::address::Server;
+use super::failure;
+use super::transport::{self, Authorization, Transport};
+
+/// Whether a request may be sent again when its answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// Sending it twice does the same as sending it once.
+    Idempotent,
+    /// It is sent once.
+    Never,
+}
+
+/// A server as messages name it.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// What it is.
+    pub(crate) server: Server,
+    /// Where it is, as `host:port`.
+    pub(crate) place: String,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place)
+    }
+}
+
+/// A server that is spoken to.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    peer: Peer,
+    transport: Transport,
+    /// The variable that names the proxy for this server.
+    proxy: Option<&'static str>,
+    limits: Limits,
+}
+
+impl Client {
+    /// A client of the server at that `http` or `https` URL; requests are made below its path. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`] if a certificate can't be read, [`ErrorKind::Connect`] if TLS could not be set up.
+    pub(crate) fn new(server: Server, url: &Url, transport: Transport, limits: Limits) -> Result<Self> {
+        tls::install_provider();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("skep/", env!("CARGO_PKG_VERSION")))
+            .default_headers(transport.headers.clone())
+            .connect_timeout(limits.connect)
+            .timeout(limits.request)
+            // A redirect would carry a request, and credentials, to a server that nobody named.
+            .redirect(reqwest::redirect::Policy::none());
+        let proxy = proxy_variable(url);
+        if proxy.is_none() {
+            builder = builder.no_proxy();
+        }
+        if url.scheme() == "https" {
+            builder = tls::set_up(builder, &transport)?;
+        } else if !proxy.as_ref().is_some_and(|(_, proxy)| proxy.starts_with("https:")) {
+            // No certificate will ever be checked: the system's are not loaded, which takes longer than the connection.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|error| {
+            let cause = failure::fit_to_show(&innermost(&error));
+            EngineError::new(ErrorKind::Connect, format!("{cause}: HTTP could not be set up"))
+        })?;
+        let host = url.host_str().unwrap_or_default();
+        let place = url
+            .port_or_known_default()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        Ok(Self {
+            http,
+            base: url.as_str().trim_end_matches('/').to_owned(),
+            peer: Peer { server, place },
+            transport,
+            proxy: proxy.map(|(variable, _)| variable),
+            limits,
+        })
+    }
+
+    /// The server as `host:port`.
+    pub(crate) fn server(&self) -> &str {
+        &self.peer.place
+    }
+
+    /// Whether TLS is spoken.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+
+    /// The limits it keeps.
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// `GET`.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.send(Method::GET, path, None, Repeat::Idempotent).await
+    }
+
+    /// `GET`, and the answer as it came.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(crate) async fn fetch(&self, path: &str) -> Result<Vec<u8>> {
+        let ask = Ask {
+            method: Method::GET,
+            path,
+            body: None,
+        };
+        self.answer(&ask, Repeat::Idempotent).await
+    }
+
+    /// Sends a request and reads its answer. An idempotent one is sent a second time if the connection breaks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`], [`ErrorKind::Timeout`], [`ErrorKind::Lost`], [`ErrorKind::Protocol`], or what an answer
+    /// other than 2xx stands for ([`failure::from_answer`]).
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        repeat: Repeat,
+    ) -> Result<T> {
+        let ask = Ask { method, path, body };
+        let bytes = self.answer(&ask, repeat).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+            let shown = failure::fit_to_show(&start);
+            let message = format!("the answer of {} to {ask} can't be understood: {error}", self.peer);
+            EngineError::new(ErrorKind::Protocol, message)
+                .hint(format!("is it the REST address of a Flink {}?", self.peer.server))
+                .trace(format!("it begins: {shown}"))
+        })
+    }
+
+    async fn answer(&self, ask: &Ask<'_>, repeat: Repeat) -> Result<Vec<u8>> {
+        match self.answer_once(ask).await {
+            Err(error) if error.kind == ErrorKind::Lost && repeat == Repeat::Idempotent => self.answer_once(ask).await,
+            first => first,
+        }
+    }
+
+    async fn answer_once(&self, ask: &Ask<'_>) -> Result<Vec<u8>> {
+        let url = format!("{}{}", self.base, ask.path);
+        let mut request = self.http.request(ask.method.clone(), url);
+        request = self.authorize(request).await?;
+        if let Some(body) = ask.body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| self.explain(&error, ask))?;
+        let status = response.status();
+        let bytes = self.read(response, ask).await?;
+        if status.is_success() {
+            return Ok(bytes);
+        }
+        let error = failure::from_answer(status.as_u16(), &bytes, &ask.to_string(), &self.peer);
+        if self.transport.withheld && matches!(status.as_u16(), 401 | 403) {
+            return Err(error.hint(format!(
+                "your credentials are not sent to {}, which only the session's properties name: give --rest or --history",
+                self.peer
+            )));
+        }
+        Err(error)
+    }
+
+    async fn authorize(&self, request: RequestBuilder) -> Result<RequestBuilder> {
+        Ok(match &self.transport.authorization {
+            None => request,
+            Some(Authorization::Basic { user, password }) => {
+                request.basic_auth(user, password.as_ref().map(Secret::reveal))
+            }
+            Some(Authorization::Bearer(token)) => request.bearer_auth(transport::read_token(token).await?.reveal()),
+        })
+    }
+
+    /// The whole body, up to the limit.
+    async fn read(&self, mut response: Response, ask: &Ask<'_>) -> Result<Vec<u8>> {
+        let too_long = || {
+            let message = format!(
+                "the answer of {} to {ask} is longer than {} bytes",
+                self.peer, self.limits.body
+            );
+            EngineError::new(ErrorKind::Protocol, message)
+        };
+        let announced = response.content_length().unwrap_or(0);
+        if usize::try_from(announced).map_or(true, |length| length > self.limits.body) {
+            return Err(too_long());
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.explain(&error, ask))? {
+            if bytes.len() + chunk.len() > self.limits.body {
+                return Err(too_long());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    /// Why there is no answer.
+    fn explain(&self, error: &reqwest::Error, ask: &Ask<'_>) -> EngineError {
+        let peer = &self.peer;
+        if let Some(error) = tls::explain(error, peer, self.transport.identity.is_some()) {
+            return error;
+        }
+        let cause = failure::fit_to_show(&innermost(error));
+        if error.is_connect() {
+            let message = if error.is_timeout() {
+                format!("{peer} did not take the connection within {:?}", self.limits.connect)
+            } else {
+                format!("{peer} can't be reached: {cause}")
+            };
+            let error = EngineError::new(ErrorKind::Connect, message).hint(peer.server.question());
+            return match self.proxy {
+                Some(variable) => error.hint(format!(
+                    "{variable} is set: is that proxy up, and does it lead there? NO_PROXY names hosts that need none"
+                )),
+                None => error,
+            };
+        }
+        if error.is_timeout() {
+            let message = format!("{peer} did not answer {ask} within {:?}", self.limits.request);
+            return EngineError::new(ErrorKind::Timeout, message);
+        }
+        let message = format!("the connection to {peer} broke during {ask}: {cause}");
+        EngineError::new(ErrorKind::Lost, message)
+    }
+}
+
+/// One request.
+struct Ask<'a> {
+    method: Method,
+    path: &'a str,
+    body: Option<&'a Value>,
+}
+
+impl fmt::Display for Ask<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// The environment variable that names a proxy for that URL, and its value; none for this machine itself. `NO_PROXY` is
+/// not looked at.
+fn proxy_variable(url: &Url) -> Option<(&'static str, String)> {
+    if is_loopback(url) {
+        return None;
+    }
+    let variables = match url.scheme() {
+        "https" => ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+        _ => ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    variables.into_iter().find_map(|variable| {
+        let proxy = std::env::var(variable).ok().filter(|proxy| !proxy.is_empty())?;
+        Some((variable, proxy))
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// The innermost cause of an error: what a person can use of `reqwest`'s chain.
+fn innermost(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

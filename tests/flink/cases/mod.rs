@@ -1,0 +1,57 @@
+//! What is to be so on every version, a topic a file.
+
+mod cancel;
+mod checkpoint;
+mod faults;
+mod lists;
+mod outages;
+mod restore;
+mod savepoint;
+mod statements;
+mod stop;
+mod wait;
+
+use std::fs;
+use std::path::Path;
+
+use crate::cluster::Cluster;
+use crate::suite::Case;
+
+/// All of them.
+pub fn all() -> Vec<Case> {
+    [
+        savepoint::CASES,
+        stop::CASES,
+        cancel::CASES,
+        checkpoint::CASES,
+        wait::CASES,
+        lists::CASES,
+        statements::CASES,
+        faults::CASES,
+        outages::CASES,
+        restore::CASES,
+    ]
+    .concat()
+}
+
+/// A job that nobody has.
+const UNKNOWN: &str = "ffffffffffffffffffffffffffffffff";
+
+/// The directory as Flink and skep name it.
+fn uri(path: &Path) -> String {
+    format!("file:{}", path.display())
+}
+
+/// Whether a savepoint is there whole, as far as that is seen from outside.
+fn has_metadata(savepoint: &str) -> bool {
+    Path::new(savepoint.trim_start_matches("file:"))
+        .join("_metadata")
+        .is_file()
+}
+
+/// A directory that nobody can write, not even root: a path below a regular file.
+fn unwritable(cluster: &Cluster, name: &str) -> String {
+    let file = cluster.path(name);
+    fs::write(&file, "a regular file").unwrap();
+    uri(&file.join("below"))
+}

@@ -1,0 +1,238 @@
+//! Between skep and a server: notes each request, and breaks the answers that it is told to break.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::witness::{RUNTIME, wait_for};
+use crate::world::http::{Fault, Message};
+
+/// What happens to a request instead of being passed on and answered.
+#[derive(Debug, Clone)]
+pub enum Break {
+    /// The server never hears of it.
+    Before(Fault),
+    /// The server carries it out, and the client is answered like this.
+    After(Fault),
+    /// The server carries it out, and this many bytes of its answer arrive, from the status line on; then the connection
+    /// is cut.
+    Short(usize),
+    /// It is passed on later than it came.
+    Late(Duration),
+}
+
+/// A request that was made.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// `METHOD path`.
+    pub line: String,
+    /// Its body, null if that is no JSON.
+    pub body: Value,
+    /// The status of the server's own answer, if there was one.
+    pub status: Option<u16>,
+}
+
+/// The next or the `n`th request from now on that fits.
+struct Rule {
+    pattern: String,
+    /// How many that fit are let through before.
+    skip: usize,
+    /// It is used up by one request.
+    once: bool,
+    what: Break,
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Rule>,
+    seen: Vec<Seen>,
+}
+
+/// The proxy. It ends with the value.
+pub struct Proxy {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// One before the server at `host:port`, which need not be there yet.
+    pub fn before(server: &str) -> Self {
+        let server = server.to_owned();
+        let state = Arc::new(Mutex::new(State::default()));
+        let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::clone(&state);
+        let accepting = RUNTIME.spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, state) = (server.clone(), Arc::clone(&shared));
+                tokio::spawn(async move { pass(client, &server, &state).await });
+            }
+        });
+        Self {
+            address,
+            state,
+            accepting,
+        }
+    }
+
+    /// Its own `host:port`.
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Breaks the next request that fits: `METHOD path`, where `*` stands for anything. Several are used up in order.
+    pub fn break_next(&self, pattern: &str, what: Break) {
+        self.break_nth(pattern, 1, what);
+    }
+
+    /// Breaks the `n`th request from now on that fits, counted from 1.
+    pub fn break_nth(&self, pattern: &str, n: usize, what: Break) {
+        self.add(pattern, n - 1, true, what);
+    }
+
+    /// Breaks every request that fits, until [`Self::mend`].
+    pub fn break_all(&self, pattern: &str, what: Break) {
+        self.add(pattern, 0, false, what);
+    }
+
+    fn add(&self, pattern: &str, skip: usize, once: bool, what: Break) {
+        let pattern = pattern.to_owned();
+        self.state().rules.push(Rule {
+            pattern,
+            skip,
+            once,
+            what,
+        });
+    }
+
+    /// From now on nothing is broken.
+    pub fn mend(&self) {
+        self.state().rules.clear();
+    }
+
+    /// The requests so far that fit, oldest first: those that were broken too.
+    pub fn seen(&self, pattern: &str) -> Vec<Seen> {
+        let state = self.state();
+        let seen = state.seen.iter().filter(|seen| fits(pattern, &seen.line));
+        seen.cloned().collect()
+    }
+
+    /// Waits until so many requests that fit have been made.
+    #[track_caller]
+    pub fn wait_seen(&self, pattern: &str, times: usize) {
+        wait_for(&format!("{times} × {pattern}"), || {
+            let seen = self.seen(pattern).len();
+            if seen >= times { Ok(()) } else { Err(seen) }
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl State {
+    /// What is to be broken about a request.
+    fn rule(&mut self, line: &str) -> Option<Break> {
+        for at in 0..self.rules.len() {
+            let rule = &mut self.rules[at];
+            if !fits(&rule.pattern, line) {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                continue;
+            }
+            return Some(if rule.once {
+                self.rules.remove(at).what
+            } else {
+                rule.what.clone()
+            });
+        }
+        None
+    }
+}
+
+/// Whether all of the line is as the pattern says.
+fn fits(pattern: &str, line: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == line,
+        Some((start, rest)) => line.strip_prefix(start).is_some_and(|left| {
+            let ends = left.char_indices().map(|(at, _)| at).chain([left.len()]);
+            ends.into_iter().any(|at| fits(rest, &left[at..]))
+        }),
+    }
+}
+
+/// Passes requests of one connection on, until it ends or is to be cut.
+async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>) {
+    let mut upstream = None;
+    while let Some(request) = Message::read_request(&mut client).await {
+        let line = request.line().to_owned();
+        let (number, what) = {
+            let mut state = state.lock().unwrap();
+            let body = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
+            let status = None;
+            let seen = Seen {
+                line: line.clone(),
+                body,
+                status,
+            };
+            state.seen.push(seen);
+            (state.seen.len() - 1, state.rule(&line))
+        };
+        match &what {
+            Some(Break::Before(fault)) => {
+                if fault.clone().play(&mut client).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            Some(Break::Late(by)) => tokio::time::sleep(*by).await,
+            _ => {}
+        }
+        let Some(answer) = ask(&mut upstream, server, &request).await else {
+            return;
+        };
+        state.lock().unwrap().seen[number].status = Some(answer.status());
+        let sent = match what {
+            Some(Break::After(fault)) => fault.play(&mut client).await,
+            Some(Break::Short(length)) => {
+                let _ = client.write_all(&answer.bytes[..length.min(answer.bytes.len())]).await;
+                let _ = client.shutdown().await;
+                return;
+            }
+            _ => client.write_all(&answer.bytes).await,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// The server's answer; none if it can't be reached, or breaks off.
+async fn ask(upstream: &mut Option<TcpStream>, server: &str, request: &Message) -> Option<Message> {
+    let mut stream = match upstream.take() {
+        Some(stream) => stream,
+        None => TcpStream::connect(server).await.ok()?,
+    };
+    stream.write_all(&request.bytes).await.ok()?;
+    let answer = Message::read_answer(&mut stream).await?;
+    let closes = answer
+        .header("connection")
+        .is_some_and(|word| word.eq_ignore_ascii_case("close"));
+    *upstream = (!closes && answer.header("content-length").is_some()).then_some(stream);
+    Some(answer)
+}

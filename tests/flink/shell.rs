@@ -1,0 +1,64 @@
+//! skep, connected to a cluster, in a home of its own.
+
+use serde_json::Value;
+
+use crate::LIMIT;
+use crate::cluster::Cluster;
+use crate::world::{Output, Program, World};
+
+/// Somebody with an empty home who works with one cluster.
+pub struct Shell {
+    world: World,
+    url: String,
+}
+
+impl Shell {
+    /// On the cluster's REST interface alone, without SQL.
+    pub fn rest(cluster: &Cluster) -> Self {
+        Self::at(&format!("flink-rest://{}", cluster.rest()))
+    }
+
+    /// On its SQL Gateway.
+    pub fn sql(cluster: &Cluster) -> Self {
+        Self::at(&format!("flink://{}", cluster.gateway()))
+    }
+
+    /// At that URL.
+    pub fn at(url: &str) -> Self {
+        Self {
+            world: World::with_limit(LIMIT),
+            url: url.to_owned(),
+        }
+    }
+
+    /// skep, not yet told what to do.
+    pub fn skep(&self) -> Program {
+        self.world.skep().with("-u").arg(&self.url)
+    }
+
+    /// One command from the command line, its words parted by blanks.
+    #[must_use = "an output that nobody looks at tests nothing"]
+    pub fn one_shot(&self, command: &str) -> Output {
+        self.skep().with(command).run()
+    }
+
+    /// A script on standard input.
+    #[must_use = "an output that nobody looks at tests nothing"]
+    pub fn script(&self, text: &str) -> Output {
+        self.skep().stdin(text).run()
+    }
+}
+
+/// What a command with `--json` wrote, an object a line.
+#[track_caller]
+pub fn objects(stdout: &str) -> Vec<Value> {
+    stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The one object that a command with `--json` wrote.
+#[track_caller]
+pub fn object(stdout: &str) -> Value {
+    let objects = objects(stdout);
+    assert_eq!(objects.len(), 1, "{stdout}");
+    objects.into_iter().next().unwrap()
+}

@@ -1,0 +1,289 @@
+//! A statement in the foreground, the waiting for a job, a script.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+
+use super::{CTRL_C, CTRL_D, CTRL_Z, shell, start_endless};
+use crate::world::pty::Ended;
+use crate::world::{World, scripted};
+
+#[test]
+fn ctrl_c_ends_an_endless_query_and_the_job_behind_it() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    start_endless(&mut pty);
+    pty.send(CTRL_C);
+    let screen = pty.wait_prompt("scripted> ");
+    assert!(
+        screen.has("cancelling …") && screen.has("3 rows · cancelled: job "),
+        "{screen}"
+    );
+    assert!(screen.has(" is CANCELED"), "{screen}");
+    assert!(world.journal().contains(&"cancel operation of endless".to_owned()));
+    pty.line("!jobs -a");
+    pty.wait_for("the engine's word", |screen| {
+        screen.has("CANCELED  ") && !screen.has("RUNNING")
+    });
+}
+
+#[test]
+fn ctrl_c_ends_a_query_whose_rows_come_faster_than_they_can_be_shown() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("SELECT ENDLESS;");
+    pty.wait_text("row 1");
+    pty.send(CTRL_C);
+    let screen = pty.wait_for("the prompt", |screen| screen.editing && screen.line == "scripted> ");
+    assert!(screen.has(" rows · cancelled: job "), "{screen}");
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_a_cancel_that_hangs_to_the_job_table() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("CANCEL HANGS;");
+    pty.wait_text("ok ·");
+    start_endless(&mut pty);
+    pty.send(CTRL_C);
+    pty.wait_text("cancelling …");
+    pty.send(CTRL_C);
+    let screen = pty.wait_prompt("scripted [1]> ");
+    assert!(
+        screen.has("[1] the cancel of job ") && screen.has(" goes on · !job %1"),
+        "{screen}"
+    );
+    pty.line("!jobs");
+    pty.wait_text("RUNNING, cancelling");
+    world.open_gate();
+    pty.wait_text("[1] cancelled");
+    pty.line("!jobs");
+    pty.wait_for("the end in the table", |screen| screen.has("%1  CANCELED"));
+    pty.wait_prompt("scripted> ");
+}
+
+#[test]
+fn a_cancel_that_lies_is_not_believed() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("CANCEL LIES;");
+    pty.wait_text("ok ·");
+    start_endless(&mut pty);
+    pty.send(CTRL_C);
+    let screen = pty.wait_prompt("scripted> ");
+    assert!(screen.has(" is CANCELED"), "{screen}");
+    // The operation's cancel changed nothing: the job was asked for by its id.
+    let journal = world.journal();
+    let steps: Vec<&str> = journal
+        .iter()
+        .map(String::as_str)
+        .filter(|line| line.starts_with("cancel "))
+        .collect();
+    assert_eq!(steps, ["cancel operation of endless", "cancel job endless"]);
+}
+
+#[test]
+fn a_query_that_can_t_be_cancelled_is_said_to_run() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("CANCEL FAILS;");
+    pty.wait_text("ok ·");
+    start_endless(&mut pty);
+    pty.send(CTRL_C);
+    let screen = pty.wait_prompt("scripted> ");
+    // The ladder goes on to the job's id, which works.
+    assert!(screen.has(" is CANCELED"), "{screen}");
+}
+
+#[test]
+fn ctrl_c_before_the_engine_has_answered_cancels_what_it_then_starts() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("INSERT INTO orders SLOWLY;");
+    pty.wait_for("the statement", |screen| !screen.editing);
+    pty.send(CTRL_C);
+    pty.wait_text("will be cancelled as soon as the engine answers");
+    world.open_gate();
+    let screen = pty.wait_prompt("scripted> ");
+    assert!(
+        screen.has("nothing shown · cancelled: job ") && screen.has(" is CANCELED"),
+        "{screen}"
+    );
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_a_submission_that_hangs() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("INSERT INTO orders SLOWLY;");
+    pty.wait_for("the statement", |screen| !screen.editing);
+    pty.send(CTRL_C);
+    pty.wait_text("will be cancelled as soon as the engine answers");
+    pty.send(CTRL_C);
+    pty.wait_prompt("scripted> ");
+    world.open_gate();
+    pty.wait_text("accepted late as job ");
+    pty.wait_text("and cancelled");
+    pty.wait_prompt("scripted> ");
+}
+
+#[test]
+fn ctrl_c_between_the_statements_of_a_script_stops_it() {
+    let world = World::new();
+    // So many statements that most of the time is spent between them.
+    let script = world.write("script.sql", &"CANCEL WORKS;\n".repeat(200_000));
+    let mut pty = world
+        .scripted()
+        .with("-u scripted: -e")
+        .arg("SELECT 3")
+        .arg("-f")
+        .arg(script)
+        .pty();
+    pty.wait_text("row 2");
+    pty.send(CTRL_C);
+    let Ended { code, screen, .. } = pty.wait();
+    assert_eq!(code, 130, "{screen}");
+    assert!(world.journal().len() < 200_000);
+}
+
+#[test]
+fn ctrl_z_detaches_a_query_and_fg_shows_each_row_once() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    start_endless(&mut pty);
+    pty.send(CTRL_Z);
+    let screen = pty.wait_prompt("scripted [1]> ");
+    assert!(screen.has("[1] detached · job "), "{screen}");
+    pty.line("!jobs");
+    pty.wait_text("%1  RUNNING");
+    assert!(
+        !world.journal().iter().any(|line| line.starts_with("cancel")),
+        "nothing was cancelled"
+    );
+}
+
+#[test]
+fn rows_of_a_detached_query_are_all_seen_exactly_once() {
+    let world = World::new();
+    // Results go to a pipe, so that every row is counted when it comes.
+    let pipe = world.path("rows");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let command = format!(
+        "exec {} -u scripted: -o csv --showHeader=false >{}",
+        scripted().display(),
+        pipe.display()
+    );
+    let mut pty = world.program("bash").arg("-c").arg(command).pty();
+    let mut rows = BufReader::new(File::open(pipe).unwrap()).lines().map(Result::unwrap);
+    pty.wait_prompt("scripted> ");
+    pty.line("SELECT GATED 3000;");
+    let shown: Vec<String> = rows.by_ref().take(3).collect();
+    pty.send(CTRL_Z);
+    let screen = pty.wait_prompt("scripted [1]> ");
+    assert!(screen.has("[1] detached · job "), "{screen}");
+    world.open_gate();
+    pty.line("!fg %1");
+    // The pipe holds less than all rows.
+    let rest: Vec<String> = rows.by_ref().take(2997).collect();
+    pty.wait_text("[1] 2,997 rows, and no more to come");
+    // Its end is told where nobody attends to it, which !fg may still have done.
+    pty.line("!wait %1");
+    let screen = pty.wait_prompt("scripted> ");
+    assert!(screen.has("FINISHED"), "{screen}");
+    pty.send(CTRL_D);
+    assert_eq!(pty.wait().code, 0);
+    let expected: Vec<String> = (0..3000).map(|n| format!("{n},row {n}")).collect();
+    assert_eq!([shown, rest].concat(), expected);
+    assert_eq!(rows.next(), None);
+}
+
+#[test]
+fn ctrl_c_stops_fg_and_loses_no_row() {
+    let world = World::new();
+    let pipe = world.path("rows");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let command = format!(
+        "exec {} -u scripted: -o csv --showHeader=false >{}",
+        scripted().display(),
+        pipe.display()
+    );
+    let mut pty = world.program("bash").arg("-c").arg(command).pty();
+    let mut rows = BufReader::new(File::open(pipe).unwrap()).lines().map(Result::unwrap);
+    pty.wait_prompt("scripted> ");
+    // So many more rows than the pipe holds that Ctrl-C comes while they are being shown, however slow its handler is.
+    pty.line("SELECT 1000000 &;");
+    pty.wait_text("FINISHED");
+    pty.line("!fg %1");
+    let mut shown: Vec<String> = rows.by_ref().take(100).collect();
+    pty.send(CTRL_C);
+    pty.wait_text("^C");
+    // Reading on lets what is being written through; the prompt comes without all rows having come.
+    let (told, count) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        shown.extend(rows.inspect(|_| told.send(()).unwrap_or_default()));
+        shown
+    });
+    pty.wait_text("[1] goes on in the background");
+    pty.wait_prompt("scripted> ");
+    assert!(count.try_iter().count() < 999_900, "it was shown to its end");
+    pty.line("!fg %1");
+    pty.wait_text("and no more to come");
+    pty.wait_prompt("scripted> ");
+    pty.send(CTRL_D);
+    assert_eq!(pty.wait().code, 0);
+    let expected: Vec<String> = (0..1_000_000).map(|n| format!("{n},row {n}")).collect();
+    assert!(reader.join().unwrap() == expected, "rows were lost or shown twice");
+}
+
+#[test]
+fn ctrl_z_makes_a_job_that_is_waited_for_go_on_in_the_background() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("INSERT INTO batch BOUNDED;");
+    pty.wait_text("RUNNING");
+    pty.wait_for("no editing", |screen| !screen.editing);
+    pty.send(CTRL_Z);
+    let screen = pty.wait_prompt("scripted [1]> ");
+    assert!(screen.has("[1] goes on in the background"), "{screen}");
+    world.open_gate();
+    pty.wait_text("[1] batch");
+    pty.wait_text("FINISHED");
+}
+
+#[test]
+fn ctrl_c_stops_a_wait_and_not_the_job() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("INSERT INTO orders;");
+    pty.wait_prompt("scripted [1]> ");
+    pty.line("!wait");
+    pty.wait_for("the wait", |screen| !screen.editing);
+    pty.send(CTRL_C);
+    let screen = pty.wait_prompt("scripted [1]> ");
+    assert!(screen.has("no longer waiting; the jobs go on"), "{screen}");
+    assert!(!world.journal().iter().any(|line| line.starts_with("cancel")));
+}
+
+#[test]
+fn ctrl_c_in_a_script_cancels_and_stops_it() {
+    let world = World::new();
+    let script = world.write("script.sql", "SELECT ENDLESS QUIETLY; SELECT 7;");
+    let mut pty = world.scripted().with("-u scripted: -f").arg(script).pty();
+    pty.wait_text("row 2");
+    pty.send(CTRL_C);
+    let Ended { code, screen, .. } = pty.wait();
+    assert_eq!(code, 130, "{screen}");
+    assert!(!screen.has("row 6"), "{screen}");
+    assert!(world.journal().contains(&"cancel operation of endless".to_owned()));
+}
