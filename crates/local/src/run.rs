@@ -169,7 +169,7 @@ pub(crate) async fn explain(session: &Inner, statement: Statement, submit: &Subm
             planned.query.plan = sink::fit(&insert, planned.query.plan, &table)?;
             explain::streaming(&planned.query, stream(&planned.query, &settings))
         }
-        Statement::StatementSet(inserts) => {
+        Statement::Inserts(inserts) => {
             let set = plan_set(session, &inserts, &settings)?;
             let dataflow = set.stream(&settings);
             let parts: Vec<_> = set.names.into_iter().zip(set.queries).collect();

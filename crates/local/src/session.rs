@@ -160,7 +160,7 @@ impl Inner {
         let statement = Statement::read(&submit.text)?;
         let starts_job = matches!(
             statement,
-            Statement::Query(_) | Statement::Insert(_) | Statement::StatementSet(_)
+            Statement::Query(_) | Statement::Insert(_) | Statement::Inserts(_)
         );
         if submit.restore.is_some() && !starts_job {
             return Err(EngineError::rejected(
@@ -170,7 +170,7 @@ impl Inner {
         match statement {
             Statement::Query(query) => run::query(self, query, submit).await,
             Statement::Insert(insert) => run::insert(self, insert, submit).await,
-            Statement::StatementSet(inserts) => run::set(self, &inserts, submit).await,
+            Statement::Inserts(inserts) => run::set(self, &inserts, submit).await,
             Statement::Explain(inner) => {
                 let text = run::explain(self, *inner, &submit).await?;
                 Ok(self.done(Some(show::list("result", [text])?)))

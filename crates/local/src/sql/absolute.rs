@@ -19,7 +19,7 @@ pub(crate) fn absolute(text: &str) -> String {
         }
         Ok(Statement::CreateView(view)) => relations(text, &view.query),
         Ok(Statement::Insert(insert)) => relations(text, &insert.query),
-        Ok(Statement::StatementSet(inserts)) => inserts
+        Ok(Statement::Inserts(inserts)) => inserts
             .iter()
             .flat_map(|insert| relations(text, &insert.query))
             .collect(),

@@ -16,7 +16,7 @@ pub(crate) enum Statement {
     /// INSERT INTO.
     Insert(Insert),
     /// EXECUTE STATEMENT SET, or BEGIN STATEMENT SET: at least one INSERT.
-    StatementSet(Vec<Insert>),
+    Inserts(Vec<Insert>),
     /// CREATE TABLE.
     CreateTable(CreateTable),
     /// CREATE VIEW.
@@ -300,7 +300,7 @@ fn statement_set(r: &mut Reader<'_>) -> Result<Statement> {
         return Err(r.expected("INSERT"));
     }
     r.expect_word("END")?;
-    Ok(Statement::StatementSet(inserts))
+    Ok(Statement::Inserts(inserts))
 }
 
 fn drop(r: &mut Reader<'_>) -> Result<Statement> {
@@ -432,7 +432,7 @@ fn explain(r: &mut Reader<'_>) -> Result<Statement> {
         Statement::parse(r)?
     };
     match statement {
-        Statement::Query(_) | Statement::Insert(_) | Statement::StatementSet(_) => {
+        Statement::Query(_) | Statement::Insert(_) | Statement::Inserts(_) => {
             Ok(Statement::Explain(Box::new(statement)))
         }
         _ => Err(EngineError::new(
@@ -519,7 +519,7 @@ mod tests {
             format!("begin statement set; {body} end;"),
             format!("EXECUTE STATEMENT SET\nBEGIN ; {body}; END;"),
         ] {
-            let Statement::StatementSet(inserts) = Statement::read(&text).unwrap() else {
+            let Statement::Inserts(inserts) = Statement::read(&text).unwrap() else {
                 panic!("{text}")
             };
             let texts: Vec<_> = inserts.iter().map(|insert| insert.text.as_str()).collect();
