@@ -310,6 +310,16 @@ mod tests {
         );
         let dropped = compare(&saved, &now, true).unwrap();
         assert_eq!(dropped.into_iter().collect::<Vec<_>>(), ["aggregate", "source f"]);
-        assert!(compare(&saved[..1], &saved, false).unwrap().is_empty());
+        // What is new may be there, but for an aggregation, which would have missed rows.
+        let more = [saved[0].clone(), fingerprint("source g", &[])];
+        assert!(compare(&saved[..1], &more, false).unwrap().is_empty());
+        let error = compare(&saved[..1], &saved, false).unwrap_err();
+        assert!(
+            error
+                .message
+                .ends_with("aggregate is new and would miss all rows before"),
+            "{error}"
+        );
+        assert!(compare(&saved[..1], &saved, true).unwrap().is_empty());
     }
 }
