@@ -21,10 +21,16 @@ use skep_engine::{
 use super::http::Client;
 use super::{failure, gateway, in_task};
 
+/// The paths of a JobManager's interface, and of a History Server's, begin so.
+const LIVE: &str = "/v1";
+const ARCHIVE: &str = "";
+
 /// A cluster. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Cluster {
     client: Arc<Client>,
+    /// What the paths of its interface begin with.
+    root: &'static str,
     /// The age that the server's statistics can have (`web.refresh-interval`).
     refresh: Duration,
     version: String,
@@ -68,11 +74,32 @@ impl Cluster {
         );
         let cluster = Self {
             client: Arc::new(client),
+            root: LIVE,
             refresh: Duration::from_millis(config.refresh_interval),
             version: failure::fit_to_show(&config.flink_version),
             deeds: deeds::Deeds::default(),
         };
         Ok((cluster, greeting))
+    }
+
+    /// The archive of a History Server, which answers as a JobManager does, of jobs that have ended.
+    ///
+    /// # Errors
+    /// It could not be asked, or is something else.
+    pub(crate) async fn archive(client: Client) -> Result<Self> {
+        let config = client.get::<answers::Config>("/config").await?;
+        Ok(Self {
+            client: Arc::new(client),
+            root: ARCHIVE,
+            refresh: Duration::ZERO,
+            version: failure::fit_to_show(&config.flink_version),
+            deeds: deeds::Deeds::default(),
+        })
+    }
+
+    /// Whether it is an archive: nothing in it changes any more.
+    fn is_archive(&self) -> bool {
+        self.root == ARCHIVE
     }
 
     /// The version of Flink that it runs.
