@@ -18,6 +18,11 @@ impl Shell {
         Self::at(&format!("flink-rest://{}", cluster.rest()))
     }
 
+    /// On its SQL Gateway.
+    pub fn sql(cluster: &Cluster) -> Self {
+        Self::at(&format!("flink://{}", cluster.gateway()))
+    }
+
     /// At that URL.
     pub fn at(url: &str) -> Self {
         Self {

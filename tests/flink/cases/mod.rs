@@ -5,6 +5,7 @@ mod checkpoint;
 mod faults;
 mod lists;
 mod outages;
+mod restore;
 mod savepoint;
 mod statements;
 mod stop;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Case> {
         statements::CASES,
         faults::CASES,
         outages::CASES,
+        restore::CASES,
     ]
     .concat()
 }

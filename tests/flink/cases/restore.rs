@@ -1,0 +1,198 @@
+//! The way back: a count that grows for ever, read back from files, is the same whether the job was interrupted or not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::uri;
+use crate::cluster::Cluster;
+use crate::shell::Shell;
+use crate::suite::cases;
+use crate::witness::wait_for;
+
+cases! {
+    jobs 3: after_a_stop,
+    jobs 3: a_statement_set_after_a_stop,
+}
+
+/// Of each id, how many ids of its last digit there were up to it.
+type Counts = BTreeMap<u64, u64>;
+
+/// Where a run's rows come from and go to.
+struct Tables<'a> {
+    cluster: &'a Cluster,
+    name: &'a str,
+}
+
+impl Tables<'_> {
+    fn path(&self, sink: &str) -> std::path::PathBuf {
+        self.cluster.path(&format!("rows/{}/{sink}", self.name))
+    }
+
+    /// `rate` changes when rows come, not which.
+    fn statements(&self, rate: u32, end: u32) -> [String; 3] {
+        let source = format!(
+            "CREATE TABLE gen (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '{rate}', \
+             'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '{end}')"
+        );
+        let sink = |sink: &str| {
+            let path = uri(&self.path(sink));
+            format!(
+                "CREATE TABLE {sink} (id BIGINT, n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{path}', \
+                 'format' = 'csv', 'sink.rolling-policy.rollover-interval' = '2 s', \
+                 'sink.rolling-policy.check-interval' = '1 s')"
+            )
+        };
+        [source, sink("counted"), sink("squared")]
+    }
+
+    /// The rows in a sink's finished files, and that each id is there once.
+    fn rows(&self, sink: &str) -> Counts {
+        let mut rows = Counts::new();
+        for line in lines(&self.path(sink)) {
+            let (id, n) = line.split_once(',').unwrap_or_else(|| panic!("{line:?}"));
+            let (id, n) = (id.parse().unwrap(), n.parse().unwrap());
+            assert_eq!(rows.insert(id, n), None, "{id} is there twice");
+        }
+        rows
+    }
+}
+
+const COUNT: &str = "INSERT INTO counted SELECT id, COUNT(*) OVER (PARTITION BY MOD(id, 10) ORDER BY pt ROWS BETWEEN \
+                     UNBOUNDED PRECEDING AND CURRENT ROW) FROM (SELECT id, PROCTIME() AS pt FROM gen)";
+const SQUARE: &str = "INSERT INTO squared SELECT id, id * id FROM gen";
+
+/// What is not finished has a name that begins with a dot.
+fn lines(dir: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            lines.extend(fs::read_to_string(entry.path()).unwrap().lines().map(str::to_owned));
+        }
+    }
+    lines
+}
+
+/// What a run that nobody interrupts writes, up to an id that no other run here reaches.
+fn undisturbed(cluster: &Cluster) -> Counts {
+    static KNOWN: Mutex<BTreeMap<std::path::PathBuf, Counts>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let of_cluster = known.entry(cluster.path(""));
+    let counts = of_cluster.or_insert_with(|| {
+        let (tables, session) = (
+            Tables {
+                cluster,
+                name: "undisturbed",
+            },
+            cluster.witness().session(),
+        );
+        for statement in tables.statements(100_000, 20_000) {
+            session.run(&statement);
+        }
+        let job = session.submit(COUNT, "undisturbed");
+        cluster.witness().wait_state(&job, "FINISHED");
+        let rows = tables.rows("counted");
+        assert_eq!(rows.len(), 20_000);
+        rows
+    });
+    counts.clone()
+}
+
+/// A run with skep, which is ended and restored.
+struct Run<'a> {
+    tables: Tables<'a>,
+    shell: Shell,
+    insert: String,
+}
+
+impl<'a> Run<'a> {
+    /// Starts the job and waits until it has saved something.
+    fn start(cluster: &'a Cluster, name: &'a str, insert: &str) -> Self {
+        let run = Self {
+            tables: Tables { cluster, name },
+            shell: Shell::sql(cluster),
+            insert: insert.to_owned(),
+        };
+        let tables = run.tables.statements(20, 50_000).join(";\n");
+        let script = format!("{tables};\nSET 'pipeline.name' = '{name}';\n{insert};\n");
+        let _ = run.shell.script(&script).expect_code(0);
+        let job = run.running();
+        cluster.witness().wait_running(&job);
+        cluster.witness().wait_checkpoint(&job);
+        run
+    }
+
+    /// The one job of that name that has not ended.
+    fn running(&self) -> String {
+        let jobs = self.tables.cluster.witness().jobs().unwrap().into_iter();
+        let mut running = jobs.filter(|job| job.name == self.tables.name && job.state == "RUNNING");
+        let job = running
+            .next()
+            .unwrap_or_else(|| panic!("{} does not run", self.tables.name));
+        assert_eq!(running.next(), None);
+        job.id
+    }
+
+    /// Restores it in a process of its own, lets it go on, and stops it: what is in the files then is as if nothing had
+    /// happened. Returns the path it was restored from.
+    fn restore(&self, before: &Counts) -> String {
+        let cluster = self.tables.cluster;
+        let output = self
+            .shell
+            .script(&format!("!restore {}\n", self.tables.name))
+            .expect_code(0);
+        let job = self.running();
+        cluster.witness().wait_running(&job);
+        let statistics = wait_for("the statistics to say from what it was restored", || {
+            let now = cluster.witness().wait_checkpoint(&job);
+            if now["latest"]["restored"].is_object() {
+                Ok(now)
+            } else {
+                Err(now)
+            }
+        });
+        let _ = self.shell.one_shot(&format!("stop {job}")).expect_code(0);
+        let counted = wait_for("the last files", || {
+            let rows = self.tables.rows("counted");
+            if rows.len() > before.len() {
+                Ok(rows)
+            } else {
+                Err(rows.len())
+            }
+        });
+        let undisturbed = undisturbed(cluster);
+        let last = counted.last_key_value().map_or(0, |(id, _)| *id);
+        let expected: Counts = undisturbed.into_iter().take_while(|(id, _)| *id <= last).collect();
+        assert!(counted == expected, "{} rows up to {last}\n{output}", counted.len());
+        if self.insert.contains("squared") {
+            let squared = self.tables.rows("squared");
+            assert!(
+                squared.keys().copied().eq(1..=squared.len() as u64),
+                "{}",
+                squared.len()
+            );
+            assert!(squared.iter().all(|(id, square)| id * id == *square));
+            assert!(squared.len() > before.len());
+        }
+        statistics["latest"]["restored"]["external_path"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+fn after_a_stop(cluster: &Cluster) {
+    let run = Run::start(cluster, "restored-after-stop", COUNT);
+    let output = run.shell.one_shot("stop restored-after-stop").expect_code(0);
+    let before = run.tables.rows("counted");
+    assert_eq!(run.restore(&before), output.stdout.trim_end());
+}
+
+fn a_statement_set_after_a_stop(cluster: &Cluster) {
+    let set = format!("BEGIN STATEMENT SET;\n{COUNT};\n{SQUARE};\nEND");
+    let run = Run::start(cluster, "restored-set", &set);
+    let output = run.shell.one_shot("stop restored-set").expect_code(0);
+    let before = run.tables.rows("counted");
+    assert_eq!(run.restore(&before), output.stdout.trim_end());
+}
