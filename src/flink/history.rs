@@ -58,18 +58,9 @@ impl Archive {
         }))
     }
 
-    /// The sides of a connection, with what the archive knows beside them.
-    pub(super) fn remember(
-        self: Arc<Self>,
-        jobs: Arc<dyn JobControl>,
-        stores: Option<Arc<dyn Stores>>,
-    ) -> (Arc<dyn JobControl>, Option<Arc<dyn Stores>>) {
-        let jobs = Remembered {
-            jobs,
-            archive: Arc::clone(&self),
-        };
-        let stores = Kept { stores, archive: self };
-        (Arc::new(jobs), Some(Arc::new(stores)))
+    /// The verbs of a connection, with what the archive knows beside them.
+    pub(super) fn remember(self: Arc<Self>, jobs: Arc<dyn JobControl>) -> Arc<dyn JobControl> {
+        Arc::new(Remembered { jobs, archive: self })
     }
 
     /// Whether it answers.
@@ -85,8 +76,15 @@ impl Archive {
         self.cluster.get_or_try_init(connect).await
     }
 
+    /// The savepoint or checkpoint at that path, under its own name.
+    pub(super) async fn inspect(&self, path: &str) -> Result<Savepoint> {
+        let mut savepoint = self.cluster().await?.inspect(path).await?;
+        savepoint.sources = vec![SOURCE.to_owned()];
+        Ok(savepoint)
+    }
+
     /// Its savepoints and checkpoints of one job, or of all, under its own name.
-    async fn find(&self, job: Option<&JobId>) -> Result<Vec<Savepoint>> {
+    pub(super) async fn find(&self, job: Option<&JobId>) -> Result<Vec<Savepoint>> {
         let mut found = self.cluster().await?.find(job, &[]).await?;
         for savepoint in &mut found {
             savepoint.sources = vec![SOURCE.to_owned()];
@@ -102,7 +100,7 @@ struct Remembered {
 }
 
 /// The cluster can't tell, so that the archive is asked.
-const fn is_for_archive(error: &EngineError) -> bool {
+pub(super) const fn is_for_archive(error: &EngineError) -> bool {
     matches!(
         error.kind,
         ErrorKind::NotFound | ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Lost
@@ -177,71 +175,6 @@ impl JobControl for Remembered {
 
     async fn log(&self, job: &JobId) -> Result<Vec<LogLine>> {
         self.jobs.log(job).await
-    }
-}
-
-/// Savepoints and checkpoints, those of jobs in the archive too.
-struct Kept {
-    /// None where the cluster's REST interface can't be used.
-    stores: Option<Arc<dyn Stores>>,
-    archive: Arc<Archive>,
-}
-
-#[async_trait]
-impl Stores for Kept {
-    async fn find(&self, job: Option<&JobId>, dirs: &[String]) -> Result<Vec<Savepoint>> {
-        let known = match &self.stores {
-            Some(stores) => stores.find(job, dirs).await,
-            None => Ok(Vec::new()),
-        };
-        let wanted = match (&known, job) {
-            (Ok(found), _) if self.stores.is_none() || job.is_none() || found.is_empty() => true,
-            (Ok(_), _) => false,
-            (Err(error), _) => is_for_archive(error),
-        };
-        if !wanted {
-            return known;
-        }
-        let archived = self.archive.find(job).await.unwrap_or_default();
-        let mut found = match known {
-            Err(error) if archived.is_empty() => return Err(error),
-            known => known.unwrap_or_default(),
-        };
-        for savepoint in archived {
-            match found.iter_mut().find(|known| known.path == savepoint.path) {
-                Some(known) => known.sources.extend(savepoint.sources),
-                None => found.push(savepoint),
-            }
-        }
-        found.sort_by_key(|savepoint| std::cmp::Reverse((savepoint.taken, savepoint.checkpoint_id)));
-        Ok(found)
-    }
-
-    async fn inspect(&self, path: &str) -> Result<Savepoint> {
-        let error = match &self.stores {
-            Some(stores) => match stores.inspect(path).await {
-                Err(error) if is_for_archive(&error) => error,
-                seen => return seen,
-            },
-            None => EngineError::not_found(format!("nothing is known of {path}")),
-        };
-        match self.archive.cluster().await {
-            Ok(archive) => {
-                let mut savepoint = archive.inspect(path).await.or(Err(error))?;
-                savepoint.sources = vec![SOURCE.to_owned()];
-                Ok(savepoint)
-            }
-            Err(_) => Err(error),
-        }
-    }
-
-    async fn delete(&self, path: &str) -> Result<()> {
-        match &self.stores {
-            Some(stores) => stores.delete(path).await,
-            None => Err(EngineError::unsupported(format!(
-                "without the cluster's REST interface the savepoint {path} can't be deleted"
-            ))),
-        }
     }
 }
 

@@ -3,11 +3,13 @@
 
 pub mod address;
 mod cluster;
+mod directories;
 mod failure;
 mod gateway;
 mod history;
 mod http;
 mod limits;
+mod shelves;
 mod transport;
 
 use async_trait::async_trait;
@@ -17,10 +19,12 @@ use std::sync::Arc;
 
 use address::{Address, Server};
 use cluster::Cluster;
+use directories::Configured;
 pub use gateway::FlinkGateway;
 use history::{Archive, Away};
 use http::Client;
 pub use limits::Limits;
+use shelves::Shelves;
 use transport::Transports;
 
 /// The driver of `flink-rest://host:port` and, over TLS, `flink-rest+https://host:port`: a Flink cluster's JobManager.
@@ -78,7 +82,7 @@ impl Engine for FlinkRest {
         let client = Client::new(address.server, &address.url, transports.own().clone(), self.limits)?;
         let label = format!("flink-rest {}", client.server());
         let archive = Archive::beside(&address, &transports, &BTreeMap::new(), self.limits);
-        let (mut jobs, mut stores, greeting): (Arc<dyn JobControl>, Option<Arc<dyn Stores>>, _) =
+        let (mut jobs, cluster, greeting): (Arc<dyn JobControl>, Option<Arc<Cluster>>, _) =
             match (Cluster::connect(client).await, &archive) {
                 (Ok((cluster, fares)), _) => {
                     let greeting = format!("Apache Flink {}, {fares}", cluster.version());
@@ -91,9 +95,14 @@ impl Engine for FlinkRest {
                 }
                 (Err(error), _) => return Err(error),
             };
-        if let Some(archive) = archive {
-            (jobs, stores) = archive.remember(jobs, stores);
+        if let Some(archive) = &archive {
+            jobs = Arc::clone(archive).remember(jobs);
         }
+        let stores = Shelves {
+            cluster: cluster.clone().map(|cluster| cluster as Arc<dyn Stores>),
+            archive,
+            configured: cluster.map(|cluster| cluster as Arc<dyn Configured>),
+        };
         Ok(Connection {
             url: address.shown,
             label,
@@ -110,7 +119,7 @@ impl Engine for FlinkRest {
             },
             sql: None,
             jobs: Some(jobs),
-            stores,
+            stores: Some(Arc::new(stores)),
         })
     }
 }

@@ -8,6 +8,7 @@ mod operations;
 mod stores;
 mod vertices;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use skep_engine::{
     Savepoint, SavepointRequest, StopRequest, Stores,
 };
 
+use super::directories::Configured;
 use super::http::Client;
 use super::{failure, gateway, in_task};
 
@@ -194,6 +196,24 @@ impl JobControl for Cluster {
     async fn checkpoint(&self, job: &JobId, request: CheckpointRequest) -> Result<Savepoint> {
         let (cluster, job) = (self.clone(), *job);
         in_task(async move { cluster.take_checkpoint(&job, request).await }).await
+    }
+}
+
+/// A line of `GET /jobmanager/config`.
+#[derive(serde::Deserialize)]
+struct Setting {
+    key: String,
+    value: String,
+}
+
+#[async_trait]
+impl Configured for Cluster {
+    async fn configuration(&self) -> Result<BTreeMap<String, String>> {
+        let settings: Vec<Setting> = self.client.get("/v1/jobmanager/config").await?;
+        Ok(settings
+            .into_iter()
+            .map(|setting| (setting.key, setting.value))
+            .collect())
     }
 }
 

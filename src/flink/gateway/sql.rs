@@ -19,10 +19,12 @@ use super::submission;
 use crate::flink::Limits;
 use crate::flink::address::{Address, Server, server_beside};
 use crate::flink::cluster::Cluster;
+use crate::flink::directories::Configured;
 use crate::flink::failure::fit_to_show;
 use crate::flink::history::Archive;
 use crate::flink::http::Client;
 use crate::flink::in_task;
+use crate::flink::shelves::Shelves;
 use crate::flink::transport::Transports;
 use crate::syntax::literal;
 
@@ -83,8 +85,9 @@ impl Engine for FlinkGateway {
         };
         let product = format!("{} {}", fit_to_show(&info.product_name), fit_to_show(&info.version));
         let mut sides = Sides::of(cluster, &api, &properties);
-        if let Some(archive) = Archive::beside(&address, &transports, &effective, self.limits) {
-            (sides.jobs, sides.stores) = archive.remember(sides.jobs, sides.stores);
+        let archive = Archive::beside(&address, &transports, &effective, self.limits);
+        if let Some(archive) = &archive {
+            sides.jobs = Arc::clone(archive).remember(sides.jobs);
         }
         let version = Version::read(&info.version);
         let cluster_id = cluster_id(&effective).or_else(|| sides.server.clone());
@@ -97,6 +100,11 @@ impl Engine for FlinkGateway {
             cluster_id,
             idle_timeout(&effective),
         );
+        let stores = Shelves {
+            cluster: sides.stores,
+            archive,
+            configured: Some(Arc::clone(&session) as Arc<dyn Configured>),
+        };
         for statement in use_statements(&address) {
             submission::submit(Arc::clone(&session), Submit::new(statement)).await?;
         }
@@ -119,7 +127,7 @@ impl Engine for FlinkGateway {
             },
             sql: Some(Arc::new(GatewaySql(session))),
             jobs: Some(sides.jobs),
-            stores: sides.stores,
+            stores: Some(Arc::new(stores)),
         })
     }
 }

@@ -8,9 +8,9 @@ use crate::shell::{Shell, object, objects};
 use crate::suite::cases;
 
 cases! {
-    1: a_job_is_shown_with_its_tasks_and_its_log,
-    1: a_savepoint_goes_on_without_who_asked_for_it,
-    0: the_last_error_is_shown_at_length,
+    jobs 1: a_job_is_shown_with_its_tasks_and_its_log,
+    jobs 1: a_savepoint_goes_on_without_who_asked_for_it,
+    jobs 0: the_last_error_is_shown_at_length,
 }
 
 fn a_job_is_shown_with_its_tasks_and_its_log(cluster: &Cluster) {
