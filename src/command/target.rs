@@ -181,6 +181,8 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
             Some(summary) if summary.status.lost && job.known == Known::Ended => {}
             Some(summary) => job.apply(&summary.status),
             None if job.known == Known::Ended || job.known == Known::Lost => {}
+            // It may be on its way, from another shell, or never have arrived.
+            None if record.outcome.is_unsettled() => {}
             None if listed.is_some() && !connection.capabilities.forgets_jobs => job.known = Known::Lost,
             None => job.known = Known::Unknown,
         }
@@ -259,9 +261,11 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
 /// Whether the job's name means a later one: one that was restored from it or, where none of them runs, simply the
 /// newest.
 pub fn is_superseded(job: &Job, all: &[Job]) -> bool {
-    !job.is_active()
+    // Of one that another shell submitted and nobody has heard of it is not known that it ever ran.
+    let goes_on = |job: &Job| job.is_active() && (job.state.is_some() || job.origin == Origin::Session);
+    !goes_on(job)
         && all.iter().any(|other| {
-            other.name == job.name && other.job_id != job.job_id && (other.is_active() || other.started > job.started)
+            other.name == job.name && other.job_id != job.job_id && (goes_on(other) || other.started > job.started)
         })
 }
 
@@ -311,5 +315,9 @@ mod tests {
             meant(&[job(1, runs), job(2, runs)]),
             Err(ReferenceError::Ambiguous { .. })
         ));
+        let mut unheard = job(3, runs);
+        (unheard.origin, unheard.known, unheard.state) = (Origin::Ledger, Known::Unknown, None);
+        assert_eq!(meant(&[job(1, runs), unheard.clone()]), Ok(0));
+        assert_eq!(meant(&[job(1, ended), unheard]), Ok(1));
     }
 }
