@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::foreground::{self, End};
 use crate::interrupt::Signal;
 use crate::job::wait::{self, Until};
+use crate::job::watcher;
 use crate::session::Session;
 use crate::ui::quantity;
 
@@ -49,13 +50,17 @@ impl Command for Fg {
                 target.job.title()
             )));
         };
-        session.jobs.update(handle, |entry| entry.attended = true);
-        let shown = match &entry.spool {
-            Some(spool) => show(session, handle, &mut spool.rows(), &entry.log).await,
-            None => wait_for(session, handle).await,
-        };
-        session.jobs.update(handle, |entry| entry.attended = false);
-        shown.map(|()| Flow::Continue)
+        watcher::attend(&session.jobs, handle);
+        match &entry.spool {
+            Some(spool) => {
+                let shown = show(session, handle, &mut spool.rows(), &entry.log).await;
+                // The end of the rows was told, not what became of the job.
+                watcher::release(&session.jobs, handle, false, &session.ui);
+                shown?;
+            }
+            None => wait_for(session, handle).await?,
+        }
+        Ok(Flow::Continue)
     }
 }
 
@@ -77,7 +82,10 @@ async fn show(
 
 async fn wait_for(session: &mut Session, handle: u32) -> Result<(), Error> {
     let table = session.jobs.clone();
-    match wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await {
+    let outcome = wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await;
+    let is_told = matches!(outcome, wait::Outcome::Reached(_));
+    watcher::release(&table, handle, is_told, &session.ui);
+    match outcome {
         wait::Outcome::Reached(ended) => {
             for (job, result) in ended {
                 if session.settings.json {

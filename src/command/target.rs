@@ -148,6 +148,15 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
         },
         None => None,
     };
+    // An archive that can't be asked is as good as none: what it would add has ended.
+    let archived = match &connection.jobs {
+        Some(jobs) => jobs.archived().await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let find = |id: JobId| {
+        let listed = listed.iter().flatten().chain(&archived);
+        listed.into_iter().find(|summary| summary.job_id == id)
+    };
     let filter = JobFilter {
         url: Some(connection.url.clone()),
         ..JobFilter::default()
@@ -167,20 +176,20 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     let mut others = Vec::new();
     for record in recorded.iter().filter(|record| !known(&jobs, record.job_id())) {
         let mut job = from_record(record, &connection);
-        match &listed {
-            Some(listed) => match listed.iter().find(|summary| summary.job_id == record.job_id()) {
-                // An engine that has lost what it knew does not undo an end that was seen.
-                Some(summary) if summary.status.lost && job.known == Known::Ended => {}
-                Some(summary) => job.apply(&summary.status),
-                None if job.known == Known::Live || job.known == Known::Unknown => job.known = Known::Lost,
-                None => {}
-            },
-            None if job.known == Known::Live => job.known = Known::Unknown,
-            None => {}
+        match find(record.job_id()) {
+            // An engine that has lost what it knew does not undo an end that was seen.
+            Some(summary) if summary.status.lost && job.known == Known::Ended => {}
+            Some(summary) => job.apply(&summary.status),
+            None if job.known == Known::Ended || job.known == Known::Lost => {}
+            // It may be on its way, from another shell, or never have arrived.
+            None if record.outcome.is_unsettled() => {}
+            None if listed.is_some() && !connection.capabilities.forgets_jobs => job.known = Known::Lost,
+            None => job.known = Known::Unknown,
         }
         others.push(job);
     }
-    for summary in listed.iter().flatten().filter(|summary| !known(&jobs, summary.job_id)) {
+    let summaries = listed.iter().flatten().chain(&archived);
+    for summary in summaries.filter(|summary| !known(&jobs, summary.job_id)) {
         if !known(&others, summary.job_id) {
             others.push(from_summary(summary, &connection));
         }
@@ -252,9 +261,11 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
 /// Whether the job's name means a later one: one that was restored from it or, where none of them runs, simply the
 /// newest.
 pub fn is_superseded(job: &Job, all: &[Job]) -> bool {
-    !job.is_active()
+    // Of one that another shell submitted and nobody has heard of it is not known that it ever ran.
+    let goes_on = |job: &Job| job.is_active() && (job.state.is_some() || job.origin == Origin::Session);
+    !goes_on(job)
         && all.iter().any(|other| {
-            other.name == job.name && other.job_id != job.job_id && (other.is_active() || other.started > job.started)
+            other.name == job.name && other.job_id != job.job_id && (goes_on(other) || other.started > job.started)
         })
 }
 
@@ -304,5 +315,9 @@ mod tests {
             meant(&[job(1, runs), job(2, runs)]),
             Err(ReferenceError::Ambiguous { .. })
         ));
+        let mut unheard = job(3, runs);
+        (unheard.origin, unheard.known, unheard.state) = (Origin::Ledger, Known::Unknown, None);
+        assert_eq!(meant(&[job(1, runs), unheard.clone()]), Ok(0));
+        assert_eq!(meant(&[job(1, ended), unheard]), Ok(1));
     }
 }

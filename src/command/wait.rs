@@ -74,7 +74,7 @@ impl Command for Wait {
             session.ui.say("no job of this session runs");
         }
         for handle in &handles {
-            session.jobs.update(*handle, |entry| entry.attended = true);
+            watcher::attend(&session.jobs, *handle);
         }
         let table = session.jobs.clone();
         let outcome = wait::wait(
@@ -86,10 +86,18 @@ impl Command for Wait {
             &mut session.interrupts,
         )
         .await;
+        let told: Vec<Option<u32>> = match &outcome {
+            wait::Outcome::Reached(jobs) => {
+                let ended = jobs.iter().map(|(job, _)| job).filter(|job| !job.is_active());
+                ended.map(|job| job.handle).collect()
+            }
+            _ => Vec::new(),
+        };
+        let reported = report(session, outcome, until);
         for handle in &handles {
-            session.jobs.update(*handle, |entry| entry.attended = false);
+            watcher::release(&session.jobs, *handle, told.contains(&Some(*handle)), &session.ui);
         }
-        report(session, outcome, until)
+        reported
     }
 }
 
@@ -145,6 +153,7 @@ fn take_up(session: &Session, target: Target) -> Result<u32, Error> {
         log: skep_engine::LogRing::default(),
         spool: None,
         attended: true,
+        untold: false,
     };
     let handle = session.jobs.add(entry);
     let watched = control.watch(job_id);

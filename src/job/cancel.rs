@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Asks for the end of a job and returns when it has ended.
 ///
 /// # Errors
-/// The engine could not be asked, or the job has not ended within a minute.
+/// The engine could not be asked, the job was lost before it ended, or it has not ended within a minute.
 pub async fn cancel(jobs: &dyn JobControl, job: &JobId) -> Result<JobStatus> {
     let status = jobs.status(job).await?;
     if status.state.is_terminal() {
@@ -27,6 +27,10 @@ pub async fn cancel(jobs: &dyn JobControl, job: &JobId) -> Result<JobStatus> {
         let status = jobs.status(job).await?;
         if status.state.is_terminal() {
             return Ok(status);
+        }
+        if status.lost {
+            let why = status.error.as_deref().unwrap_or("nobody runs it any more");
+            return Err(EngineError::not_found(format!("job {} is lost: {why}", job.short())));
         }
         if waited >= LIMIT {
             let message = format!(

@@ -24,6 +24,8 @@ pub struct Entry {
     pub spool: Option<Spool>,
     /// Somebody waits for it in the foreground: its end is no news.
     pub attended: bool,
+    /// Something happened to it meanwhile that would have been news.
+    pub untold: bool,
 }
 
 impl fmt::Debug for Entry {

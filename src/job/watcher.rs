@@ -26,10 +26,15 @@ pub async fn follow(
                 .problem
                 .as_ref()
                 .is_some_and(|problem| problem.kind == ErrorKind::NotFound);
-            let before = table.get(handle).map(|entry| entry.job);
-            let entry = table.update(handle, |entry| entry.job.apply_watched(&now));
-            if let (Some(before), Some(entry)) = (before, entry) {
-                if before.state != entry.job.state || before.known != entry.job.known {
+            let mut changed = false;
+            let entry = table.update(handle, |entry| {
+                let before = (entry.job.state, entry.job.known);
+                entry.job.apply_watched(&now);
+                changed = before != (entry.job.state, entry.job.known);
+                entry.untold |= changed && entry.attended;
+            });
+            if let Some(entry) = entry {
+                if changed {
                     if let Some(status) = now.status {
                         ledger.status(job, status);
                     }
@@ -54,6 +59,7 @@ pub async fn follow_rows(table: Table, handle: u32, mut progress: watch::Receive
             entry.job.rows_out = Some(now.rows);
             if let Some(end) = &now.end {
                 settle(entry, end.as_ref().err());
+                entry.untold |= entry.attended;
             }
         });
         if now.end.is_some() {
@@ -65,6 +71,23 @@ pub async fn follow_rows(table: Table, handle: u32, mut progress: watch::Receive
         if progress.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Somebody waits for a job in the foreground: until [`release`] its news are told there.
+pub fn attend(table: &Table, handle: u32) {
+    table.update(handle, |entry| (entry.attended, entry.untold) = (true, false));
+}
+
+/// Nobody waits for a job any more. What has happened to it meanwhile is told now, unless it `was_told`.
+pub fn release(table: &Table, handle: u32, was_told: bool, ui: &Ui) {
+    let mut untold = false;
+    let entry = table.update(handle, |entry| {
+        entry.attended = false;
+        untold = std::mem::take(&mut entry.untold);
+    });
+    if let Some(entry) = entry.filter(|_| untold && !was_told) {
+        announce(ui, &entry);
     }
 }
 
@@ -113,5 +136,86 @@ fn announce(ui: &Ui, entry: &Entry) {
             ui.note(&format!("{}{id} RESTARTING{why}{see}", job.title()));
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use skep_engine::{Capabilities, Connection, JobStatus, LogRing};
+
+    use super::*;
+    use crate::job::record::{Job, Origin};
+    use crate::ui::Terminal;
+
+    const ID: JobId = JobId::from_bytes([7; 16]);
+
+    /// A table with one job that runs, its handle, and where notices are told.
+    fn running() -> (Table, u32, Ui, mpsc::Receiver<String>) {
+        let connection = Connection {
+            url: "engine:".to_owned(),
+            label: "engine".to_owned(),
+            greeting: String::new(),
+            capabilities: Capabilities::default(),
+            sql: None,
+            jobs: None,
+            stores: None,
+        };
+        let mut job = Job::new(
+            "orders".to_owned(),
+            "engine".to_owned(),
+            "engine:".to_owned(),
+            Origin::Session,
+        );
+        job.job_id = Some(ID);
+        job.apply(&JobStatus::new(JobState::Running));
+        let table = Table::new();
+        let handle = table.add(Entry {
+            job,
+            connection: Arc::new(connection),
+            operation: None,
+            log: LogRing::default(),
+            spool: None,
+            attended: false,
+            untold: false,
+        });
+        let ui = Ui::with(
+            Terminal::default(),
+            false,
+            Box::new(std::io::sink()),
+            Box::new(std::io::sink()),
+        );
+        let (sender, notices) = mpsc::channel();
+        ui.set_printer(Box::new(move |notice| sender.send(notice).unwrap()));
+        (table, handle, ui, notices)
+    }
+
+    /// The engine says that it has finished.
+    async fn finish(table: &Table, handle: u32, ui: &Ui) {
+        let status = Some(JobStatus::new(JobState::Finished));
+        let (_engine, watched) = watch::channel(Watched { status, problem: None });
+        follow(table.clone(), handle, ID, watched, Ledger::none(), ui.clone()).await;
+    }
+
+    #[tokio::test]
+    async fn an_end_that_nobody_waits_for_is_news() {
+        let (table, handle, ui, notices) = running();
+        finish(&table, handle, &ui).await;
+        assert_eq!(notices.try_recv().unwrap(), "[1] orders · job 07070707 FINISHED\n");
+    }
+
+    #[tokio::test]
+    async fn an_end_that_came_while_somebody_waited_is_told_once() {
+        for was_told in [true, false] {
+            let (table, handle, ui, notices) = running();
+            attend(&table, handle);
+            finish(&table, handle, &ui).await;
+            assert!(notices.try_recv().is_err());
+            release(&table, handle, was_told, &ui);
+            assert_eq!(notices.try_recv().is_ok(), !was_told);
+            release(&table, handle, was_told, &ui);
+            assert!(notices.try_recv().is_err());
+        }
     }
 }

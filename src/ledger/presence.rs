@@ -14,8 +14,7 @@ pub(super) struct Presence {
     /// The shell's number in the ledger.
     pub shell: i64,
     path: PathBuf,
-    /// Closing it gives the lock up.
-    _lock: File,
+    lock: File,
 }
 
 impl Presence {
@@ -32,11 +31,7 @@ impl Presence {
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(Self {
-            shell,
-            path,
-            _lock: lock,
-        })
+        Ok(Self { shell, path, lock })
     }
 }
 
@@ -44,6 +39,8 @@ impl Drop for Presence {
     fn drop(&mut self) {
         // One that stays behind is found to be nobody's, and is removed then.
         let _ = fs::remove_file(&self.path);
+        // A process that is just being started has a copy of the file, and closing ours would not give the lock up.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -41,8 +41,9 @@ const BREAK_OFF: Duration = Duration::from_secs(1);
 /// How long the first prompt waits to be told what can be brought back.
 const WELCOME: Duration = Duration::from_millis(500);
 
-/// How long a shell that was continued waits for signals that are on their way to it.
-const CONTINUED: Duration = Duration::from_millis(100);
+/// How long a shell that was continued waits for signals that are on their way to it. Only one that was continued in the
+/// background (`bg`) waits so long, before it is stopped again for wanting the terminal.
+const CONTINUED: Duration = Duration::from_secs(2);
 
 /// Runs the prompt until the person leaves. Ending the session is the caller's.
 ///

@@ -274,10 +274,11 @@ impl Running {
 
     /// Waits for a job in the foreground: Ctrl-C cancels it, Ctrl-Z gives the prompt back.
     async fn attend(self, session: &mut Session, handle: u32, operation: Operation) -> Result<Done, Error> {
-        session.jobs.update(handle, |entry| entry.attended = true);
         let table = session.jobs.clone();
+        watcher::attend(&table, handle);
         let outcome = wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await;
-        session.jobs.update(handle, |entry| entry.attended = false);
+        let is_told = matches!(outcome, wait::Outcome::Reached(_));
+        watcher::release(&table, handle, is_told, &session.ui);
         match outcome {
             wait::Outcome::Reached(ended) => {
                 for (job, result) in ended {
@@ -341,6 +342,7 @@ impl Running {
             log: operation.log.clone(),
             spool,
             attended: false,
+            untold: false,
         };
         let handle = session.jobs.add(entry);
         if let (Some(job), Some(jobs)) = (&operation.job, &self.connection.jobs) {

@@ -1,12 +1,12 @@
 //! The ledger, from outside: what it holds after failures, and what never stands in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use skep::ledger::{JobFilter, JobRecord, Ledger, Outcome, Part};
 
-use crate::world::World;
+use crate::world::{World, wait_until};
 
 /// Every statement that the world's ledger holds, oldest first.
 fn held(world: &World) -> Vec<JobRecord> {
@@ -94,6 +94,96 @@ fn after_a_lost_reply_it_is_unknown_and_nothing_is_submitted_twice() {
     assert!(matches!(held[0].outcome, Outcome::Unknown(_)), "{:?}", held[0]);
 }
 
+#[test]
+fn what_a_dead_shell_submitted_is_asked_for_by_the_next() {
+    let world = World::new();
+    let kept = || world.scripted().with("-u scripted:kept --json");
+    let waiting = [
+        ("INSERT INTO arrived UNANSWERED", "unanswered arrived"),
+        ("INSERT INTO never SLOWLY", "submit INSERT INTO never SLOWLY"),
+        ("INSERT INTO alive SLOWLY", "submit INSERT INTO alive SLOWLY"),
+    ];
+    let [arrived, never, alive] = waiting.map(|(statement, there)| {
+        let mut live = kept().start();
+        live.send(format!("{statement};\n"));
+        world.wait_journal(there);
+        live
+    });
+    // One hears that its reply was lost, and leaves. Two are killed while they wait for the answer: to what has arrived,
+    // and to what has not. The last goes on waiting, and the answer is its own.
+    drop(kept().stdin("INSERT INTO lost LOST;\n").run().expect_code(1));
+    arrived.kill();
+    never.kill();
+    let outcomes = || held(&world).into_iter().map(|job| job.outcome).collect::<Vec<_>>();
+    let before = outcomes();
+    assert!(
+        matches!(
+            &before[..],
+            [Outcome::Open, Outcome::Open, Outcome::Open, Outcome::Unknown(_)]
+        ),
+        "{before:?}"
+    );
+    let ids: Vec<_> = held(&world).iter().map(JobRecord::job_id).collect();
+
+    let mut next = kept().start();
+    world.wait_journal(&format!("status of {}, which is not here", ids[1]));
+    let settled = || held(&world).iter().filter(|job| job.last.is_some()).count() == 2;
+    wait_until(|| format!("two outcomes in {:?}", held(&world)), settled);
+    assert_eq!(
+        outcomes(),
+        [Outcome::Accepted, Outcome::Open, Outcome::Open, Outcome::Accepted]
+    );
+    // They are jobs like any other.
+    next.send("!job arrived\n!stop lost\n");
+    let out = next.wait_for_out("the job and the savepoint", |out| {
+        out.lines().count() == 2 && out.ends_with('\n')
+    });
+    let job: serde_json::Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
+    let found = ["job_id", "state", "known", "origin", "sql"].map(|key| job[key].as_str().unwrap_or_default());
+    let id = ids[0].to_string();
+    let expected = [
+        id.as_str(),
+        "RUNNING",
+        "live",
+        "ledger",
+        "INSERT INTO arrived UNANSWERED",
+    ];
+    assert_eq!(found, expected, "{out}");
+    drop(next.wait().expect_code(0));
+    let output = kept().with("jobs -a").run().expect_code(0);
+    let known: BTreeMap<String, String> = output
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|job| {
+            ["name", "known"]
+                .map(|key| job[key].as_str().unwrap().to_owned())
+                .into()
+        })
+        .collect();
+    let expected = [
+        ("alive", "unknown"),
+        ("arrived", "live"),
+        ("lost", "ended"),
+        ("never", "unknown"),
+    ];
+    let expected = expected.map(|(name, known)| (name.to_owned(), known.to_owned()));
+    assert_eq!(known, BTreeMap::from(expected));
+    let journal = world.journal();
+    assert!(
+        !journal.iter().any(|line| line.contains(&ids[2].to_string())),
+        "{journal:?}"
+    );
+
+    world.open_gate();
+    drop(alive.wait().expect_code(0));
+    assert_eq!(outcomes()[2], Outcome::Accepted);
+    let journal = world.journal();
+    let submitted: Vec<_> = journal.iter().filter_map(|line| line.strip_prefix("submit ")).collect();
+    let [arrived, never, alive] = waiting.map(|(statement, _)| statement);
+    assert_eq!(submitted, [arrived, never, alive, "INSERT INTO lost LOST"]);
+}
+
 #[cfg(feature = "failpoints")]
 #[test]
 fn an_intent_is_written_before_the_engine_hears_of_it() {
@@ -158,11 +248,12 @@ fn killed_at_any_of_its_failpoints_a_local_job_comes_back() {
         .filter(|point| {
             let world = World::new();
             let script = "SET 'execution.checkpointing.interval' = '20 ms';\nSET 'execution.runtime-mode' = 'streaming';\n\
-                CREATE TABLE n (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000', \
-                'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '300');\n\
+                CREATE TABLE n (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '10000000', \
+                'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '30000');\n\
                 CREATE TABLE copy (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'copy', 'format' = 'csv');\n\
                 INSERT INTO copy SELECT n FROM n &;\n!wait %1 --until first-checkpoint\n!savepoint %1 --label x\n!stop %1\n";
-            let program = world.skep().with("-u local:state").stdin(script);
+            // Slowly at first: it is still there to be stopped.
+            let program = world.skep().with("-u local:state -D local.source.rows-per-second=1000").stdin(script);
             let output = program.env("SKEP_FAILPOINT", **point).run();
             let aborted = output.code == 128 + 6;
             assert!(aborted || output.code == 0, "{point}: {output}");
@@ -175,7 +266,7 @@ fn killed_at_any_of_its_failpoints_a_local_job_comes_back() {
                 assert!(!again.stderr.contains("ledger"), "{point}: {again}");
             }
             let rows = rows(&world.path("copy"));
-            assert_eq!(rows, (1..=300).collect::<Vec<_>>(), "{point}");
+            assert_eq!(rows, (1..=30_000).collect::<Vec<_>>(), "{point}");
             aborted
         })
         .collect();

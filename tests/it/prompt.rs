@@ -350,7 +350,7 @@ fn a_session_begins_with_what_can_be_brought_back() {
     pty.wait_text(" · !restore copy");
     // One that goes on is none that could be brought back.
     pty.line("!restore copy");
-    pty.wait_text("RUNNING");
+    pty.wait_text("[1] copy · job ");
     let other = local().pty();
     let screen = other.wait_prompt("local:state> ");
     assert!(!screen.has("brought back"), "{screen}");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use skep_engine::arrow::array::{Int64Array, RecordBatch, StringArray};
@@ -33,7 +34,10 @@ impl Engine for Scripted {
         if target.url == "scripted:away" {
             return Err(EngineError::new(ErrorKind::Connect, "nobody answers at scripted:away"));
         }
-        let cluster = Arc::new(Cluster::default());
+        let cluster = Arc::new(match (target.url.as_str(), std::env::var_os("SCRIPTED_CLUSTER")) {
+            ("scripted:kept", Some(dir)) => Cluster::kept_in(Path::new(&dir)),
+            _ => Cluster::default(),
+        });
         Ok(Connection {
             url: target.url.clone(),
             label: "scripted".to_owned(),
@@ -74,7 +78,7 @@ pub fn journal(line: &str) {
 /// Returns when the gate is open.
 pub async fn gate() {
     let path = std::env::var("SCRIPTED_GATE").unwrap_or_default();
-    while !std::path::Path::new(&path).exists() {
+    while !Path::new(&path).exists() {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
 }
@@ -131,6 +135,12 @@ impl Sql for Session {
                     ErrorKind::Lost,
                     "the connection broke before the reply came",
                 ))
+            }
+            ["INSERT", "INTO", name, "UNANSWERED"] => {
+                let run = self.cluster.start(job_id(&statement), name, false, None);
+                journal(&format!("unanswered {name}"));
+                gate().await;
+                Ok(job(&run, None))
             }
             ["INSERT", "INTO", name, rest @ ..] => {
                 if rest.contains(&"SLOWLY") {

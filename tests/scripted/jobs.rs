@@ -1,5 +1,7 @@
 //! The cluster behind the scripted engine: jobs that run until they are ended.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use skep_engine::{
@@ -34,6 +36,8 @@ pub struct Run {
     status: watch::Sender<JobStatus>,
     cancels: Arc<Mutex<Habit>>,
     restored_from: Option<String>,
+    /// Where it is written down for other processes as long as it runs.
+    kept: Option<PathBuf>,
 }
 
 impl Run {
@@ -50,6 +54,10 @@ impl Run {
                 status.as_of = jiff::Timestamp::now();
                 status.ended = Some(status.as_of);
                 status.error = error;
+                if let Some(path) = &self.kept {
+                    // Another process may have ended it before.
+                    let _ = fs::remove_file(path);
+                }
             }
         });
     }
@@ -76,6 +84,8 @@ pub struct Cluster {
     runs: Mutex<Vec<Arc<Run>>>,
     cancels: Arc<Mutex<Habit>>,
     savepoints: Mutex<Habit>,
+    /// Where its jobs are written down for other processes.
+    kept: Option<PathBuf>,
 }
 
 impl Default for Cluster {
@@ -84,13 +94,34 @@ impl Default for Cluster {
             runs: Mutex::default(),
             cancels: Arc::new(Mutex::new(Habit::Works)),
             savepoints: Mutex::new(Habit::Works),
+            kept: None,
         }
     }
 }
 
 impl Cluster {
+    /// The cluster whose running jobs are the files of that directory, named by their ids: it outlives its shells.
+    pub fn kept_in(dir: &Path) -> Self {
+        fs::create_dir_all(dir).expect("the cluster's directory can be made");
+        let cluster = Self {
+            kept: Some(dir.to_owned()),
+            ..Self::default()
+        };
+        for entry in fs::read_dir(dir).expect("the cluster's directory can be read") {
+            let path = entry.expect("the cluster's directory can be read").path();
+            let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            let name = fs::read_to_string(&path).expect("a job's file can be read");
+            cluster.start(id.expect("a job's file is named by its id"), &name, false, None);
+        }
+        cluster
+    }
+
     /// Starts a job.
     pub fn start(&self, job_id: JobId, name: &str, bounded: bool, restore: Option<&Restore>) -> Arc<Run> {
+        let kept = self.kept.as_ref().map(|dir| dir.join(job_id.to_string()));
+        if let Some(path) = &kept {
+            fs::write(path, name).expect("a job's file can be written");
+        }
         let mut status = JobStatus::new(JobState::Running);
         status.started = Some(status.as_of);
         let run = Arc::new(Run {
@@ -100,6 +131,7 @@ impl Cluster {
             status: watch::channel(status).0,
             cancels: Arc::clone(&self.cancels),
             restored_from: restore.map(|restore| restore.path.clone()),
+            kept,
         });
         if bounded {
             let run = Arc::clone(&run);
@@ -189,7 +221,10 @@ impl JobControl for Cluster {
     }
 
     async fn status(&self, job: &JobId) -> Result<JobStatus> {
-        Ok(self.run(job)?.status.borrow().clone())
+        let run = self
+            .run(job)
+            .inspect_err(|_| journal(&format!("status of {job}, which is not here")))?;
+        Ok(run.status.borrow().clone())
     }
 
     async fn detail(&self, job: &JobId) -> Result<JobDetail> {

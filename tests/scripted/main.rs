@@ -13,6 +13,7 @@
 //! | `INSERT INTO name` | a job without rows starts and runs until it is ended |
 //! | `INSERT INTO name BOUNDED` | a job that ends when `GATE` opens |
 //! | `INSERT INTO name SLOWLY` | the same, answered when `GATE` opens |
+//! | `INSERT INTO name UNANSWERED` | a job starts, and the submission is answered when `GATE` opens |
 //! | `DIE name 'message'` | the running job of that name fails |
 //! | `SELECT PANIC 'message'` | the driver panics |
 //! | `SLOW` | the submission is answered when `GATE` opens |
@@ -21,10 +22,18 @@
 //! | `SAVEPOINT FAILS`, `SAVEPOINT HANGS`, `SAVEPOINT WORKS` | how savepoints behave from now on |
 //! | `SET 'key' = 'value'` | a setting |
 //!
+//! | URL | what it is |
+//! |---|---|
+//! | `scripted:` | a cluster of this shell's own, in which its jobs stay when it leaves |
+//! | `scripted:inside` | the same, but its jobs end with the shell |
+//! | `scripted:kept` | a cluster that outlives the shell: the next one finds the jobs that run |
+//! | `scripted:away` | nobody answers |
+//!
 //! There are two tables to be completed, `flights` and `weather`.
 //!
 //! `GATE` opens when the file that the environment variable `SCRIPTED_GATE` names exists. What was submitted, cancelled
-//! and saved is written, a line each, to the file that `SCRIPTED_JOURNAL` names.
+//! and saved is written, a line each, to the file that `SCRIPTED_JOURNAL` names; so is a status that was asked for in vain. The
+//! jobs of `scripted:kept` are kept in the directory that `SCRIPTED_CLUSTER` names.
 
 mod engine;
 mod jobs;

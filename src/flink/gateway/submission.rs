@@ -44,7 +44,7 @@ pub(super) async fn submit(session: Arc<Session>, submit: Submit) -> Result<Oper
     let kind = classify(&submit.text, &Dialect::FLINK);
     let leaves_job = kind.starts_job() || matches!(kind, Kind::Query);
     let configuration = if leaves_job {
-        session.configuration(&mut memory, &mut notes).await?
+        session.revived_configuration(&mut memory, &mut notes).await?
     } else {
         BTreeMap::new()
     };

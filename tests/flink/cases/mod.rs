@@ -4,6 +4,7 @@ mod cancel;
 mod checkpoint;
 mod faults;
 mod lists;
+mod looks;
 mod outages;
 mod restore;
 mod savepoint;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Case> {
         checkpoint::CASES,
         wait::CASES,
         lists::CASES,
+        looks::CASES,
         statements::CASES,
         faults::CASES,
         outages::CASES,

@@ -212,14 +212,7 @@ async fn a_lost_reply_to_a_checkpoint_is_not_asked_for_again() {
 async fn a_server_that_is_away_for_a_moment_does_not_lose_a_savepoint() {
     let server = Server::start("2.3.0", "running").await;
     server.in_progress(5);
-    let patient = Limits {
-        outage: Duration::from_secs(20),
-        ..limits()
-    };
-    let (jobs, job) = (
-        connect_with(&server, patient).await.unwrap().jobs.unwrap(),
-        server.job(),
-    );
+    let (jobs, job) = (jobs(&server).await, server.job());
     // Both tries of two questions, after the one that finds the request to be new.
     let waiting = tokio::spawn(async move { jobs.savepoint(&job, savepoint_request(4)).await });
     server.asked("POST ").await;
@@ -232,7 +225,11 @@ async fn a_server_that_is_away_for_a_moment_does_not_lose_a_savepoint() {
 #[tokio::test]
 async fn a_server_that_stays_away_leaves_it_unknown_whether_it_was_saved() {
     let server = Server::start("2.3.0", "running").await;
-    let (jobs, job) = (jobs(&server).await, server.job());
+    let short = Limits {
+        outage: Duration::from_millis(400),
+        ..limits()
+    };
+    let (jobs, job) = (connect_with(&server, short).await.unwrap().jobs.unwrap(), server.job());
     server.in_progress(usize::MAX);
     let waiting = tokio::spawn(async move { jobs.savepoint(&job, savepoint_request(4)).await });
     server.asked("POST ").await;

@@ -9,25 +9,25 @@ mod shell;
 mod verbs;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use skep::flink::{FlinkRest, Limits};
 use skep_engine::{Connection, Engine, JobControl, JobId, Result, SavepointRequest, Stores, Target};
 
+use crate::world::LIMIT;
 use server::Server;
 
 /// The versions that replies were recorded from.
 const VERSIONS: [&str; 2] = ["2.3.0", "1.20.3"];
 
-/// Limits that a test can wait for.
+/// Limits that nothing reaches but what hangs. A test that waits for one sets it itself.
 fn limits() -> Limits {
     Limits {
-        connect: Duration::from_secs(5),
-        request: Duration::from_secs(5),
+        connect: LIMIT,
+        request: LIMIT,
         body: 1 << 20,
-        tasks: Duration::from_millis(200),
-        operation: Duration::from_secs(20),
-        outage: Duration::from_millis(400),
+        tasks: LIMIT,
+        operation: LIMIT,
+        outage: LIMIT,
     }
 }
 

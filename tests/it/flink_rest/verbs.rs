@@ -1,14 +1,16 @@
 //! Every verb, on each version.
 
+use std::time::Duration;
+
 use serde_json::json;
-use skep::flink::FlinkRest;
+use skep::flink::{FlinkRest, Limits};
 use skep_engine::{
     CheckpointRequest, EndedBy, Engine, ErrorKind, Format, JobId, JobState, SavepointKind, SavepointRequest, Secret,
     StopRequest, Target, Verdict,
 };
 
 use super::server::{Fault, Server};
-use super::{VERSIONS, connect, jobs, savepoint_request, stores, trigger};
+use super::{VERSIONS, connect, connect_with, jobs, limits, savepoint_request, stores, trigger};
 
 const UNKNOWN: JobId = JobId::from_bytes([0xff; 16]);
 
@@ -273,11 +275,12 @@ async fn a_savepoint_waits_until_the_tasks_run() {
 async fn a_job_whose_tasks_never_run_is_not_saved_and_says_why() {
     for version in VERSIONS {
         let server = Server::start(version, "restarting").await;
-        let error = jobs(&server)
-            .await
-            .savepoint(&server.job(), savepoint_request(7))
-            .await
-            .unwrap_err();
+        let short = Limits {
+            tasks: Duration::from_millis(200),
+            ..limits()
+        };
+        let jobs = connect_with(&server, short).await.unwrap().jobs.unwrap();
+        let error = jobs.savepoint(&server.job(), savepoint_request(7)).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Refused);
         assert!(error.message.starts_with("ArithmeticException: / by zero; "), "{error}");
         assert!(error.message.contains("is RESTARTING (Source: gen"), "{error}");

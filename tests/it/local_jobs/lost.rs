@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use super::{COPY, counting, local, numbers, object, objects, stopped};
+use super::{COPY, END, counting, local, numbers, object, objects, slowly, stopped};
 use crate::world::World;
 
 #[test]
 fn a_killed_owner_leaves_a_lost_job_that_comes_back() {
     let world = World::new();
-    let mut live = local(&world).start();
-    live.send(counting(1000, 1500));
+    let mut live = slowly(&world).start();
+    live.send(counting());
     live.send(COPY);
     live.send("!wait %1 --until first-checkpoint\n!job %1 --json\n!wait\n");
     let out = live.wait_for_out("the job as JSON", |out| out.contains('{') && out.ends_with('\n'));
@@ -50,25 +50,26 @@ fn a_killed_owner_leaves_a_lost_job_that_comes_back() {
     );
     let output = local(&world).with("restore copy --json").run().expect_code(0);
     assert_eq!(object(&output.stdout)["restored_from"], newest["path"]);
-    assert_eq!(numbers(&world.path("copy")), (1..=1500).collect::<Vec<_>>());
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
 }
 
 #[test]
 fn killed_again_and_again_the_sink_ends_with_each_row_once() {
     let world = World::new();
-    let script = counting(1000, 1500) + "INSERT INTO copy SELECT n FROM n;\n";
-    let mut live = local(&world).stdin(script).start();
-    for _ in 0..4 {
-        live.wait_err("· RUNNING");
+    let script = counting() + "INSERT INTO copy SELECT n FROM n;\n";
+    let mut live = slowly(&world).stdin(script).start();
+    // The last of those that restore it comes to the end.
+    for restoring in [slowly(&world), slowly(&world), slowly(&world), local(&world)] {
+        live.wait_err("[1] copy · job ");
         local(&world)
             .with("wait copy --until first-checkpoint --timeout 30s")
             .run()
             .expect_code(0);
         live.kill();
-        live = local(&world).with("restore copy").start();
+        live = restoring.with("restore copy").start();
     }
     live.wait().expect_code(0).expect_stderr("FINISHED");
-    assert_eq!(numbers(&world.path("copy")), (1..=1500).collect::<Vec<_>>());
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
     let output = local(&world).with("jobs -a --json").run().expect_code(0);
     let known: Vec<_> = objects(&output.stdout).iter().map(|job| job["known"].clone()).collect();
     assert_eq!(known, ["ended", "lost", "lost", "lost", "lost"]);
@@ -77,7 +78,7 @@ fn killed_again_and_again_the_sink_ends_with_each_row_once() {
 #[test]
 fn a_job_whose_record_can_not_be_read_is_listed_with_the_reason() {
     let world = World::new();
-    drop(stopped(&world, &counting(1000, 100_000), COPY));
+    drop(stopped(&world, &counting(), COPY));
     let output = local(&world).with("jobs --json").run().expect_code(0);
     let id = object(&output.stdout)["job_id"].as_str().unwrap().to_owned();
     let record = world.path(&format!("state/jobs/{id}/job.json"));

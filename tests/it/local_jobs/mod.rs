@@ -35,13 +35,22 @@ fn object(text: &str) -> Value {
     objects.remove(0)
 }
 
-/// Tables `n`, which counts from 1 at a rate, and `copy`, a directory of CSV files. Checkpoints come often.
-fn counting(rate: u32, end: u32) -> String {
+/// The same, whose jobs read a thousand rows a second: one that is to be stopped or killed still runs then, however slow the
+/// machine is.
+fn slowly(world: &World) -> Program {
+    local(world).with("-D local.source.rows-per-second=1000")
+}
+
+/// How far the table `n` counts: `slowly` for longer than any test may take, else at once.
+const END: u64 = 120_000;
+
+/// Tables `n`, which counts from 1 to [`END`], and `copy`, a directory of CSV files. Checkpoints come often.
+fn counting() -> String {
     format!(
         "SET 'execution.runtime-mode' = 'streaming';\n\
          SET 'execution.checkpointing.interval' = '20 ms';\n\
-         CREATE TABLE n (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '{rate}', \
-         'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{end}');\n\
+         CREATE TABLE n (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '10000000', \
+         'fields.n.kind' = 'sequence', 'fields.n.start' = '1', 'fields.n.end' = '{END}');\n\
          CREATE TABLE copy (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'copy', 'format' = 'csv');\n"
     )
 }
@@ -100,7 +109,7 @@ fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 /// Runs a job until its first checkpoint and stops it: the path of its savepoint.
 fn stopped(world: &World, preamble: &str, job: &str) -> String {
     let script = format!("{preamble}{job}!wait %1 --until first-checkpoint\n!stop %1 --json\n");
-    let output = local(world).stdin(script).run().expect_code(0);
+    let output = slowly(world).stdin(script).run().expect_code(0);
     let savepoint = object(&output.stdout);
     assert_eq!(savepoint["verdict"], "usable");
     savepoint["path"].as_str().unwrap().to_owned()

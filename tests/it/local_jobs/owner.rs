@@ -1,13 +1,13 @@
 //! A job has one owner; every other process reaches it through that.
 
-use super::{COPY, counting, local, numbers, object, objects};
+use super::{COPY, END, counting, local, numbers, object, objects, slowly};
 use crate::world::{Live, World};
 
 /// A shell that runs the copying job, and its job as JSON.
-fn owner(world: &World, end: u32) -> (Live, serde_json::Value) {
-    let mut live = local(world).start();
+fn owner(world: &World) -> (Live, serde_json::Value) {
+    let mut live = slowly(world).start();
     // Its checkpoints stay: only one is taken.
-    live.send(counting(1000, end).replace("'20 ms'", "'1 h'"));
+    live.send(counting().replace("'20 ms'", "'1 h'"));
     live.send(COPY);
     live.send("!checkpoint %1\n!job %1 --json\n!wait\n");
     let out = live.wait_for_out("the job as JSON", |out| out.contains('{') && out.ends_with('\n'));
@@ -18,7 +18,7 @@ fn owner(world: &World, end: u32) -> (Live, serde_json::Value) {
 #[test]
 fn another_process_lists_saves_and_stops_a_job() {
     let world = World::new();
-    let (live, job) = owner(&world, 1_000_000);
+    let (live, job) = owner(&world);
     let id = job["job_id"].as_str().unwrap().to_owned();
 
     let output = local(&world).with("jobs --all --json").run().expect_code(0);
@@ -73,7 +73,7 @@ fn another_process_lists_saves_and_stops_a_job() {
 #[test]
 fn another_process_cancels_a_job() {
     let world = World::new();
-    let (live, job) = owner(&world, 1_000_000);
+    let (live, job) = owner(&world);
     let output = local(&world).with("cancel copy --json").run().expect_code(0);
     assert_eq!(object(&output.stdout)["state"], "CANCELED");
     // Whoever waited for it is told so.
@@ -86,10 +86,55 @@ fn another_process_cancels_a_job() {
     );
 }
 
+/// The owner ends with its job, and so fast that whoever asked for the end hears no answer.
+#[cfg(feature = "failpoints")]
+#[test]
+fn an_end_that_was_asked_for_is_known_though_the_owner_dies_without_an_answer() {
+    let owner = |world: &World, point: &str| {
+        let mut live = slowly(world).env("SKEP_FAILPOINT", point).start();
+        live.send(counting());
+        live.send(COPY);
+        live.send("!wait --until first-checkpoint\n!wait\n");
+        live.wait_err("is RUNNING · checkpoint ");
+        live
+    };
+    for (verb, ended_by) in [
+        ("stop", "stopped"),
+        ("stop --drain --yes", "drained"),
+        ("cancel", "cancelled"),
+    ] {
+        let world = World::new();
+        let live = owner(&world, "end.after-record");
+        let output = local(&world).with(verb).arg("copy").run().expect_code(0);
+        drop(live.wait_open().expect_code(128 + 6));
+        let jobs = local(&world).with("jobs -a --json").run().expect_code(0);
+        let job = object(&jobs.stdout);
+        assert_eq!(job["ended_by"], ended_by, "{jobs}");
+        if ended_by != "cancelled" {
+            assert_eq!(job["savepoint"], output.stdout.trim(), "{output}");
+        }
+        let rows = numbers(&world.path("copy"));
+        assert_eq!(rows, (1..=rows.len() as u64).collect::<Vec<_>>());
+    }
+    // Before it has written down its end it is lost, and there is no more to say; what it saved is there.
+    for verb in ["stop", "cancel"] {
+        let world = World::new();
+        let live = owner(&world, "end.before-record");
+        let output = local(&world).with(verb).arg("copy").run();
+        drop(live.wait_open().expect_code(128 + 6));
+        drop(output.expect(1, "").expect_stderr("copy"));
+        let job = object(&local(&world).with("jobs -a --json").run().expect_code(0).stdout);
+        assert_eq!(job["known"], "lost");
+        assert_eq!(job["savepoint"].is_string(), verb == "stop");
+        drop(local(&world).with("restore copy").run().expect_code(0));
+        assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn a_running_job_is_not_restored_and_its_owner_is_named() {
     let world = World::new();
-    let (live, job) = owner(&world, 1_000_000);
+    let (live, job) = owner(&world);
     let pid = live.pid().to_string();
     for which in ["", "latest", "1"] {
         let output = local(&world).with("restore copy").with(which).run().expect(1, "");
@@ -100,7 +145,7 @@ fn a_running_job_is_not_restored_and_its_owner_is_named() {
     let checkpoint = job["checkpoints"][0]["path"].as_str().unwrap();
     let script = format!(
         "{}!restore {checkpoint} AS INSERT INTO copy SELECT n FROM n;",
-        counting(1000, 1_000_000)
+        counting()
     );
     local(&world).stdin(script).run().expect(1, "").expect_stderr(&pid);
     let output = local(&world).with("jobs -a --json").run().expect_code(0);
@@ -112,33 +157,33 @@ fn a_running_job_is_not_restored_and_its_owner_is_named() {
 fn the_end_of_a_script_stops_its_jobs_and_says_how_to_go_on() {
     for end in ["", "!quit\n"] {
         let world = World::new();
-        let script = format!("{}{COPY}!wait %1 --until first-checkpoint\n{end}", counting(1000, 800));
-        let output = local(&world).stdin(script).run().expect(0, "");
+        let script = format!("{}{COPY}!wait %1 --until first-checkpoint\n{end}", counting());
+        let output = slowly(&world).stdin(script).run().expect(0, "");
         let output = output.expect_stderr("[1] copy stopped with a savepoint · checkpoint ");
         let output = output
             .expect_stderr("    to go on: skep -u local:/")
             .expect_stderr("/state, then !restore copy\n");
         drop(output);
         local(&world).stdin("!restore copy\n").run().expect_code(0);
-        assert_eq!(numbers(&world.path("copy")), (1..=800).collect::<Vec<_>>());
+        assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn a_one_shot_restore_stays_until_the_job_ends() {
     let world = World::new();
-    super::stopped(&world, &counting(1000, 600), COPY);
+    super::stopped(&world, &counting(), COPY);
     let output = local(&world).with("restore copy").run().expect_code(0);
     let output = output.expect_stderr("[1] copy FINISHED");
     drop(output);
-    assert_eq!(numbers(&world.path("copy")), (1..=600).collect::<Vec<_>>());
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_one_shot_restore_of_an_endless_job_is_stopped_by_sigterm() {
     let world = World::new();
-    super::stopped(&world, &counting(1000, 1_000_000), COPY);
-    let live = local(&world).with("restore copy --json").start();
+    super::stopped(&world, &counting(), COPY);
+    let live = slowly(&world).with("restore copy --json").start();
     live.wait_out("job_id");
     local(&world)
         .with("wait copy --until first-checkpoint")

@@ -1,6 +1,6 @@
 //! What runs as a job, and what is refused.
 
-use super::{counting, local, object, stopped};
+use super::{END, counting, local, object, slowly, stopped};
 use crate::world::World;
 
 const SUMS: &str =
@@ -13,9 +13,9 @@ fn a_grouped_query_into_a_memory_table_can_be_looked_at_while_it_runs() {
     let script = format!(
         "{}{SUMS}{SUM}!wait %1 --until first-checkpoint\n!set format csv\n!set header off\n\
          SELECT count(*) FROM sums;\n!job %1 --json\n",
-        counting(1000, 1_000_000)
+        counting()
     );
-    let output = local(&world).stdin(script).run().expect_code(0);
+    let output = slowly(&world).stdin(script).run().expect_code(0);
     assert_eq!(output.stdout.lines().next(), Some("3"), "{output}");
     assert_eq!(object(&output.stdout)["state"], "RUNNING", "{output}");
 }
@@ -23,12 +23,14 @@ fn a_grouped_query_into_a_memory_table_can_be_looked_at_while_it_runs() {
 #[test]
 fn the_contents_of_a_memory_table_are_part_of_the_state() {
     let world = World::new();
-    let preamble = counting(1000, 600) + SUMS;
+    let preamble = counting() + SUMS;
     stopped(&world, &preamble, SUM);
     let script = "!restore sums\n!set format csv\n!set header off\nSELECT k, s FROM sums ORDER BY k;\n";
     let output = local(&world).stdin(script).run();
-    // 3 + 6 + … + 600, 1 + 4 + … + 598, 2 + 5 + … + 599.
-    output.expect(0, "0,60300\n1,59900\n2,60100\n");
+    // 3 + 6 + … + END, 1 + 4 + … + (END - 2), 2 + 5 + … + (END - 1).
+    let third = END / 3;
+    let sums = [third * (END + 3) / 2, third * (END - 1) / 2, third * (END + 1) / 2];
+    output.expect(0, &format!("0,{}\n1,{}\n2,{}\n", sums[0], sums[1], sums[2]));
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn what_cannot_run_as_a_stream_is_refused_in_a_sentence() {
 fn what_ends_is_computed_whole_where_it_cannot_be_computed_as_it_comes() {
     for mode in ["streaming", "batch", "automatic"] {
         let world = World::new();
-        let preamble = counting(1000, 5000).replace("'streaming'", &format!("'{mode}'"));
+        let preamble = counting().replace("'streaming'", &format!("'{mode}'"));
         for (sql, expected) in [
             ("SELECT n FROM n LIMIT 3", "3"),
             ("SELECT n FROM n ORDER BY n DESC LIMIT 4", "4"),

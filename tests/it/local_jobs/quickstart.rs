@@ -9,11 +9,10 @@ use crate::world::World;
 const COLUMNS: &str =
     "ts TIMESTAMP(3), carrier STRING, flight INT, origin STRING, dest STRING, dep_delay INT, distance INT";
 
-fn preamble(rate: u32) -> String {
+fn preamble() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/flights");
     format!(
-        "SET 'local.source.rows-per-second' = '{rate}';
-         SET 'execution.runtime-mode' = 'streaming';
+        "SET 'execution.runtime-mode' = 'streaming';
          SET 'execution.checkpointing.interval' = '50 ms';
          CREATE TABLE flights ({COLUMNS}, WATERMARK FOR ts AS ts - INTERVAL '5' MINUTE) WITH (
            'connector' = 'filesystem', 'path' = '{}', 'format' = 'csv', 'csv.allow-comments' = 'true');
@@ -48,9 +47,11 @@ fn a_job_is_stopped_in_one_process_and_goes_on_in_another() {
     let world = World::new();
     let script = format!(
         "{}{JOB} &;\n!wait %1 --until first-checkpoint\n!stop %1\n!job %1 --json\n",
-        preamble(3000)
+        preamble()
     );
-    let output = local(&world).stdin(script).run().expect_code(0);
+    // So slowly that it can't come to the end before it is stopped.
+    let program = local(&world).with("-D local.source.rows-per-second=40");
+    let output = program.stdin(script).run().expect_code(0);
     let first = object(&output.stdout);
     assert_eq!(
         (
@@ -97,9 +98,9 @@ fn the_same_query_in_batch_mode_gives_the_same_rows() {
     let output = local(&world)
         .with("-o csv --showHeader=false")
         .stdin(format!(
-            "{}RESET 'local.source.rows-per-second';\nSET 'execution.runtime-mode' = 'batch';\n{JOB};\n\
+            "{}SET 'execution.runtime-mode' = 'batch';\n{JOB};\n\
              SELECT sum(flights) FROM delays;\nSELECT * FROM delays EXCEPT {BATCH};\n",
-            preamble(3000)
+            preamble()
         ))
         .run();
     output.expect(0, &format!("{}\n", records()));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{COPY, contents, counting, files, local, numbers, object, stopped, visible};
+use super::{COPY, END, contents, counting, files, local, numbers, object, slowly, stopped, visible};
 use crate::world::World;
 
 /// Nothing was started, and nothing written.
@@ -18,7 +18,7 @@ fn assert_same(before: &[(PathBuf, Vec<u8>)], after: &[(PathBuf, Vec<u8>)]) {
 fn altering_any_byte_of_a_saved_state_makes_the_restore_refuse() {
     let world = World::new();
     // A state with something in it: groups, and a table in memory.
-    let preamble = counting(2000, 1000)
+    let preamble = counting()
         + "CREATE TABLE sums (k BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'memory');\n";
     let path = stopped(
         &world,
@@ -63,13 +63,13 @@ fn altering_any_byte_of_a_saved_state_makes_the_restore_refuse() {
         .stdin("!restore sums\nSELECT sum(s) FROM sums;")
         .with("-o csv --showHeader=false")
         .run();
-    output.expect(0, "500500\n");
+    output.expect(0, &format!("{}\n", END * (END + 1) / 2));
 }
 
 #[test]
 fn a_changed_query_or_source_is_refused_and_what_differs_is_named() {
     let world = World::new();
-    let preamble = counting(2000, 100_000)
+    let preamble = counting()
         + "CREATE TABLE other (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5');\n\
            CREATE TABLE sums (k BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'memory');\n";
     let path = stopped(
@@ -138,23 +138,23 @@ fn a_changed_query_or_source_is_refused_and_what_differs_is_named() {
 #[test]
 fn what_is_stateless_may_change() {
     let world = World::new();
-    let path = stopped(&world, &counting(2000, 1000), COPY);
+    let path = stopped(&world, &counting(), COPY);
     let before = numbers(&world.path("copy"));
     let script = format!(
-        "{}!restore {path} AS INSERT INTO copy SELECT n + 10000 FROM n WHERE n > 5;\n",
-        counting(2000, 1000)
+        "{}!restore {path} AS INSERT INTO copy SELECT n + 1000000 FROM n WHERE n > 5;\n",
+        counting()
     );
     local(&world).stdin(script).run().expect_code(0);
     let after = numbers(&world.path("copy"));
     let next = *before.last().unwrap() + 1;
-    let expected: Vec<u64> = (1..next).chain(10_000 + next..=11_000).collect();
+    let expected: Vec<u64> = (1..next).chain(1_000_000 + next..=1_000_000 + END).collect();
     assert_eq!(after, expected);
 }
 
 #[test]
 fn a_savepoint_may_be_moved() {
     let world = World::new();
-    let path = stopped(&world, &counting(2000, 1000), COPY);
+    let path = stopped(&world, &counting(), COPY);
     let moved = world.path("elsewhere");
     fs::rename(&path, &moved).unwrap();
     // By the name alone it is not found any more.
@@ -166,14 +166,14 @@ fn a_savepoint_may_be_moved() {
         .run()
         .expect_code(0);
     assert_eq!(object(&output.stdout)["restored_from"], moved.to_str().unwrap());
-    assert_eq!(numbers(&world.path("copy")), (1..=1000).collect::<Vec<_>>());
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
     // A copied directory of jobs is nothing that a machine must have: the savepoint alone is enough.
 }
 
 #[test]
 fn a_savepoint_alone_is_enough_on_another_machine() {
     let world = World::new();
-    let path = stopped(&world, &counting(2000, 1000), COPY);
+    let path = stopped(&world, &counting(), COPY);
     let before = numbers(&world.path("copy")).len() as u64;
     let other = World::new();
     fs::create_dir(other.path("carried")).unwrap();
@@ -182,10 +182,10 @@ fn a_savepoint_alone_is_enough_on_another_machine() {
     }
     let script = format!(
         "{}!restore ./carried AS INSERT INTO copy SELECT n FROM n;\n",
-        counting(2000, 1000)
+        counting()
     );
     local(&other).stdin(script).run().expect_code(0);
-    assert_eq!(numbers(&other.path("copy")), (before + 1..=1000).collect::<Vec<_>>());
+    assert_eq!(numbers(&other.path("copy")), (before + 1..=END).collect::<Vec<_>>());
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn the_state_is_named_by_path_number_label_or_latest() {
         let world = World::new();
         let script = format!(
             "{}{COPY}!wait %1 --until first-checkpoint\n!stop %1 --label tagged --json\n",
-            counting(2000, 800)
+            counting()
         );
-        let output = local(&world).stdin(script).run().expect_code(0);
+        let output = slowly(&world).stdin(script).run().expect_code(0);
         let savepoint = object(&output.stdout);
         let which = match which {
             "path" => savepoint["path"].as_str().unwrap().to_owned(),
@@ -210,14 +210,14 @@ fn the_state_is_named_by_path_number_label_or_latest() {
             .run()
             .expect_code(0);
         assert_eq!(object(&output.stdout)["restored_from"], savepoint["path"], "{which}");
-        assert_eq!(numbers(&world.path("copy")), (1..=800).collect::<Vec<_>>(), "{which}");
+        assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>(), "{which}");
     }
 }
 
 #[test]
 fn a_state_that_is_not_there_is_refused() {
     let world = World::new();
-    stopped(&world, &counting(2000, 1000), COPY);
+    stopped(&world, &counting(), COPY);
     for (which, says) in [
         ("99", "99"),
         ("untagged", "untagged"),
@@ -232,28 +232,28 @@ fn a_state_that_is_not_there_is_refused() {
     let before = visible(&world.path("copy"));
     // From an older state than what the sink already holds nothing is started, unless it is said.
     local(&world).with("restore copy").run().expect_code(0);
-    assert_eq!(numbers(&world.path("copy")), (1..=1000).collect::<Vec<_>>());
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
     local(&world)
         .with("restore copy")
         .run()
         .expect(1, "")
         .expect_stderr("--fork");
     assert!(visible(&world.path("copy")).len() > before.len());
-    assert_eq!(numbers(&world.path("copy")), (1..=1000).collect::<Vec<_>>());
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
 }
 
 #[test]
 fn set_restore_is_for_one_statement() {
     let world = World::new();
-    let path = stopped(&world, &counting(2000, 500), COPY);
+    let path = stopped(&world, &counting(), COPY);
     let script = format!(
         "{}!set restore {path}\n!set restore\n{}!set restore\n!wait\n!job %1 --json\n",
-        counting(2000, 500),
+        counting(),
         COPY
     );
     let output = local(&world).stdin(script).run().expect_code(0);
     let lines: Vec<_> = output.stdout.lines().collect();
     assert_eq!((lines[0], lines[1]), (path.as_str(), "off"));
     assert_eq!(object(&output.stdout)["restored_from"], path.as_str());
-    assert_eq!(numbers(&world.path("copy")), (1..=500).collect::<Vec<_>>());
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
 }

@@ -1,11 +1,11 @@
 //! Statement sets: one job, whatever it writes.
 
-use super::{counting, local, numbers, object, objects};
+use super::{END, counting, local, numbers, object, objects, slowly};
 use crate::world::World;
 
 /// Tables `copy`, `tens` and `sums` beside what is counted.
-fn tables(rate: u32, end: u32) -> String {
-    counting(rate, end)
+fn tables() -> String {
+    counting()
         + "CREATE TABLE tens (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'tens', 'format' = 'csv');\n\
            CREATE TABLE sums (k BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'memory');\n"
 }
@@ -29,9 +29,9 @@ fn a_set_is_one_job_with_one_savepoint_and_one_way_back() {
     let world = World::new();
     let script = format!(
         "{}{SET} &;\n!wait %1 --until first-checkpoint\n!jobs --json\n!stop %1\n",
-        tables(1000, 1500)
+        tables()
     );
-    let output = local(&world).stdin(script).run().expect_code(0);
+    let output = slowly(&world).stdin(script).run().expect_code(0);
     let job = object(&output.stdout);
     assert_eq!(job["name"], "copy");
     let output = local(&world).with("savepoints copy --json").run().expect_code(0);
@@ -43,7 +43,7 @@ fn a_set_is_one_job_with_one_savepoint_and_one_way_back() {
     );
     // What is there now is what both had at one moment.
     let last = *numbers(&world.path("copy")).last().unwrap();
-    assert!(last < 1500, "{last}");
+    assert!(last < END, "{last}");
     assert_whole(&world, last);
     // Without one of its INSERTs its state fits no more.
     let output = local(&world)
@@ -54,25 +54,27 @@ fn a_set_is_one_job_with_one_savepoint_and_one_way_back() {
         .expect_stderr("aggregate of INSERT INTO `default_catalog`.`default_database`.`sums` is no longer there");
     let script = "!restore copy\nSELECT k, s FROM sums ORDER BY k;\n";
     let output = local(&world).with("-o csv --showHeader=false").stdin(script).run();
-    output.expect(0, "0,563250\n1,562500\n");
-    assert_whole(&world, 1500);
+    let half = END / 2;
+    output.expect(0, &format!("0,{}\n1,{}\n", half * (half + 1), half * half));
+    assert_whole(&world, END);
 }
 
 #[test]
 fn killed_again_and_again_both_sinks_end_with_each_row_once() {
     let world = World::new();
-    let mut live = local(&world).stdin(tables(1000, 1500) + SET + ";\n").start();
-    for _ in 0..3 {
-        live.wait_err("· RUNNING");
+    let mut live = slowly(&world).stdin(tables() + SET + ";\n").start();
+    // The last of those that restore it comes to the end.
+    for restoring in [slowly(&world), slowly(&world), local(&world)] {
+        live.wait_err("[1] copy · job ");
         local(&world)
             .with("wait copy --until first-checkpoint --timeout 30s")
             .run()
             .expect_code(0);
         live.kill();
-        live = local(&world).with("restore copy").start();
+        live = restoring.with("restore copy").start();
     }
     live.wait().expect_code(0).expect_stderr("FINISHED");
-    assert_whole(&world, 1500);
+    assert_whole(&world, END);
     let output = local(&world).with("jobs -a --json").run().expect_code(0);
     let known: Vec<_> = objects(&output.stdout).iter().map(|job| job["known"].clone()).collect();
     assert_eq!(known, ["ended", "lost", "lost", "lost"]);
@@ -81,7 +83,7 @@ fn killed_again_and_again_both_sinks_end_with_each_row_once() {
 #[test]
 fn an_error_in_a_set_points_into_what_was_written() {
     let world = World::new();
-    let script = tables(1000, 10) + &SET.replace("SELECT n % 2, sum(n)", "SELECT n % 2, sum(m)") + ";\n";
+    let script = tables() + &SET.replace("SELECT n % 2, sum(n)", "SELECT n % 2, sum(m)") + ";\n";
     let output = local(&world).stdin(script).run();
     let output = output.expect_code(1).expect_stderr("no column m in n");
     let mut lines = output.stderr.lines();

@@ -20,7 +20,18 @@ pub use live::Live;
 pub use pty::Pty;
 
 /// No test waits longer than this for anything, where it is not said otherwise: what takes so long hangs.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// Waits until it is so: for what nobody tells of.
+#[track_caller]
+pub fn wait_until(what: impl Fn() -> String, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for {}", what());
+        // Between two looks the processor is others': above all those who are waited for.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
 
 /// A home directory, with what programs that run there are given.
 pub struct World {
@@ -84,6 +95,7 @@ impl World {
             ("HOME", home.as_os_str().to_owned()),
             ("SKEP_DATA_DIR", home.join("data").into()),
             ("SCRIPTED_JOURNAL", home.join("journal").into()),
+            ("SCRIPTED_CLUSTER", home.join("cluster").into()),
             ("SCRIPTED_GATE", home.join("gate").into()),
             ("TMPDIR", home.join("tmp").into()),
             ("PATH", std::env::var_os("PATH").unwrap_or_default()),
@@ -112,15 +124,8 @@ impl World {
     /// Waits until the scripted engine has been asked for that.
     #[track_caller]
     pub fn wait_journal(&self, line: &str) {
-        let deadline = Instant::now() + LIMIT;
-        while !self.journal().iter().any(|known| known == line) {
-            assert!(
-                Instant::now() < deadline,
-                "waited in vain for {line:?} in {:?}",
-                self.journal()
-            );
-            std::thread::yield_now();
-        }
+        let what = || format!("{line:?} in {:?}", self.journal());
+        wait_until(what, || self.journal().iter().any(|known| known == line));
     }
 
     /// Lets the scripted engine answer what it holds back.

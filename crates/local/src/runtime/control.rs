@@ -4,8 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::future::Either;
 use jiff::Timestamp;
 use skep_engine::{
     CheckpointRequest, EndedBy, EngineError, ErrorKind, Format, JobControl, JobDetail, JobId, JobState, JobStatus,
@@ -20,6 +22,9 @@ use super::lock::{self, OWNER};
 use super::record::Record;
 use super::snapshot;
 use super::socket::{Answer, Client, Verb};
+
+/// How soon an owner that does not answer, and has not let go of its job, is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// Who can be asked about a job.
 pub(super) enum Place {
@@ -40,18 +45,27 @@ impl Host {
         if let Some(handle) = self.own(job) {
             return Ok(Place::Here(handle));
         }
+        // The lock is looked at first: an owner writes its last word before it lets go, and until then it has not ended.
         let dir = self.job_dir(job);
-        // The lock is looked at first: an owner writes its last word before it lets go.
         let held = lock::is_held(&dir, OWNER).map_err(|error| file::failed("look at the lock of", &dir, &error))?;
-        let record = Record::read(&dir).map_err(|error| match error.kind {
-            ErrorKind::NotFound => EngineError::not_found(format!("{} knows no job {job}", self.dir().display()))
-                .hint("!jobs -a lists the jobs that it knows"),
-            _ => error,
-        })?;
-        match record.socket.clone().filter(|_| held && !record.ended()) {
+        let record = self.record(job)?;
+        match record.socket.clone().filter(|_| held) {
             Some(socket) => Ok(Place::Elsewhere(record, socket)),
             None => Ok(Place::Nobody(record)),
         }
+    }
+
+    fn record(&self, job: &JobId) -> Result<Record> {
+        Record::read(&self.job_dir(job)).map_err(|error| match error.kind {
+            ErrorKind::NotFound => EngineError::not_found(format!("{} knows no job {job}", self.dir().display()))
+                .hint("!jobs -a lists the jobs that it knows"),
+            _ => error,
+        })
+    }
+
+    /// What is written down about a job, if that is its end.
+    fn ended(&self, job: &JobId) -> Result<Option<Record>> {
+        Ok(Some(self.record(job)?).filter(Record::ended))
     }
 
     /// The ids of all jobs that have a directory.
@@ -70,19 +84,24 @@ impl Host {
 
     async fn ask_owner(&self, job: &JobId, verb: Verb) -> Result<Answer> {
         match self.place(job)? {
-            Place::Elsewhere(_, socket) => Client::send(&socket, *job, verb).await?.answer().await,
+            Place::Elsewhere(_, socket) => match (Client::send(&socket, *job, verb).await, self.ended(job)?) {
+                (Ok(client), _) => client.answer().await,
+                // It ended before it could be asked.
+                (Err(_), Some(record)) => Err(not_running(job, &written_status(&record, &self.job_dir(job)))),
+                (Err(error), None) => Err(error),
+            },
             Place::Here(handle) => Err(not_running(job, &handle.status())),
             Place::Nobody(record) => Err(not_running(job, &written_status(&record, &self.job_dir(job)))),
         }
     }
 
-    /// The savepoint that a job was stopped with, if that is how it ended.
-    fn stopped(&self, job: &JobId) -> Result<Option<PathBuf>> {
-        let Place::Nobody(record) = self.place(job)? else {
-            return Ok(None);
-        };
-        let stopped = matches!(record.recipe.ended_by, Some(EndedBy::Stopped | EndedBy::Drained));
-        Ok(record.savepoints.last().filter(|_| stopped).cloned())
+    /// Asks the owner for the end of a job; gives the answer or, instead of it, what is written down about the end. A
+    /// process that waits for nothing but this job ends with it, and may be faster than its answer.
+    async fn ask_for_end(&self, job: &JobId, verb: Verb) -> Result<Either<Answer, Record>> {
+        match self.ask_owner(job, verb).await {
+            Err(error) if error.kind == ErrorKind::Lost => self.ended(job)?.map(Either::Right).ok_or(error),
+            answer => answer.map(Either::Left),
+        }
     }
 
     async fn summary(&self, job: &JobId) -> Result<JobSummary> {
@@ -101,6 +120,7 @@ impl Host {
                     (Ok(Answer::Status(status)), _) => status,
                     // It ended while it was asked.
                     (_, Place::Nobody(record)) => written_status(&record, &self.job_dir(job)),
+                    (_, Place::Elsewhere(record, _)) if record.ended() => written_status(&record, &self.job_dir(job)),
                     (Ok(_), _) => return Err(unexpected(job)),
                     (Err(error), _) => {
                         let mut status = written_status(&record, &self.job_dir(job));
@@ -294,16 +314,16 @@ impl JobControl for Host {
         if let Place::Here(handle) = self.place(job)? {
             return handle.stop(trigger, dir, drain).await;
         }
-        match self.ask_owner(job, Verb::Stop { dir, drain, trigger }).await {
-            Ok(Answer::Saved(savepoint)) => Ok(savepoint),
-            Ok(_) => Err(unexpected(job)),
-            // A process that waited for nothing but this job ends with it, and may be faster than its answer: what it has
-            // written down says the same.
-            Err(error) if error.kind == ErrorKind::Lost => match self.stopped(job)? {
-                Some(path) => self.inspect(&path.display().to_string()).await,
-                None => Err(error),
+        let ended_by = if drain { EndedBy::Drained } else { EndedBy::Stopped };
+        match self.ask_for_end(job, Verb::Stop { dir, drain, trigger }).await? {
+            Either::Left(Answer::Saved(savepoint)) => Ok(savepoint),
+            Either::Left(_) => Err(unexpected(job)),
+            Either::Right(record) => match record.savepoints.last() {
+                Some(path) if record.recipe.ended_by == Some(ended_by) => {
+                    self.inspect(&path.display().to_string()).await
+                }
+                _ => Err(not_running(job, &written_status(&record, &self.job_dir(job)))),
             },
-            Err(error) => Err(error),
         }
     }
 
@@ -311,7 +331,12 @@ impl JobControl for Host {
         if let Place::Here(handle) = self.place(job)? {
             return handle.request_cancel();
         }
-        self.ask_owner(job, Verb::Cancel).await.map(drop)
+        match self.ask_for_end(job, Verb::Cancel).await? {
+            Either::Right(record) if record.recipe.ended_by != Some(EndedBy::Cancelled) => {
+                Err(not_running(job, &written_status(&record, &self.job_dir(job))))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn checkpoint(&self, job: &JobId, request: CheckpointRequest) -> Result<Savepoint> {
@@ -333,9 +358,14 @@ impl JobControl for Host {
         match self.place(job)? {
             Place::Here(handle) => Ok(handle.log.lines().0),
             Place::Nobody(_) => Ok(handle::read_log(&self.job_dir(job))),
-            Place::Elsewhere(..) => match self.ask_owner(job, Verb::Log).await? {
-                Answer::Log(lines) => Ok(lines.into_iter().map(|l| LogLine { at: l.at, text: l.text }).collect()),
-                _ => Err(unexpected(job)),
+            Place::Elsewhere(..) => match (self.ask_owner(job, Verb::Log).await, self.ended(job)?) {
+                (Ok(Answer::Log(lines)), _) => {
+                    Ok(lines.into_iter().map(|l| LogLine { at: l.at, text: l.text }).collect())
+                }
+                // It ended while it was asked, and has left its log.
+                (_, Some(_)) => Ok(handle::read_log(&self.job_dir(job))),
+                (Ok(_), None) => Err(unexpected(job)),
+                (Err(error), None) => Err(error),
             },
         }
     }
@@ -359,28 +389,41 @@ impl JobControl for Host {
 
 /// Follows a job that another process runs, or that nobody does, to its end.
 async fn follow(host: &Host, job: JobId, sender: &watch::Sender<Watched>) {
-    if let Ok(Place::Elsewhere(_, socket)) = host.place(&job)
-        && let Ok(mut client) = Client::send(&socket, job, Verb::Watch).await
-    {
-        while let Ok(Answer::Status(status)) = client.next().await {
-            let ended = status.state.is_terminal();
-            sender.send_replace(Watched {
-                status: Some(status),
-                problem: None,
-            });
-            if ended {
-                return;
+    loop {
+        if let Ok(Place::Elsewhere(_, socket)) = host.place(&job)
+            && let Ok(mut client) = Client::send(&socket, job, Verb::Watch).await
+        {
+            while let Ok(Answer::Status(status)) = client.next().await {
+                let ended = status.state.is_terminal();
+                sender.send_replace(Watched {
+                    status: Some(status),
+                    problem: None,
+                });
+                if ended {
+                    return;
+                }
             }
         }
-    }
-    match host.status(&job).await {
-        Ok(status) => {
-            let problem = status.lost.then(|| not_running(&job, &status));
-            sender.send_replace(Watched {
-                status: Some(status),
-                problem,
-            });
+        let is_over = match host.status(&job).await {
+            Ok(status) => {
+                let is_over = status.lost || status.state.is_terminal();
+                let problem = status.lost.then(|| not_running(&job, &status));
+                sender.send_replace(Watched {
+                    status: Some(status),
+                    problem,
+                });
+                is_over
+            }
+            Err(problem) => {
+                let is_gone = problem.kind == ErrorKind::NotFound;
+                sender.send_modify(|watched| watched.problem = Some(problem));
+                is_gone
+            }
+        };
+        if is_over {
+            return;
         }
-        Err(problem) => sender.send_modify(|watched| watched.problem = Some(problem)),
+        // A process that is killed may close its socket before it lets go of the lock.
+        tokio::time::sleep(AGAIN).await;
     }
 }

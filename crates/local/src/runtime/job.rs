@@ -397,8 +397,9 @@ impl Job {
         } = self;
         // A source or sink may hold what a restored job wants to open; dropping one is foreign code too.
         let _ = catch_unwind(AssertUnwindSafe(|| drop((dataflow, sinks))));
-        handle.close_socket();
+        // Whoever finds the lock held finds somebody to ask.
         drop(locks);
+        handle.close_socket();
         handle.end(Ended {
             state,
             ended_by,

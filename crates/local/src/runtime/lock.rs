@@ -17,7 +17,20 @@ pub(crate) const SUCCESSOR: &str = "successor";
 /// A lock that is held as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        unlock(&self.file);
+    }
+}
+
+/// Lets go of the lock. Closing the file would not do: a process that is just being started has a copy of it until it
+/// runs its program, and the lock lasts as long as the last copy.
+fn unlock(file: &File) {
+    // Closed it is all the same.
+    let _ = flock(file, FlockOperation::Unlock);
 }
 
 fn open(dir: &Path, name: &str) -> io::Result<File> {
@@ -55,7 +68,7 @@ impl Lock {
         }
         file.set_len(0)?;
         file.write_all(holder.as_bytes())?;
-        Ok(Some(Self { _file: file }))
+        Ok(Some(Self { file }))
     }
 }
 
@@ -67,7 +80,10 @@ pub(crate) fn is_held(dir: &Path, name: &str) -> io::Result<bool> {
         Err(error) => return Err(error),
     };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(false),
+        Ok(()) => {
+            unlock(&file);
+            Ok(false)
+        }
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
         Err(error) => Err(error.into()),
     }

@@ -138,11 +138,10 @@ fn a_rate_holds_rows_back_without_waiting() {
     world.csv_table("t", &COLUMNS).add();
     world.set("local.source.rows-per-second", "1");
     let mut flow = world.dataflow("SELECT * FROM t").unwrap();
-    let start = std::time::Instant::now();
+    // A step that waited would bring a row.
     let step = flow.step().unwrap();
-    assert!(start.elapsed() < std::time::Duration::from_millis(500));
     assert!(
-        matches!(step.progress, Progress::Idle(wait) if wait.as_millis() > 500),
+        step.rows_in == 0 && matches!(step.progress, Progress::Idle(wait) if wait.as_millis() > 500),
         "{:?}",
         step.progress
     );

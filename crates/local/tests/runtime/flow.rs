@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch};
@@ -39,6 +40,8 @@ pub struct Numbers {
     pub fail_at: Option<i64>,
     /// Panics at that number.
     pub panic_at: Option<i64>,
+    /// It is not dropped before something comes here, or the sender is gone.
+    pub held: Option<Receiver<()>>,
     next: i64,
     written: u64,
     counts: BTreeMap<i64, i64>,
@@ -57,6 +60,7 @@ impl Numbers {
             after_step: None,
             fail_at: None,
             panic_at: None,
+            held: None,
             next: 0,
             written: 0,
             counts: BTreeMap::new(),
@@ -140,6 +144,14 @@ pub fn expected(query: Query, end: i64) -> Vec<(i64, i64)> {
     let mut rows: Vec<_> = out.into_iter().map(|(_, k, v)| (k, v)).collect();
     rows.sort_unstable();
     rows
+}
+
+impl Drop for Numbers {
+    fn drop(&mut self) {
+        if let Some(held) = &self.held {
+            let _ = held.recv();
+        }
+    }
 }
 
 impl Dataflow for Numbers {

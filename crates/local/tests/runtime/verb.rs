@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use skep_engine::{CheckpointRequest, EndedBy, ErrorKind, JobControl, JobState, Stores, Verdict};
 use skep_local::runtime::SinkSpec;
 
 use crate::flow::{Numbers, Query, expected};
-use crate::world::{World, blackhole, savepoint, settings, spec, stop, table, until};
+use crate::world::{World, blackhole, restore, savepoint, settings, spec, stop, table, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bounded_job_finishes_by_itself_and_its_rows_are_visible() {
@@ -231,6 +232,54 @@ async fn another_process_reaches_the_job_through_its_socket() {
     assert_eq!((status.state, status.lost), (JobState::Finished, false));
     assert_eq!(other.log(&job).await.unwrap()[8].text, "+I[1, 8]");
     assert_eq!(other.cancel(&job).await.unwrap_err().kind, ErrorKind::Refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_said_to_have_ended_can_be_restored_at_once() {
+    let world = World::new();
+    let gate = Arc::new(AtomicU64::new(30));
+    let (let_go, held) = std::sync::mpsc::channel();
+    let mut flow = Numbers::new(Query::Each).to(40).gated(&gate);
+    flow.held = Some(held);
+    let job = world.start(spec(world.csv()), flow).await.job_id;
+    world.until(&job, |status| status.rows_in == Some(30)).await;
+    let other = world.other_process();
+    let checkpoint = other.checkpoint(&job, CheckpointRequest::Full).await.unwrap();
+    other.cancel(&job).await.unwrap();
+    // Its end is written down, but its owner has not let go of everything.
+    let is_written = async {
+        while other.recipes().await.unwrap()[0].ended.is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), is_written).await.unwrap();
+    for host in [&world.host, &other] {
+        assert_eq!(host.status(&job).await.unwrap().state, JobState::Cancelling);
+    }
+    let_go.send(()).unwrap();
+    until(&other, &job, |status| status.state == JobState::Canceled).await;
+    let mut again = spec(world.csv());
+    again.restore = restore(&checkpoint.path);
+    let job = again.job_id;
+    let flow = Numbers::new(Query::Each).to(40);
+    other.start(again, Box::new(flow)).await.unwrap();
+    until(&other, &job, |status| status.state == JobState::Finished).await;
+    assert_eq!(world.rows(), expected(Query::Each, 40));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_owner_does_not_answer_is_followed_all_the_same() {
+    let world = World::new();
+    let job = world.start(spec(blackhole()), Numbers::new(Query::Each)).await.job_id;
+    // As when its process is being killed: the socket is gone, and the lock is not yet.
+    fs::remove_file(world.host.dir().join("jobs").join(job.to_string()).join("socket")).unwrap();
+    let mut watch = world.other_process().watch(job);
+    let unreachable = watch.wait_for(|watched| watched.status.as_ref().is_some_and(|status| status.error.is_some()));
+    let status = unreachable.await.unwrap().status.clone().unwrap();
+    assert_eq!((status.state, status.lost), (JobState::Running, false));
+    world.host.cancel(&job).await.unwrap();
+    let ended = watch.wait_for(|watched| watched.status.as_ref().is_some_and(|status| status.state.is_terminal()));
+    assert_eq!(ended.await.unwrap().status.as_ref().unwrap().state, JobState::Canceled);
 }
 
 #[tokio::test(flavor = "multi_thread")]
