@@ -148,6 +148,15 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
         },
         None => None,
     };
+    // An archive that can't be asked is as good as none: what it would add has ended.
+    let archived = match &connection.jobs {
+        Some(jobs) => jobs.archived().await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let find = |id: JobId| {
+        let listed = listed.iter().flatten().chain(&archived);
+        listed.into_iter().find(|summary| summary.job_id == id)
+    };
     let filter = JobFilter {
         url: Some(connection.url.clone()),
         ..JobFilter::default()
@@ -167,22 +176,20 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
     let mut others = Vec::new();
     for record in recorded.iter().filter(|record| !known(&jobs, record.job_id())) {
         let mut job = from_record(record, &connection);
-        match &listed {
-            Some(listed) => match listed.iter().find(|summary| summary.job_id == record.job_id()) {
-                // An engine that has lost what it knew does not undo an end that was seen.
-                Some(summary) if summary.status.lost && job.known == Known::Ended => {}
-                Some(summary) => job.apply(&summary.status),
-                // It may be on its way, from another shell, or never have arrived.
-                None if record.outcome.is_unsettled() => {}
-                None if job.known == Known::Live || job.known == Known::Unknown => job.known = Known::Lost,
-                None => {}
-            },
-            None if job.known == Known::Live => job.known = Known::Unknown,
-            None => {}
+        match find(record.job_id()) {
+            // An engine that has lost what it knew does not undo an end that was seen.
+            Some(summary) if summary.status.lost && job.known == Known::Ended => {}
+            Some(summary) => job.apply(&summary.status),
+            None if job.known == Known::Ended || job.known == Known::Lost => {}
+            // It may be on its way, from another shell, or never have arrived.
+            None if record.outcome.is_unsettled() => {}
+            None if listed.is_some() && !connection.capabilities.forgets_jobs => job.known = Known::Lost,
+            None => job.known = Known::Unknown,
         }
         others.push(job);
     }
-    for summary in listed.iter().flatten().filter(|summary| !known(&jobs, summary.job_id)) {
+    let summaries = listed.iter().flatten().chain(&archived);
+    for summary in summaries.filter(|summary| !known(&jobs, summary.job_id)) {
         if !known(&others, summary.job_id) {
             others.push(from_summary(summary, &connection));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
@@ -227,6 +228,28 @@ impl Address {
         }
         Ok(())
     }
+}
+
+/// The address of a server that another server's configuration names by host and port. A loopback address, or one that
+/// stands for all, means the machine of the server that was reached at `beside`.
+pub(super) fn server_beside(host: &str, port: Option<&str>, tls: bool, server: Server, beside: &Url) -> Option<Url> {
+    let host = Some(host.trim()).filter(|host| !host.is_empty())?;
+    let own = host
+        .parse::<IpAddr>()
+        .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
+    let host = if own || host == "localhost" {
+        beside.host_str()?
+    } else {
+        host
+    };
+    let bare_v6 = host.contains(':') && !host.starts_with('[');
+    let host = if bare_v6 { format!("[{host}]") } else { host.to_owned() };
+    let port = match port.map(str::trim).filter(|port| !port.is_empty()) {
+        Some(port) => port.parse().ok()?,
+        None => server.port().1,
+    };
+    let scheme = if tls { "https" } else { "http" };
+    Url::parse(&format!("{scheme}://{host}:{port}")).ok()
 }
 
 /// Reads the address of a JobManager or History Server that stands beside another: `host:port`, `http://…`, `https://…`,

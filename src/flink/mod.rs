@@ -3,21 +3,28 @@
 
 pub mod address;
 mod cluster;
+mod directories;
 mod failure;
 mod gateway;
+mod history;
 mod http;
 mod limits;
+mod shelves;
 mod transport;
 
 use async_trait::async_trait;
-use skep_engine::{Capabilities, Connection, Engine, EngineError, ErrorKind, Result, Target};
+use skep_engine::{Capabilities, Connection, Engine, EngineError, ErrorKind, JobControl, Result, Stores, Target};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use address::{Address, Server};
 use cluster::Cluster;
+use directories::Configured;
 pub use gateway::FlinkGateway;
+use history::{Archive, Away};
 use http::Client;
 pub use limits::Limits;
+use shelves::Shelves;
 use transport::Transports;
 
 /// The driver of `flink-rest://host:port` and, over TLS, `flink-rest+https://host:port`: a Flink cluster's JobManager.
@@ -47,7 +54,8 @@ impl Engine for FlinkRest {
     }
 
     fn summary(&self) -> &'static str {
-        "flink-rest://host:port[/path] (flink-rest+https:// over TLS): a Flink cluster's JobManager; job verbs, no SQL"
+        "flink-rest://host:port[/path][;history=HOST:PORT] (flink-rest+https:// over TLS): a Flink cluster's JobManager; \
+         job verbs, no SQL"
     }
 
     async fn connect(&self, target: &Target) -> Result<Connection> {
@@ -72,10 +80,29 @@ impl Engine for FlinkRest {
         }
         let transports = Transports::read(target, &address)?;
         let client = Client::new(address.server, &address.url, transports.own().clone(), self.limits)?;
-        let (cluster, fares) = Cluster::connect(client).await?;
-        let greeting = format!("Apache Flink {}, {fares}", cluster.version());
-        let label = format!("flink-rest {}", cluster.server());
-        let cluster = Arc::new(cluster);
+        let label = format!("flink-rest {}", client.server());
+        let archive = Archive::beside(&address, &transports, &BTreeMap::new(), self.limits);
+        let (mut jobs, cluster, greeting): (Arc<dyn JobControl>, Option<Arc<Cluster>>, _) =
+            match (Cluster::connect(client).await, &archive) {
+                (Ok((cluster, fares)), _) => {
+                    let greeting = format!("Apache Flink {}, {fares}", cluster.version());
+                    let cluster = Arc::new(cluster);
+                    (cluster.clone(), Some(cluster), greeting)
+                }
+                (Err(error), Some(archive)) if archive.answers().await => {
+                    let greeting = format!("{error}: the History Server tells of jobs that have ended");
+                    (Arc::new(Away(error)), None, greeting)
+                }
+                (Err(error), _) => return Err(error),
+            };
+        if let Some(archive) = &archive {
+            jobs = Arc::clone(archive).remember(jobs);
+        }
+        let stores = Shelves {
+            cluster: cluster.clone().map(|cluster| cluster as Arc<dyn Stores>),
+            archive,
+            configured: cluster.map(|cluster| cluster as Arc<dyn Configured>),
+        };
         Ok(Connection {
             url: address.shown,
             label,
@@ -87,11 +114,12 @@ impl Engine for FlinkRest {
                 checkpoint: true,
                 drain: true,
                 native_format: true,
+                forgets_jobs: true,
                 ..Capabilities::default()
             },
             sql: None,
-            jobs: Some(cluster.clone()),
-            stores: Some(cluster),
+            jobs: Some(jobs),
+            stores: Some(Arc::new(stores)),
         })
     }
 }

@@ -76,10 +76,6 @@ impl Transports {
     }
 
     /// Of the History Server at that URL, by the same rule.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the SQL Gateway's driver asks the History Server")
-    )]
     pub(crate) fn history(&self, url: &Url) -> Transport {
         self.beside(&self.history, url, self.history_is_given)
     }

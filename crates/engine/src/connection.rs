@@ -117,6 +117,8 @@ pub struct Capabilities {
     pub native_format: bool,
     /// Restoring a statement from a savepoint.
     pub restore: bool,
+    /// The engine forgets jobs some time after they have ended: that it does not know one says little of it.
+    pub forgets_jobs: bool,
     /// Jobs run inside this process and end with it, so that the shell must stop them before it leaves.
     pub jobs_end_with_shell: bool,
 }

@@ -283,6 +283,15 @@ pub trait JobControl: Send + Sync {
     /// The engine could not be asked.
     async fn list(&self) -> Result<Vec<JobSummary>>;
 
+    /// Jobs that have ended, as an archive beside the engine knows them, also when the engine itself can't be asked. The
+    /// default has none.
+    ///
+    /// # Errors
+    /// The archive could not be asked.
+    async fn archived(&self) -> Result<Vec<JobSummary>> {
+        Ok(Vec::new())
+    }
+
     /// A job's status now.
     ///
     /// # Errors

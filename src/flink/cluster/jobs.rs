@@ -40,7 +40,11 @@ impl Cluster {
 
     /// The jobs as they are now: unlike [`Cluster::graph`] this is never an older answer.
     async fn overview(&self) -> Result<Vec<JobOverview>> {
-        Ok(self.client.get::<JobsOverview>("/v1/jobs/overview").await?.jobs)
+        Ok(self
+            .client
+            .get::<JobsOverview>(&format!("{}/jobs/overview", self.root))
+            .await?
+            .jobs)
     }
 
     /// One job of the list.
@@ -50,22 +54,30 @@ impl Cluster {
         status_of(&found.ok_or_else(|| self.unknown_job(job))?)
     }
 
+    fn job_path(&self, job: &JobId, tail: &str) -> String {
+        format!("{}/jobs/{job}{tail}", self.root)
+    }
+
     /// The job's state as it is now.
     pub(super) async fn state(&self, job: &JobId) -> Result<JobState> {
+        if self.is_archive() {
+            // What has ended does not change, and the archive has no other word for it.
+            return self.graph(job).await?.state.parse();
+        }
         let state = self.client.get::<State>(&format!("/v1/jobs/{job}/status")).await;
         state.map_err(|error| self.about_job(job, error))?.status.parse()
     }
 
     /// The job with its vertices. May be as old as `web.refresh-interval` (3 s): the server answers from a cache.
     pub(super) async fn graph(&self, job: &JobId) -> Result<Job> {
-        let graph = self.client.get(&format!("/v1/jobs/{job}")).await;
+        let graph = self.client.get(&self.job_path(job, "")).await;
         graph.map_err(|error| self.about_job(job, error))
     }
 
     /// The checkpoint statistics, none for a job that never takes any or is still being set up. As old as
     /// [`Cluster::graph`] may be.
     pub(super) async fn checkpoints(&self, job: &JobId) -> Result<Option<Checkpoints>> {
-        match self.client.get(&format!("/v1/jobs/{job}/checkpoints")).await {
+        match self.client.get(&self.job_path(job, "/checkpoints")).await {
             Err(error) if failure::is_not_set_up(&error) => Ok(None),
             answer => known(answer),
         }
@@ -73,12 +85,12 @@ impl Cluster {
 
     /// How the job takes checkpoints, none if it never does.
     pub(super) async fn checkpoint_config(&self, job: &JobId) -> Result<Option<CheckpointConfig>> {
-        known(self.client.get(&format!("/v1/jobs/{job}/checkpoints/config")).await)
+        known(self.client.get(&self.job_path(job, "/checkpoints/config")).await)
     }
 
     /// The job's failures, newest first.
     pub(super) async fn exceptions(&self, job: &JobId, most: usize) -> Result<Vec<Exception>> {
-        let path = format!("/v1/jobs/{job}/exceptions?maxExceptions={most}");
+        let path = self.job_path(job, &format!("/exceptions?maxExceptions={most}"));
         let answer = known::<Exceptions>(self.client.get(&path).await)?;
         Ok(answer.map(|answer| answer.history.entries).unwrap_or_default())
     }

@@ -8,6 +8,7 @@ mod operations;
 mod stores;
 mod vertices;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,13 +19,20 @@ use skep_engine::{
     Savepoint, SavepointRequest, StopRequest, Stores,
 };
 
+use super::directories::Configured;
 use super::http::Client;
 use super::{failure, gateway, in_task};
+
+/// The paths of a JobManager's interface, and of a History Server's, begin so.
+const LIVE: &str = "/v1";
+const ARCHIVE: &str = "";
 
 /// A cluster. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Cluster {
     client: Arc<Client>,
+    /// What the paths of its interface begin with.
+    root: &'static str,
     /// The age that the server's statistics can have (`web.refresh-interval`).
     refresh: Duration,
     version: String,
@@ -68,11 +76,32 @@ impl Cluster {
         );
         let cluster = Self {
             client: Arc::new(client),
+            root: LIVE,
             refresh: Duration::from_millis(config.refresh_interval),
             version: failure::fit_to_show(&config.flink_version),
             deeds: deeds::Deeds::default(),
         };
         Ok((cluster, greeting))
+    }
+
+    /// The archive of a History Server, which answers as a JobManager does, of jobs that have ended.
+    ///
+    /// # Errors
+    /// It could not be asked, or is something else.
+    pub(crate) async fn archive(client: Client) -> Result<Self> {
+        let config = client.get::<answers::Config>("/config").await?;
+        Ok(Self {
+            client: Arc::new(client),
+            root: ARCHIVE,
+            refresh: Duration::ZERO,
+            version: failure::fit_to_show(&config.flink_version),
+            deeds: deeds::Deeds::default(),
+        })
+    }
+
+    /// Whether it is an archive: nothing in it changes any more.
+    fn is_archive(&self) -> bool {
+        self.root == ARCHIVE
     }
 
     /// The version of Flink that it runs.
@@ -167,6 +196,24 @@ impl JobControl for Cluster {
     async fn checkpoint(&self, job: &JobId, request: CheckpointRequest) -> Result<Savepoint> {
         let (cluster, job) = (self.clone(), *job);
         in_task(async move { cluster.take_checkpoint(&job, request).await }).await
+    }
+}
+
+/// A line of `GET /jobmanager/config`.
+#[derive(serde::Deserialize)]
+struct Setting {
+    key: String,
+    value: String,
+}
+
+#[async_trait]
+impl Configured for Cluster {
+    async fn configuration(&self) -> Result<BTreeMap<String, String>> {
+        let settings: Vec<Setting> = self.client.get("/v1/jobmanager/config").await?;
+        Ok(settings
+            .into_iter()
+            .map(|setting| (setting.key, setting.value))
+            .collect())
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::json;
 use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, SavepointKind, Verdict};
@@ -11,12 +12,16 @@ use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, Sa
 use super::answers::{Checkpoint, CheckpointConfig, Checkpoints, Triggered};
 use super::operations::{Waiting, read_id};
 use super::{Cluster, time};
+use crate::flink::directories::{self, local, plain};
 use crate::flink::failure::{self, RootCause};
 use crate::flink::http::Repeat;
 use crate::flink::limits::Backoff;
 
 /// What [`Savepoint::sources`] says of those that the statistics name.
 pub(super) const SOURCE: &str = "cluster";
+
+/// A job that ended no longer ago has statistics that may be from before its end.
+const LATELY: SignedDuration = SignedDuration::from_secs(30);
 
 /// Jobs that are asked about at the same time.
 const AT_ONCE: usize = 8;
@@ -25,7 +30,26 @@ impl Cluster {
     /// The savepoints and checkpoints of one job, newest first.
     pub(super) async fn find_of(&self, job: &JobId) -> Result<Vec<Savepoint>> {
         let state = self.state(job).await?;
+        if state.is_terminal() {
+            self.await_renewal(job).await?;
+        }
         self.find_in(job, state).await
+    }
+
+    /// Waits until the statistics of a job that has just ended can't be from before its end: to go back to an older state
+    /// than the last would publish rows twice.
+    async fn await_renewal(&self, job: &JobId) -> Result<()> {
+        let ended = if self.is_archive() {
+            None
+        } else {
+            self.overview_of(job).await?.ended
+        };
+        // The clocks of two machines differ a little.
+        let recent = ended.is_some_and(|ended| Timestamp::now().duration_since(ended) < LATELY);
+        if recent {
+            tokio::time::sleep(self.refresh).await;
+        }
+        Ok(())
     }
 
     async fn find_in(&self, job: &JobId, state: JobState) -> Result<Vec<Savepoint>> {
@@ -77,7 +101,7 @@ impl Cluster {
             label: None,
             verdict: Verdict::Usable,
             reasons: Vec::new(),
-            sources: vec!["directory".to_owned()],
+            sources: vec![directories::SOURCE.to_owned()],
         })
     }
 
@@ -235,17 +259,6 @@ fn saved(job: &JobId, checkpoint: &Checkpoint, kept: bool) -> Option<Savepoint> 
     })
 }
 
-/// The path without what may be written or left out: the scheme of local files, `_metadata`, trailing slashes.
-fn plain(path: &str) -> &str {
-    let path = path.strip_prefix("file:").unwrap_or(path);
-    let path = path
-        .strip_prefix("//")
-        .filter(|rest| rest.starts_with('/'))
-        .unwrap_or(path);
-    let path = path.trim_end_matches('/');
-    path.strip_suffix("/_metadata").unwrap_or(path)
-}
-
 /// What the name of the directory says: checkpoints lie in `chk-NUMBER`.
 fn kind_by_name(plain: &str) -> SavepointKind {
     let name = plain.rsplit('/').next().unwrap_or(plain);
@@ -266,30 +279,9 @@ fn is_missing_here(path: &str) -> bool {
     local(path).is_some_and(|path| path.parent().is_some_and(Path::is_dir) && !path.join("_metadata").is_file())
 }
 
-/// A path of a local file system. `file://host/…` is another machine's.
-fn local(path: &str) -> Option<&Path> {
-    let plain = plain(path);
-    (plain.starts_with('/') && !plain.starts_with("//")).then(|| Path::new(plain))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_path_has_many_spellings() {
-        for path in [
-            "/a/b",
-            "file:/a/b",
-            "file:///a/b",
-            "file:/a/b/",
-            "file:///a/b/_metadata",
-        ] {
-            assert_eq!(plain(path), "/a/b");
-        }
-        assert_eq!(plain("s3://bucket/b/"), "s3://bucket/b");
-        assert_ne!(plain("file://host/b"), "/b");
-    }
 
     #[test]
     fn a_directory_named_by_number_is_a_checkpoint() {

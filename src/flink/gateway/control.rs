@@ -77,7 +77,13 @@ impl Control {
             submitted => submitted.map(|operation| (handle, operation)),
         };
         let (handle, operation) = submitted?;
-        let rows = read(api, &handle, &operation).await;
+        // SHOW JOBS waits a minute for a JobManager that is away, and the session with it.
+        let limit = api.client().limits().request;
+        let Ok(rows) = tokio::time::timeout(limit, read(api, &handle, &operation)).await else {
+            let message = format!("{} did not carry out {text} within {limit:?}", api.server());
+            *session = None;
+            return Err(EngineError::new(ErrorKind::Timeout, message));
+        };
         let _ = api.close(&handle, &operation).await;
         rows
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use skep_engine::{Dialect, EngineError, JobControl, Result};
 use tokio::sync::Mutex;
 
@@ -11,6 +12,7 @@ use super::api::{Api, Handle};
 use super::complaint;
 use super::settings::Version;
 use super::submission;
+use crate::flink::directories::Configured;
 use crate::syntax::classifier::{Scope, classify};
 
 /// The gateway's own limit for unused sessions, and what it is unless it is set.
@@ -94,7 +96,7 @@ impl Session {
     }
 
     /// The session's configuration now. A session that the gateway has dropped is opened again first.
-    pub(super) async fn configuration(
+    pub(super) async fn revived_configuration(
         &self,
         memory: &mut Memory,
         notes: &mut Vec<String>,
@@ -143,6 +145,13 @@ impl Session {
     /// Takes note of a statement that has changed the session.
     pub(super) fn remember(memory: &mut Memory, text: &str) {
         memory.prelude.push(text.to_owned());
+    }
+}
+
+#[async_trait]
+impl Configured for Session {
+    async fn configuration(&self) -> Result<BTreeMap<String, String>> {
+        self.api.properties(&self.handle()).await
     }
 }
 

@@ -1,7 +1,6 @@
 //! The driver of `flink://`: from a URL to a connection, and the side of it that takes statements.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -10,7 +9,7 @@ use skep_engine::{
     Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobControl, Object, ObjectKind,
     Operation, Result, Rows, Sql, Stores, Submit, Target,
 };
-use url::{Host, Url};
+use url::Url;
 
 use super::api::Api;
 use super::control::Control;
@@ -18,16 +17,16 @@ use super::session::{Session, idle_timeout};
 use super::settings::Version;
 use super::submission;
 use crate::flink::Limits;
-use crate::flink::address::{Address, Server};
+use crate::flink::address::{Address, Server, server_beside};
 use crate::flink::cluster::Cluster;
+use crate::flink::directories::Configured;
 use crate::flink::failure::fit_to_show;
+use crate::flink::history::Archive;
 use crate::flink::http::Client;
 use crate::flink::in_task;
+use crate::flink::shelves::Shelves;
 use crate::flink::transport::Transports;
 use crate::syntax::literal;
-
-/// Flink's `rest.port`, unless it is set.
-const DEFAULT_REST_PORT: &str = "8081";
 
 /// The driver of `flink://host:port`: a Flink SQL Gateway, and the cluster behind it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,7 +84,11 @@ impl Engine for FlinkGateway {
             )),
         };
         let product = format!("{} {}", fit_to_show(&info.product_name), fit_to_show(&info.version));
-        let sides = Sides::of(cluster, &api, &properties);
+        let mut sides = Sides::of(cluster, &api, &properties);
+        let archive = Archive::beside(&address, &transports, &effective, self.limits);
+        if let Some(archive) = &archive {
+            sides.jobs = Arc::clone(archive).remember(sides.jobs);
+        }
         let version = Version::read(&info.version);
         let cluster_id = cluster_id(&effective).or_else(|| sides.server.clone());
         let session = Session::new(
@@ -97,6 +100,11 @@ impl Engine for FlinkGateway {
             cluster_id,
             idle_timeout(&effective),
         );
+        let stores = Shelves {
+            cluster: sides.stores,
+            archive,
+            configured: Some(Arc::clone(&session) as Arc<dyn Configured>),
+        };
         for statement in use_statements(&address) {
             submission::submit(Arc::clone(&session), Submit::new(statement)).await?;
         }
@@ -107,6 +115,7 @@ impl Engine for FlinkGateway {
             capabilities: Capabilities {
                 chosen_job_id: true,
                 queries_are_jobs: true,
+                forgets_jobs: true,
                 stop: true,
                 cancel: true,
                 drain: true,
@@ -118,7 +127,7 @@ impl Engine for FlinkGateway {
             },
             sql: Some(Arc::new(GatewaySql(session))),
             jobs: Some(sides.jobs),
-            stores: sides.stores,
+            stores: Some(Arc::new(stores)),
         })
     }
 }
@@ -176,30 +185,12 @@ impl Sides {
     }
 }
 
-/// The cluster's REST address, as the session's configuration has it. The gateway's own machine is meant by a loopback
-/// address or by one that stands for all.
+/// The cluster's REST address, as the session's configuration has it.
 fn rest_address(effective: &BTreeMap<String, String>, gateway: &Url) -> Option<Url> {
-    let get = |key: &str| {
-        effective
-            .get(key)
-            .map(|text| text.trim())
-            .filter(|text| !text.is_empty())
-    };
+    let get = |key: &str| effective.get(key).map(String::as_str);
     let host = get("rest.address").or_else(|| get("jobmanager.rpc.address"))?;
-    let port = get("rest.port").unwrap_or(DEFAULT_REST_PORT);
-    let scheme = match get("security.ssl.rest.enabled").or_else(|| get("security.ssl.enabled")) {
-        Some("true") => "https",
-        _ => "http",
-    };
-    let is_its_own = host == "localhost"
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified());
-    let host = if is_its_own { gateway.host_str()? } else { host };
-    let bare_v6 = host.contains(':') && !host.starts_with('[');
-    let host = if bare_v6 { format!("[{host}]") } else { host.to_owned() };
-    let url = Url::parse(&format!("{scheme}://{host}:{port}")).ok()?;
-    matches!(url.host(), Some(Host::Domain(_) | Host::Ipv4(_) | Host::Ipv6(_))).then_some(url)
+    let tls = get("security.ssl.rest.enabled").or_else(|| get("security.ssl.enabled")) == Some("true");
+    server_beside(host, get("rest.port"), tls, Server::JobManager, gateway)
 }
 
 /// What tells the cluster from others, where it has a name.

@@ -2,13 +2,18 @@
 
 mod cancel;
 mod checkpoint;
+mod early_rows;
 mod faults;
+mod interrupts;
 mod lists;
+mod looks;
 mod outages;
 mod restore;
 mod savepoint;
+mod sessions;
 mod statements;
 mod stop;
+mod submission;
 mod wait;
 
 use std::fs;
@@ -26,8 +31,13 @@ pub fn all() -> Vec<Case> {
         checkpoint::CASES,
         wait::CASES,
         lists::CASES,
+        looks::CASES,
         statements::CASES,
         faults::CASES,
+        early_rows::CASES,
+        interrupts::CASES,
+        sessions::CASES,
+        submission::CASES,
         outages::CASES,
         restore::CASES,
     ]

@@ -1,15 +1,59 @@
 //! Servers that are killed, hang, and come back.
 
 use rustix::process::Signal;
+use serde_json::json;
 
-use super::has_metadata;
+use super::{has_metadata, interrupts, sessions, submission};
 use crate::cluster::{Cluster, Service};
 use crate::job::Job;
-use crate::shell::Shell;
+use crate::shell::{Shell, object, objects};
 use crate::suite::cases;
+use crate::witness::wait_for;
 
 cases! {
     own 1: a_jobmanager_that_hangs_and_is_killed,
+    own 4: statements_on_their_way,
+}
+
+/// One cluster for all of it, since each takes its time to start.
+fn statements_on_their_way(cluster: &Cluster) {
+    submission::the_gateway_is_killed(cluster);
+    sessions::a_gateway_that_is_killed_within_a_result(cluster);
+    interrupts::ctrl_c_while_a_statement_is_on_its_way(cluster);
+}
+
+/// A job that had ended is told of by the History Server, with its end and its savepoint, while its cluster is away.
+fn has_an_afterlife(cluster: &Cluster, ended: &str, saved: &str) {
+    let with_history = Shell::at(&format!(
+        "flink-rest://{};history={}",
+        cluster.rest(),
+        cluster.history()
+    ));
+    let told = with_history.one_shot(&format!("job {ended} --json")).expect_code(0);
+    let told = object(&told.stdout);
+    assert_eq!(
+        (&told["state"], &told["ended_by"]),
+        (&json!("FINISHED"), &json!("stopped")),
+        "{told}"
+    );
+    let listed = with_history.one_shot("jobs --all --json").expect_code(0);
+    assert!(
+        objects(&listed.stdout).iter().any(|job| job["job_id"] == ended),
+        "{listed}"
+    );
+    let states = with_history
+        .one_shot(&format!("savepoints {ended} --json"))
+        .expect_code(0);
+    let states = objects(&states.stdout);
+    let found = states
+        .iter()
+        .find(|state| state["path"] == saved)
+        .expect("the savepoint is known");
+    assert_eq!(
+        (&found["kind"], &found["sources"]),
+        (&json!("savepoint"), &json!(["history"])),
+        "{found}"
+    );
 }
 
 /// Without high availability a new JobManager knows nothing of the jobs of the old one.
@@ -26,7 +70,13 @@ fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     prompt.wait_text("did not answer");
     cluster.signal(Service::JobManager, Signal::CONT);
 
+    let ended = Job::start(cluster, "ended before");
+    let saved = shell.one_shot(&format!("stop {ended}")).expect_code(0).stdout;
+    let archive = format!("http://{}/jobs/{ended}", cluster.history());
+    wait_for("the History Server to know of it", || cluster.witness().get(&archive));
+
     cluster.kill(Service::JobManager);
+    has_an_afterlife(cluster, &ended, saved.trim());
     shell
         .one_shot(&format!("job {job}"))
         .expect(5, "")

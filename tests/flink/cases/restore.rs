@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::uri;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Service};
 use crate::shell::Shell;
 use crate::suite::cases;
 use crate::witness::wait_for;
@@ -14,6 +14,9 @@ use crate::witness::wait_for;
 cases! {
     jobs 3: after_a_stop,
     jobs 3: a_statement_set_after_a_stop,
+    jobs 3: after_a_cancel_with_a_savepoint,
+    jobs 3: from_a_retained_checkpoint,
+    own 3: after_the_jobmanager_was_killed,
 }
 
 /// Of each id, how many ids of its last digit there were up to it.
@@ -195,4 +198,31 @@ fn a_statement_set_after_a_stop(cluster: &Cluster) {
     let output = run.shell.one_shot("stop restored-set").expect_code(0);
     let before = run.tables.rows("counted");
     assert_eq!(run.restore(&before), output.stdout.trim_end());
+}
+
+fn after_a_cancel_with_a_savepoint(cluster: &Cluster) {
+    let run = Run::start(cluster, "restored-after-cancel", COUNT);
+    let output = run
+        .shell
+        .one_shot("cancel --savepoint restored-after-cancel")
+        .expect_code(0);
+    assert!(super::has_metadata(output.stdout.trim_end()), "{output}");
+    // A checkpoint that the job has taken after the savepoint is newer: the rows tell that it was the right one.
+    run.restore(&Counts::new());
+}
+
+fn from_a_retained_checkpoint(cluster: &Cluster) {
+    let run = Run::start(cluster, "restored-from-checkpoint", COUNT);
+    let job = run.running();
+    let _ = run.shell.one_shot("cancel restored-from-checkpoint").expect_code(0);
+    assert!(run.restore(&Counts::new()).contains(&format!("/{job}/chk-")));
+}
+
+fn after_the_jobmanager_was_killed(cluster: &Cluster) {
+    undisturbed(cluster);
+    let run = Run::start(cluster, "restored-after-kill", COUNT);
+    let job = run.running();
+    cluster.kill(Service::JobManager);
+    cluster.start_again(Service::JobManager);
+    assert!(run.restore(&Counts::new()).contains(&format!("/{job}/chk-")));
 }

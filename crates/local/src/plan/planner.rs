@@ -61,6 +61,11 @@ impl Planner {
     /// # Errors
     /// It names what is not there, or its types do not fit.
     pub fn plan(&self, mut query: Box<Query>, mode: Mode) -> Result<Planned> {
+        if names::counts_rows(&query) {
+            return Err(EngineError::unsupported(
+                "the embedded engine has no INTERSECT ALL and no EXCEPT ALL, only those of distinct rows",
+            ));
+        }
         let state = session_state(mode, &self.zone);
         let scope = Scope {
             planner: self,

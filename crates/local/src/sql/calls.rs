@@ -62,12 +62,16 @@ pub(super) fn better(expr: &mut Expr) -> Option<Expr> {
                 false => similar,
             })
         }
-        // A literal has the digits that are written.
+        // A literal has the digits that are written, filled up to those of a type that there is.
         Expr::TypedString(TypedString { data_type, value, .. }) => {
             let digits = value.value.clone().into_string().map_or(0, |text| fraction(&text));
             match data_type {
-                DataType::Timestamp(precision @ None, TimezoneInfo::None) => *precision = Some(digits.min(9)),
-                DataType::Time(precision @ None, TimezoneInfo::None) => *precision = Some(digits.min(3)),
+                DataType::Timestamp(precision @ None, TimezoneInfo::None) => {
+                    *precision = Some(digits.div_ceil(3).min(3) * 3)
+                }
+                DataType::Time(precision @ None, TimezoneInfo::None) => {
+                    *precision = Some(digits.div_ceil(3).min(1) * 3)
+                }
                 _ => {}
             }
             None
@@ -266,6 +270,12 @@ fn called(function: &mut Function) -> Option<Expr> {
             let own = call(&name, all.iter().map(|expr| (**expr).clone()).collect());
             Some(case(&known, &own, None))
         }
+        // Of whatever is never NULL it counts the rows, as of `*`.
+        ("count", [one]) => {
+            plain(one);
+            None
+        }
+        ("cardinality", [list]) => Some(cast(call("cardinality", vec![list.clone()]), DataType::Int(None))),
         ("round" | "truncate", [_, digits]) => {
             plain(digits);
             None

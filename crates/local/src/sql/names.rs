@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Fetch, Ident, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, Spanned,
-    TableFactor, Value, VisitMut, VisitorMut,
+    Expr, Fetch, Ident, LimitClause, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem, SetExpr, SetOperator,
+    SetQuantifier, Spanned, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 use super::calls;
@@ -24,6 +24,36 @@ pub(crate) fn prepare(query: &mut Query, width: &dyn Fn(Query) -> Option<usize>)
     // The visitor never breaks off.
     let _: ControlFlow<()> = VisitMut::visit(query, &mut visitor);
     visitor.paths
+}
+
+/// Whether somewhere in the query is an `INTERSECT ALL` or `EXCEPT ALL`: DataFusion passes over how often a row is there.
+pub(crate) fn counts_rows(query: &Query) -> bool {
+    fn in_body(body: &SetExpr) -> bool {
+        match body {
+            SetExpr::SetOperation {
+                op,
+                set_quantifier,
+                left,
+                right,
+            } => {
+                let counts = *op != SetOperator::Union && *set_quantifier == SetQuantifier::All;
+                counts || in_body(left) || in_body(right)
+            }
+            _ => false,
+        }
+    }
+    struct Bodies;
+    impl Visitor for Bodies {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            if in_body(&query.body) {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    Visit::visit(query, &mut Bodies).is_break()
 }
 
 /// Puts an expression right that stands alone.

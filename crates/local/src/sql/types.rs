@@ -31,7 +31,7 @@ pub(crate) fn arrow_type(sql: &SqlType) -> Result<DataType, String> {
         SqlType::Time(None | Some(0), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
             DataType::Time32(TimeUnit::Second)
         }
-        SqlType::Time(Some(1..=3), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+        SqlType::Time(Some(3), TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
             DataType::Time32(TimeUnit::Millisecond)
         }
         SqlType::Timestamp(precision, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
@@ -73,13 +73,16 @@ fn decimal(info: &ExactNumberInfo) -> Result<DataType, String> {
     }
 }
 
-/// The unit that holds this many digits after the second. Flink's default is 6.
+/// The unit that has this many digits after the second. Flink's default is 6.
 fn unit(precision: Option<u64>) -> Result<TimeUnit, String> {
     match precision.unwrap_or(6) {
         0 => Ok(TimeUnit::Second),
-        1..=3 => Ok(TimeUnit::Millisecond),
-        4..=6 => Ok(TimeUnit::Microsecond),
-        7..=9 => Ok(TimeUnit::Nanosecond),
+        3 => Ok(TimeUnit::Millisecond),
+        6 => Ok(TimeUnit::Microsecond),
+        9 => Ok(TimeUnit::Nanosecond),
+        other @ 0..=9 => Err(format!(
+            "the embedded engine has no TIMESTAMP({other}): it keeps 0, 3, 6 or 9 digits of a second"
+        )),
         other => Err(format!("TIMESTAMP({other}) is not a type: precision is 0 to 9")),
     }
 }
@@ -179,7 +182,13 @@ mod tests {
 
     #[test]
     fn what_arrow_can_not_hold_is_refused_in_a_sentence() {
-        for name in ["DECIMAL(39, 2)", "DECIMAL(5, 6)", "TIMESTAMP(10)", "JSON"] {
+        for name in [
+            "DECIMAL(39, 2)",
+            "DECIMAL(5, 6)",
+            "TIMESTAMP(10)",
+            "TIMESTAMP(2)",
+            "JSON",
+        ] {
             let sql = Reader::new(name).unwrap().parser.parse_data_type().unwrap();
             assert!(arrow_type(&sql).is_err(), "{name}");
         }
