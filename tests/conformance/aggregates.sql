@@ -32,7 +32,6 @@ SELECT MIN(a) AS low, MAX(a) AS high FROM (VALUES (DATE '2024-01-02'), (DATE '20
 SELECT COUNT(1) AS a, COUNT(*) + 1 AS b, SUM(1) AS c FROM numbers;
 --: a BIGINT NOT NULL, b BIGINT NOT NULL, c INT
 --> [6, 7, 6]
---local! schema contains duplicate unqualified field name "count(Int64(1))"
 
 SELECT SUM(i) AS s FROM numbers WHERE id IN (4, 1);
 --: s INT

@@ -7,8 +7,6 @@ SELECT ARRAY[1, 2, 3] AS a, ARRAY['x', 'yz'] AS b;
 SELECT CARDINALITY(ARRAY[1, 2, 3]) AS n, ARRAY[1, 2, 3][2] AS second_one;
 --: n INT NOT NULL, second_one INT
 --> [3, 2]
---local: n DECIMAL(20, 0), second_one INT
---local> [3, 2]
 
 SELECT ARRAY[1, 2][5] AS a;
 --: a INT

@@ -19,8 +19,6 @@ SELECT REGEXP_COUNT('banana', 'an') AS a, REGEXP_INSTR('banana', 'n') AS b, REGE
 SELECT REGEXP_REPLACE('ab', '(a)(b)', '$2$1') AS a;
 --: a STRING NOT NULL
 --> ["$2$1"]
---local: a STRING
---local> ["ba"]
 
 SELECT REGEXP_EXTRACT('abc', 'x(.)', 1) AS a, REGEXP_REPLACE(CAST(NULL AS STRING), 'a', 'b') AS b;
 --: a STRING, b STRING

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use datafusion::common::{Result, exec_datafusion_err};
-use regex::Regex;
+use regex::{NoExpand, Regex};
 
 use super::row::{Kind, Row, Spec, Value};
 
@@ -25,9 +25,10 @@ pub(super) static FUNCTIONS: [Spec; 7] = [
         takes: &[TEXT, TEXT, TEXT],
         optional: 0,
         gives: TEXT,
+        // The replacement stands for itself: Flink quotes it.
         call: |row| {
-            let replacement = braced(row.text(2));
-            let replaced = pattern(row.text(1))?.replace_all(row.text(0), replacement.as_str());
+            let replacement = NoExpand(row.text(2));
+            let replaced = pattern(row.text(1))?.replace_all(row.text(0), replacement);
             Ok(Value::Text(replaced.into_owned()))
         },
     },
@@ -111,31 +112,6 @@ fn extract(row: &Row<'_>) -> Result<Value> {
     Ok(found
         .and_then(|found| found.get(group).map(|part| part.as_str().to_owned()))
         .into())
-}
-
-/// Java's `$1` is followed by anything, ours by a brace where a letter follows.
-fn braced(replacement: &str) -> String {
-    let mut out = String::with_capacity(replacement.len());
-    let mut chars = replacement.chars().peekable();
-    while let Some(ch) = chars.next() {
-        match ch {
-            '$' => match chars.next_if(char::is_ascii_digit) {
-                Some(group) => {
-                    out.push_str("${");
-                    out.push(group);
-                    out.push('}');
-                }
-                None => out.push('$'),
-            },
-            '\\' => match chars.next() {
-                Some('$') => out.push_str("$$"),
-                Some(other) => out.push(other),
-                None => {}
-            },
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// The compiled pattern. The last one is kept: it is mostly the same for all rows.

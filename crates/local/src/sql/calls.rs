@@ -67,10 +67,10 @@ pub(super) fn better(expr: &mut Expr) -> Option<Expr> {
             let digits = value.value.clone().into_string().map_or(0, |text| fraction(&text));
             match data_type {
                 DataType::Timestamp(precision @ None, TimezoneInfo::None) => {
-                    *precision = Some(digits.div_ceil(3).min(3) * 3)
+                    *precision = Some(digits.div_ceil(3).min(3) * 3);
                 }
                 DataType::Time(precision @ None, TimezoneInfo::None) => {
-                    *precision = Some(digits.div_ceil(3).min(1) * 3)
+                    *precision = Some(digits.div_ceil(3).min(1) * 3);
                 }
                 _ => {}
             }
