@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use skep_engine::{Connection, JobControl, Sql, StartedJob, Stores, Target};
 
@@ -10,7 +11,7 @@ use crate::engines::Engines;
 use crate::error::{Error, ExitCode};
 use crate::interrupt::Interrupts;
 use crate::job::Table;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Outcome};
 use crate::render;
 use crate::ui::Ui;
 
@@ -93,23 +94,50 @@ pub fn stores(connection: &Connection) -> Result<Arc<dyn Stores>, Error> {
     connection.stores.clone().ok_or_else(none)
 }
 
-/// Asks the engine about the statements of shells that have ended without hearing what came of them. One that it knows was
-/// accepted. That it does not know one proves nothing: a server forgets, and then it stays unknown.
-async fn settle(connection: Arc<Connection>, ledger: Ledger) {
+/// How long a new connection waits for what has become of the statements of earlier shells. After that it is said as it
+/// is found out.
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// Asks the engine about the statements of shells that have ended without hearing what came of them, and says it. One that
+/// it knows was accepted. That it does not know one proves nothing: a server forgets, and then it is unknown, and asked
+/// for again by the next shell.
+async fn settle(connection: Arc<Connection>, ledger: Ledger, ui: Ui) {
     let Some(jobs) = &connection.jobs else { return };
+    // What ran in a shell that has ended does not run any more.
+    let may_run = !connection.capabilities.jobs_end_with_shell;
     // A ledger that can't be read has nothing to settle; the shell has said so already.
     for record in ledger.orphans(Some(&connection.url)).await.unwrap_or_default() {
         let chosen = record.job_id();
-        if let Ok(Some((job_id, status))) = jobs.submitted(&chosen).await {
-            let name = record.intent.name;
-            let started = StartedJob {
-                job_id,
-                cluster_id: None,
-                name,
-                bounded: false,
-            };
-            ledger.accepted(chosen, started, record.operation_id);
-            ledger.status(job_id, status);
+        let name = record.intent.name;
+        let why = match jobs.submitted(&chosen).await {
+            Ok(Some((job_id, status))) => {
+                if may_run {
+                    let state = status.state;
+                    ui.note(&format!(
+                        "{name}, which an earlier shell submitted and heard nothing of: job {job_id} is {state}"
+                    ));
+                }
+                let started = StartedJob {
+                    job_id,
+                    cluster_id: None,
+                    name,
+                    bounded: false,
+                };
+                ledger.accepted(chosen, started, record.operation_id);
+                ledger.status(job_id, status);
+                continue;
+            }
+            Ok(None) => "the cluster knows no job of that id".to_owned(),
+            Err(error) => error.message,
+        };
+        // What is unknown already has been said.
+        if may_run && record.outcome == Outcome::Open {
+            ui.note(&format!(
+                "{name}, which an earlier shell submitted and heard nothing of: whether job {chosen} was started is not \
+                 known ({why}) · !job {chosen} asks again"
+            ));
+            let unheard = format!("the shell ended before it heard what came of it; {why}");
+            ledger.settled(chosen, Outcome::Unknown(unheard));
         }
     }
 }
@@ -180,7 +208,9 @@ impl Session {
         {
             self.ledger.import(&connection.url, &connection.label, recipes);
         }
-        tokio::spawn(settle(Arc::clone(&connection), self.ledger.clone()));
+        let settling = settle(Arc::clone(&connection), self.ledger.clone(), self.ui.clone());
+        // It goes on if it takes longer.
+        let _ = tokio::time::timeout(SETTLING, tokio::spawn(settling)).await;
         self.open = Some(Open {
             connection,
             prelude: Vec::new(),

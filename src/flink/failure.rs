@@ -183,7 +183,9 @@ pub(crate) fn from_answer(status: u16, body: &[u8], request: &str, peer: &Peer) 
     let cause = RootCause::read(said.map_or("", String::as_str));
     let kind = match status {
         400 | 405 | 413 | 415 | 422 => ErrorKind::Rejected,
-        401 | 403 | 502 | 503 => ErrorKind::Connect,
+        401 | 403 | 503 => ErrorKind::Connect,
+        // A proxy lost the server behind it: the request may have arrived there.
+        502 => ErrorKind::Lost,
         404 => ErrorKind::NotFound,
         409 => ErrorKind::Refused,
         504 => ErrorKind::Timeout,
@@ -204,7 +206,8 @@ pub(crate) fn from_answer(status: u16, body: &[u8], request: &str, peer: &Peer) 
 /// Not a Flink server's form of refusal: something else stands there, or a proxy in between answered.
 fn not_flink(status: u16, body: &[u8], request: &str, peer: &Peer) -> EngineError {
     let kind = match status {
-        401 | 403 | 407 | 502 | 503 => ErrorKind::Connect,
+        401 | 403 | 407 | 503 => ErrorKind::Connect,
+        502 => ErrorKind::Lost,
         504 => ErrorKind::Timeout,
         _ => ErrorKind::Protocol,
     };

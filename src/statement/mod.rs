@@ -136,7 +136,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let (submitted, asked) = match submission::answer(session, &mut task, &withdrawal).await {
         Submitted::Answered(answer, asked) => (answer, asked),
         Submitted::Left(signal) => {
-            submission::leave(session, task, name, &connection);
+            submission::leave(session, task, name, &connection, intent);
             return Err(signal.error());
         }
     };
@@ -144,7 +144,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         Ok(operation) => operation,
         Err(error) => {
             if let Some(job_id) = intent {
-                submission::note_refusal(session, job_id, &error);
+                submission::note_refusal(&session.ledger, &session.ui, job_id, &error);
             }
             if error.kind == ErrorKind::Cancelled
                 && let Some(signal) = asked

@@ -6,8 +6,9 @@ use skep_engine::{Connection, EngineError, ErrorKind, JobId, Operation, Withdraw
 use tokio::task::JoinHandle;
 
 use crate::interrupt::Signal;
-use crate::ledger::Outcome;
+use crate::ledger::{Ledger, Outcome};
 use crate::session::Session;
+use crate::ui::Ui;
 
 /// How the waiting for the answer ended.
 pub(super) enum Submitted {
@@ -51,15 +52,33 @@ pub(super) fn leave(
     task: JoinHandle<Result<Operation, EngineError>>,
     name: String,
     connection: &Arc<Connection>,
+    intent: Option<JobId>,
 ) {
-    let ui = session.ui.clone();
+    let (ui, ledger) = (session.ui.clone(), session.ledger.clone());
     let connection = Arc::clone(connection);
     tokio::spawn(async move {
-        let Ok(Ok(operation)) = task.await else { return };
+        let operation = match task.await {
+            Ok(Ok(operation)) => operation,
+            Ok(Err(error)) => {
+                if let Some(job_id) = intent {
+                    note_refusal(&ledger, &ui, job_id, &error);
+                }
+                return;
+            }
+            Err(_) => return,
+        };
+        if let (Some(job_id), Some(started)) = (intent, &operation.job) {
+            ledger.accepted(job_id, started.clone(), Some(operation.id.clone()));
+        }
         let job = operation.job.as_ref().map(|job| job.job_id);
         let what = job.map_or_else(|| format!("operation {}", operation.id), |id| format!("job {id}"));
         match super::end(operation.handle.as_ref(), connection.jobs.as_deref(), job).await {
-            Ok(_) => ui.note(&format!("{name}: accepted late as {what}, and cancelled")),
+            Ok(status) => {
+                if let (Some(job_id), Some(status)) = (job, status) {
+                    ledger.status(job_id, status);
+                }
+                ui.note(&format!("{name}: accepted late as {what}, and cancelled"));
+            }
             Err(error) => ui.note(&format!(
                 "{name}: accepted late as {what}, and could not be cancelled: {error}"
             )),
@@ -68,14 +87,14 @@ pub(super) fn leave(
 }
 
 /// Writes down that the engine has not accepted it, or may not have.
-pub(super) fn note_refusal(session: &Session, job_id: JobId, error: &EngineError) {
+pub(super) fn note_refusal(ledger: &Ledger, ui: &Ui, job_id: JobId, error: &EngineError) {
     match error.kind {
         ErrorKind::Lost | ErrorKind::Timeout => {
-            session.ledger.settled(job_id, Outcome::Unknown(error.message.clone()));
-            session.ui.warn(&format!(
+            ledger.settled(job_id, Outcome::Unknown(error.message.clone()));
+            ui.note(&format!(
                 "whether job {job_id} was started is not known · !job {job_id} asks the engine"
             ));
         }
-        _ => session.ledger.settled(job_id, Outcome::Refused(error.message.clone())),
+        _ => ledger.settled(job_id, Outcome::Refused(error.message.clone())),
     }
 }

@@ -35,7 +35,7 @@ impl Word {
 }
 
 /// The lines of an error, each with its line end. `width`: the terminal's columns, which long statements are cut to; off a
-/// terminal to [`WIDE`].
+/// terminal to 200 columns.
 pub fn report(error: &Error, colour: bool, unicode: bool, width: Option<usize>) -> String {
     let mut lines = Word::Error.paint(colour);
     if let Some(place) = &error.place {

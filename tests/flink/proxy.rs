@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::witness::{RUNTIME, wait_for};
@@ -57,6 +58,7 @@ struct State {
 pub struct Proxy {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
+    cuts: watch::Sender<()>,
     accepting: JoinHandle<()>,
 }
 
@@ -68,15 +70,17 @@ impl Proxy {
         let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::clone(&state);
+        let (cuts, cut) = watch::channel(());
         let accepting = RUNTIME.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (server, state) = (server.clone(), Arc::clone(&shared));
-                tokio::spawn(async move { pass(client, &server, &state).await });
+                let (server, state, cut) = (server.clone(), Arc::clone(&shared), cut.clone());
+                tokio::spawn(async move { pass(client, &server, &state, cut).await });
             }
         });
         Self {
             address,
             state,
+            cuts,
             accepting,
         }
     }
@@ -109,6 +113,11 @@ impl Proxy {
             once,
             what,
         });
+    }
+
+    /// Cuts the connections whose client is being let wait, as by [`Fault::Silence`].
+    pub fn cut(&self) {
+        self.cuts.send_replace(());
     }
 
     /// From now on nothing is broken.
@@ -177,9 +186,10 @@ fn fits(pattern: &str, line: &str) -> bool {
 }
 
 /// Passes requests of one connection on, until it ends or is to be cut.
-async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>) {
+async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>, mut cut: watch::Receiver<()>) {
     let mut upstream = None;
     while let Some(request) = Message::read_request(&mut client).await {
+        cut.mark_unchanged();
         let line = request.line().to_owned();
         let (number, what) = {
             let mut state = state.lock().unwrap();
@@ -195,7 +205,7 @@ async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>) {
         };
         match &what {
             Some(Break::Before(fault)) => {
-                if fault.clone().play(&mut client).await.is_err() {
+                if play(fault, &mut client, &mut cut).await.is_err() {
                     return;
                 }
                 continue;
@@ -208,7 +218,7 @@ async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>) {
         };
         state.lock().unwrap().seen[number].status = Some(answer.status());
         let sent = match what {
-            Some(Break::After(fault)) => fault.play(&mut client).await,
+            Some(Break::After(fault)) => play(&fault, &mut client, &mut cut).await,
             Some(Break::Short(length)) => {
                 let _ = client.write_all(&answer.bytes[..length.min(answer.bytes.len())]).await;
                 let _ = client.shutdown().await;
@@ -219,6 +229,14 @@ async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>) {
         if sent.is_err() {
             return;
         }
+    }
+}
+
+/// Lets the client have that, until it is cut.
+async fn play(fault: &Fault, client: &mut TcpStream, cut: &mut watch::Receiver<()>) -> std::io::Result<()> {
+    tokio::select! {
+        played = fault.clone().play(client) => played,
+        _ = cut.changed() => Err(std::io::ErrorKind::ConnectionAborted.into()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! skep, connected to a cluster, in a home of its own.
 
 use serde_json::Value;
+use skep::ledger::{JobFilter, JobRecord, Ledger, Part};
 
 use crate::LIMIT;
 use crate::cluster::Cluster;
+use crate::witness::RUNTIME;
 use crate::world::{Output, Program, World};
 
 /// Somebody with an empty home who works with one cluster.
@@ -34,6 +36,17 @@ impl Shell {
     /// skep, not yet told what to do.
     pub fn skep(&self) -> Program {
         self.world.skep().with("-u").arg(&self.url)
+    }
+
+    /// Everything that its ledger holds of statements, the newest first.
+    #[track_caller]
+    pub fn ledger(&self) -> Vec<JobRecord> {
+        let ledger = Ledger::open(&self.world.path("data")).unwrap();
+        let filter = JobFilter {
+            part: Part::All,
+            ..JobFilter::default()
+        };
+        RUNTIME.block_on(ledger.jobs(filter)).unwrap()
     }
 
     /// One command from the command line, its words parted by blanks.

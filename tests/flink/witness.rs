@@ -152,6 +152,28 @@ impl Witness {
         let _ = answer(HTTP.patch(format!("{}/jobs/{job}", self.rest)));
     }
 
+    /// The jobs of that name.
+    #[track_caller]
+    pub fn named(&self, name: &str) -> Vec<Job> {
+        let mut jobs = self.jobs().unwrap();
+        jobs.retain(|job| job.name == name);
+        jobs
+    }
+
+    /// Waits until there is a job of that name, and returns its id.
+    #[track_caller]
+    pub fn wait_named(&self, name: &str) -> String {
+        wait_for(&format!("a job named {name}"), || {
+            self.named(name).pop().map(|job| job.id).ok_or("there is none")
+        })
+    }
+
+    /// Closes somebody else's session of the SQL Gateway.
+    #[track_caller]
+    pub fn close_session(&self, handle: &str) {
+        answer(HTTP.delete(format!("{}/sessions/{handle}", self.gateway))).unwrap();
+    }
+
     /// Opens a session of the SQL Gateway.
     #[track_caller]
     pub fn session(&self) -> Session {

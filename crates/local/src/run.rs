@@ -10,10 +10,10 @@ use skep_engine::{EngineError, JobId, Operation, Result, StartedJob, Submit};
 
 use crate::batch;
 use crate::catalog::Entry;
-use crate::dataflow::{self, Dataflow, source};
+use crate::dataflow::{self, Dataflow, Part, source};
 use crate::plan::scan::is_memory;
 use crate::plan::{Mode, Planned, Planner, explain, sink};
-use crate::runtime::{JobSpec, SinkSpec, Started};
+use crate::runtime::{JobSpec, SinkSpec, Started, sha256};
 use crate::session::Inner;
 use crate::setting::{self, RuntimeMode};
 use crate::sql::statement::Insert;
@@ -59,10 +59,99 @@ pub(crate) async fn insert(session: &Inner, insert: Insert, submit: Submit) -> R
     planned.query.plan = sink::fit(&insert, planned.query.plan, &table)?;
     let dataflow = stream(&planned.query, &settings)?;
     let name = job_name(&settings).unwrap_or_else(|| table.path.name.clone());
-    start(session, name, submit, settings, SinkSpec::Table(table), dataflow).await
+    let sink = SinkSpec::Tables(vec![table]);
+    start(session, name, submit, settings, sink, dataflow).await
 }
 
-/// What EXPLAIN says of a query or an INSERT.
+/// A statement set: one job that writes all of its tables.
+pub(crate) async fn set(session: &Inner, inserts: &[Insert], submit: Submit) -> Result<Operation> {
+    let settings = session.settings(&submit.settings);
+    let set = plan_set(session, inserts, &settings)?;
+    let dataflow = set.stream(&settings)?;
+    // The first one's, as for any engine's.
+    let first = set.tables.first().map(|table| table.path.name.clone());
+    let name = job_name(&settings).or(first).unwrap_or_default();
+    start(session, name, submit, settings, SinkSpec::Tables(set.tables), dataflow).await
+}
+
+/// The INSERTs of a statement set, planned.
+struct Set<'a> {
+    inserts: &'a [Insert],
+    tables: Vec<Arc<Table>>,
+    queries: Vec<Planned>,
+    /// What tells each from the others: its table, and its number where several write that one.
+    names: Vec<String>,
+}
+
+/// Plans all INSERTs for one job, which has one mode: without an end if one of them reads a table that has none.
+fn plan_set<'a>(session: &Inner, inserts: &'a [Insert], settings: &BTreeMap<String, String>) -> Result<Set<'a>> {
+    let planner = session.planner(settings)?;
+    let mut tables = Vec::with_capacity(inserts.len());
+    let mut chosen = Vec::with_capacity(inserts.len());
+    for insert in inserts {
+        tables.push(target(&planner, insert)?);
+        chosen.push(plan(&planner, insert.query.clone(), settings)?);
+    }
+    let is_streaming = chosen.iter().any(|chosen| chosen.mode == Mode::Streaming);
+    let mut queries = Vec::with_capacity(inserts.len());
+    for ((insert, table), chosen) in inserts.iter().zip(&tables).zip(chosen) {
+        let mut query = match chosen.mode {
+            Mode::Batch if is_streaming => planner.plan(insert.query.clone(), Mode::Streaming)?,
+            _ => chosen.query,
+        };
+        query.plan = sink::fit(insert, query.plan, table)?;
+        queries.push(query);
+    }
+    let name = |(number, table): (usize, &Arc<Table>)| {
+        let is_same = |other: &&Arc<Table>| other.path == table.path;
+        match tables.iter().filter(is_same).count() {
+            1 => format!("INSERT INTO {}", table.path),
+            _ => {
+                let number = tables[..=number].iter().filter(is_same).count();
+                format!("INSERT {number} INTO {}", table.path)
+            }
+        }
+    };
+    Ok(Set {
+        names: tables.iter().enumerate().map(name).collect(),
+        inserts,
+        tables,
+        queries,
+    })
+}
+
+impl Set<'_> {
+    fn stream(&self, settings: &BTreeMap<String, String>) -> Result<Box<dyn Dataflow>> {
+        let Some(first) = self.queries.first() else {
+            return Err(EngineError::rejected("a statement set holds at least one INSERT"));
+        };
+        let finders: Vec<_> = self.queries.iter().map(sources).collect();
+        let mut parts = Vec::with_capacity(self.inserts.len());
+        for (number, (insert, query)) in self.inserts.iter().zip(&self.queries).enumerate() {
+            parts.push(Part {
+                plan: query.plan.clone(),
+                tables: &finders[number],
+                name: self.names[number].clone(),
+                facts: self.facts(number),
+                position: insert.table.position(),
+            });
+        }
+        dataflow::build_set(&first.state, parts, settings)
+    }
+
+    /// Several INSERTs into one table have nothing but their texts to tell them by: not even a filter may change then. A
+    /// text may hold a secret, so that its sum is kept.
+    fn facts(&self, number: usize) -> BTreeMap<String, String> {
+        let path = &self.tables[number].path;
+        if self.tables.iter().filter(|table| table.path == *path).count() < 2 {
+            return BTreeMap::new();
+        }
+        let text = absolute(&self.inserts[number].text);
+        BTreeMap::from([("SHA-256 of the query's text".to_owned(), sha256(text.as_bytes()))])
+    }
+}
+
+/// What EXPLAIN says of a query, an INSERT or a statement set.
 pub(crate) async fn explain(session: &Inner, statement: Statement, submit: &Submit) -> Result<String> {
     let settings = session.settings(&submit.settings);
     let planner = session.planner(&settings)?;
@@ -80,7 +169,15 @@ pub(crate) async fn explain(session: &Inner, statement: Statement, submit: &Subm
             planned.query.plan = sink::fit(&insert, planned.query.plan, &table)?;
             explain::streaming(&planned.query, stream(&planned.query, &settings))
         }
-        _ => Err(EngineError::unsupported("EXPLAIN takes a query or an INSERT")),
+        Statement::Inserts(inserts) => {
+            let set = plan_set(session, &inserts, &settings)?;
+            let dataflow = set.stream(&settings);
+            let parts: Vec<_> = set.names.into_iter().zip(set.queries).collect();
+            explain::set(&parts, dataflow)
+        }
+        _ => Err(EngineError::unsupported(
+            "EXPLAIN takes a query, an INSERT or a statement set",
+        )),
     }
 }
 
@@ -121,8 +218,12 @@ fn plan(planner: &Planner, query: Box<Query>, settings: &BTreeMap<String, String
 }
 
 fn stream(planned: &Planned, settings: &BTreeMap<String, String>) -> Result<Box<dyn Dataflow>> {
-    let tables = |name: &TableReference| planned.tables.get(name).filter(|table| !is_memory(table)).cloned();
-    dataflow::build(&planned.state, planned.plan.clone(), &tables, settings)
+    dataflow::build(&planned.state, planned.plan.clone(), &sources(planned), settings)
+}
+
+/// The tables that are read as sources.
+fn sources(planned: &Planned) -> impl Fn(&TableReference) -> Option<Arc<Table>> {
+    |name| planned.tables.get(name).filter(|table| !is_memory(table)).cloned()
 }
 
 /// The table that an INSERT writes.

@@ -158,7 +158,10 @@ impl Inner {
 
     async fn submit(&self, submit: Submit) -> Result<Operation> {
         let statement = Statement::read(&submit.text)?;
-        let starts_job = matches!(statement, Statement::Query(_) | Statement::Insert(_));
+        let starts_job = matches!(
+            statement,
+            Statement::Query(_) | Statement::Insert(_) | Statement::Inserts(_)
+        );
         if submit.restore.is_some() && !starts_job {
             return Err(EngineError::rejected(
                 "only a statement that starts a job can be restored",
@@ -167,6 +170,7 @@ impl Inner {
         match statement {
             Statement::Query(query) => run::query(self, query, submit).await,
             Statement::Insert(insert) => run::insert(self, insert, submit).await,
+            Statement::Inserts(inserts) => run::set(self, &inserts, submit).await,
             Statement::Explain(inner) => {
                 let text = run::explain(self, *inner, &submit).await?;
                 Ok(self.done(Some(show::list("result", [text])?)))

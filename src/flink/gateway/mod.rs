@@ -12,6 +12,7 @@ mod logical_type;
 mod operation;
 mod page;
 mod rows;
+mod scalar;
 mod schema;
 mod session;
 mod settings;

@@ -31,6 +31,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// How long a job is looked for whose submission was not heard of.
 const SEARCH: Duration = Duration::from_secs(10);
 
+/// How long a job is looked for that was on its way when its statement was cancelled.
+const LATE: Duration = Duration::from_secs(2);
+
 /// A statement that does nothing, and is done once all before it are.
 const BARRIER: &str = "SHOW CURRENT DATABASE";
 
@@ -105,7 +108,9 @@ impl Statement<'_> {
     async fn carry_out(&self, memory: &mut Memory, notes: &mut Vec<String>) -> Result<Operation> {
         let (handle, operation) = match self.send(memory, notes).await {
             Ok(sent) => sent,
-            Err(error) if is_unheard(&error) => return self.find(error, true, notes).await,
+            Err(error) if is_unheard(&error) || error.kind == ErrorKind::Protocol => {
+                return self.find(error, true, notes).await;
+            }
             Err(error) => return Err(self.complaint(error)),
         };
         let api = &self.session.api;
@@ -115,10 +120,33 @@ impl Statement<'_> {
                 self.clear_away().await?;
                 return Err(error);
             }
-            Err(error) if is_unheard(&error) || is_gone(&error) => return self.find(error, false, notes).await,
-            Err(error) => return Err(self.complaint(error)),
+            Err(error) if is_gone(&error) => {
+                let message = format!("{} has dropped the statement (was it restarted?)", api.server());
+                return self.find(EngineError { message, ..error }, false, notes).await;
+            }
+            Err(error) if is_unheard(&error) || error.kind == ErrorKind::Protocol => {
+                return self.find(error, false, notes).await;
+            }
+            Err(error) => return self.refused(error, notes).await,
         };
-        self.take(handle, operation, &first)
+        match self.take(handle, operation, &first) {
+            // It has been executed, and what it answers can't be understood.
+            Err(error) if error.kind == ErrorKind::Protocol => self.find(error, false, notes).await,
+            taken => taken,
+        }
+    }
+
+    /// The gateway says that it failed. Its own way to the JobManager may have broken after the job had arrived there,
+    /// and then the job runs (a submission that the gateway repeated is answered with `DuplicateJobSubmissionException`).
+    async fn refused(&self, error: EngineError, notes: &mut Vec<String>) -> Result<Operation> {
+        let error = self.complaint(error);
+        if let (ErrorKind::Failed, true) = (error.kind, self.kind.starts_job())
+            && let (Some(jobs), Some(chosen)) = (&self.session.jobs, self.submit.job_id)
+            && let Ok(Some((job_id, _))) = jobs.submitted(&chosen).await
+        {
+            return self.found(job_id, error, notes).await;
+        }
+        Err(error)
     }
 
     /// Sends it. A session that is gone can't have taken it: it is sent again in a new one.
@@ -220,7 +248,7 @@ impl Statement<'_> {
         if let Some(job_id) = search(jobs.as_ref(), &chosen).await {
             return self.found(job_id, error, notes).await;
         }
-        if unsent && error.kind == ErrorKind::Lost {
+        if unsent && error.kind != ErrorKind::Timeout {
             // Once a later statement of the session is done, the earlier one is too, if it arrived at all.
             let (api, handle) = (&self.session.api, self.session.handle());
             if run(api, &handle, BARRIER).await.is_ok() {
@@ -247,8 +275,13 @@ impl Statement<'_> {
             // Nobody will ever read its rows.
             let jobs = self.session.jobs.as_deref();
             let ended = match jobs {
-                Some(jobs) => jobs.cancel(&job_id).await,
+                Some(jobs) => operation::end_job(jobs, &job_id).await,
                 None => Ok(()),
+            };
+            // One that goes on stays in the ledger.
+            let kind = match ended {
+                Ok(()) => ErrorKind::Failed,
+                Err(_) => ErrorKind::Lost,
             };
             let fate = rows::fate(jobs, Some(job_id)).await;
             let message = match ended {
@@ -261,11 +294,7 @@ impl Statement<'_> {
                     error.message
                 ),
             };
-            return Err(EngineError {
-                kind: ErrorKind::Failed,
-                message,
-                ..error
-            });
+            return Err(EngineError { kind, message, ..error });
         }
         notes.push(format!("{}: the job was found on the cluster by its id", error.message));
         Ok(Operation {
@@ -283,18 +312,26 @@ impl Statement<'_> {
         let (Some(jobs), Some(chosen)) = (&self.session.jobs, self.submit.job_id) else {
             return Ok(());
         };
-        match jobs.submitted(&chosen).await {
-            Ok(Some((job_id, status))) if !status.state.is_terminal() => {
-                operation::end_job(jobs.as_ref(), &job_id).await
+        // Cancelling interrupts the gateway's own wait; what it had sent to the JobManager by then arrives all the same.
+        let deadline = Instant::now() + LATE;
+        let mut backoff = Backoff::new();
+        loop {
+            match jobs.submitted(&chosen).await {
+                Ok(Some((job_id, status))) if !status.state.is_terminal() => {
+                    return operation::end_job(jobs.as_ref(), &job_id).await;
+                }
+                Ok(None) if Instant::now() < deadline => backoff.pause().await,
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    return Err(EngineError {
+                        kind: ErrorKind::Lost,
+                        message: format!(
+                            "the statement was cancelled; whether its job {chosen} had started is not known: {error}"
+                        ),
+                        ..error
+                    });
+                }
             }
-            Ok(_) => Ok(()),
-            Err(error) => Err(EngineError {
-                kind: ErrorKind::Lost,
-                message: format!(
-                    "the statement was cancelled; whether its job {chosen} had started is not known: {error}"
-                ),
-                ..error
-            }),
         }
     }
 }

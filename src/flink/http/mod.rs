@@ -152,13 +152,15 @@ impl Client {
     }
 
     async fn answer(&self, ask: &Ask<'_>, repeat: Repeat) -> Result<Vec<u8>> {
-        match self.answer_once(ask).await {
-            Err(error) if error.kind == ErrorKind::Lost && repeat == Repeat::Idempotent => self.answer_once(ask).await,
+        match self.answer_once(ask, repeat).await {
+            Err(error) if error.kind == ErrorKind::Lost && repeat == Repeat::Idempotent => {
+                self.answer_once(ask, repeat).await
+            }
             first => first,
         }
     }
 
-    async fn answer_once(&self, ask: &Ask<'_>) -> Result<Vec<u8>> {
+    async fn answer_once(&self, ask: &Ask<'_>, repeat: Repeat) -> Result<Vec<u8>> {
         let url = format!("{}{}", self.base, ask.path);
         let mut request = self.http.request(ask.method.clone(), url);
         request = self.authorize(request).await?;
@@ -171,7 +173,17 @@ impl Client {
         if status.is_success() {
             return Ok(bytes);
         }
-        let error = failure::from_answer(status.as_u16(), &bytes, &ask.to_string(), &self.peer);
+        let mut error = failure::from_answer(status.as_u16(), &bytes, &ask.to_string(), &self.peer);
+        // A proxy's word that it heard nothing from the server says nothing of what the server has done.
+        if status.is_server_error()
+            && repeat == Repeat::Never
+            && matches!(
+                error.kind,
+                ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Protocol
+            )
+        {
+            error.kind = ErrorKind::Lost;
+        }
         if self.transport.withheld && matches!(status.as_u16(), 401 | 403) {
             return Err(error.hint(format!(
                 "your credentials are not sent to {}, which only the session's properties name: give --rest or --history",

@@ -2,14 +2,18 @@
 
 mod cancel;
 mod checkpoint;
+mod early_rows;
 mod faults;
+mod interrupts;
 mod lists;
 mod looks;
 mod outages;
 mod restore;
 mod savepoint;
+mod sessions;
 mod statements;
 mod stop;
+mod submission;
 mod wait;
 
 use std::fs;
@@ -30,6 +34,10 @@ pub fn all() -> Vec<Case> {
         looks::CASES,
         statements::CASES,
         faults::CASES,
+        early_rows::CASES,
+        interrupts::CASES,
+        sessions::CASES,
+        submission::CASES,
         outages::CASES,
         restore::CASES,
     ]

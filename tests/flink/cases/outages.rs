@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::has_metadata;
+use super::{has_metadata, interrupts, sessions, submission};
 use crate::cluster::{Cluster, Service};
 use crate::job::Job;
 use crate::shell::{Shell, object, objects};
@@ -12,6 +12,14 @@ use crate::witness::wait_for;
 
 cases! {
     own 1: a_jobmanager_that_hangs_and_is_killed,
+    own 4: statements_on_their_way,
+}
+
+/// One cluster for all of it, since each takes its time to start.
+fn statements_on_their_way(cluster: &Cluster) {
+    submission::the_gateway_is_killed(cluster);
+    sessions::a_gateway_that_is_killed_within_a_result(cluster);
+    interrupts::ctrl_c_while_a_statement_is_on_its_way(cluster);
 }
 
 /// A job that had ended is told of by the History Server, with its end and its savepoint, while its cluster is away.

@@ -5,6 +5,7 @@ mod owner;
 mod queries;
 mod quickstart;
 mod restore;
+mod sets;
 
 use std::fs;
 use std::path::{Path, PathBuf};

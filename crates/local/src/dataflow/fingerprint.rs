@@ -6,8 +6,9 @@ use datafusion::logical_expr::{Aggregate, Expr};
 
 use super::Fingerprint;
 use super::aggregate::Aggregation;
+use super::branch::Grouping;
 use super::input::Input;
-use super::query::{AGGREGATE, Grouping, source_name};
+use super::query::source_name;
 use super::trace::trace;
 use crate::sql;
 
@@ -58,7 +59,12 @@ pub(super) fn constant(operator: String, plan: String) -> Fingerprint {
 
 /// An aggregation's: how its groups are kept, its keys and calls followed down to the tables' columns, and the types of
 /// the states. Filters and projections around it may change.
-pub(super) fn aggregate(logical: &Aggregate, aggregation: &Aggregation, grouping: &Grouping) -> Fingerprint {
+pub(super) fn aggregate(
+    operator: String,
+    logical: &Aggregate,
+    aggregation: &Aggregation,
+    grouping: &Grouping,
+) -> Fingerprint {
     let mut facts = BTreeMap::new();
     let kept = match grouping {
         Grouping::AtEnd(_) => "at the end",
@@ -91,8 +97,5 @@ pub(super) fn aggregate(logical: &Aggregate, aggregation: &Aggregation, grouping
             .collect::<Vec<_>>();
         facts.insert(format!("call {index} state"), types.join(", "));
     }
-    Fingerprint {
-        operator: AGGREGATE.into(),
-        facts,
-    }
+    Fingerprint { operator, facts }
 }

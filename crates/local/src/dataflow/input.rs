@@ -26,6 +26,7 @@ type Millis = PrimitiveArray<TimestampMillisecondType>;
 
 /// A scan that the input feeds.
 struct Feed {
+    branch: usize,
     slot: Arc<Slot>,
     /// The slot's columns among the reader's.
     columns: Vec<usize>,
@@ -33,7 +34,7 @@ struct Feed {
     window_end: Option<Arc<dyn PhysicalExpr>>,
 }
 
-/// One table that the plan reads.
+/// One table that the statement reads, once for all its branches.
 pub(super) struct Input {
     /// The table.
     pub(super) table: Arc<Table>,
@@ -50,6 +51,8 @@ pub(super) struct Input {
 
 /// Late rows of one scan.
 pub(super) struct Late {
+    /// The branch that would have read them.
+    pub(super) branch: usize,
     pub(super) slot: Arc<Slot>,
     pub(super) rows: RecordBatch,
 }
@@ -66,7 +69,7 @@ pub(super) enum Fed {
 }
 
 impl Input {
-    /// Reads a table for those scans of it. `windows` has the window end of each reference of the query, if rows that come
+    /// Reads a table for those scans of it. `windows` has the window end of each reference of the statement, if rows that come
     /// after their window's end are to be dropped.
     pub(super) fn new(
         state: &SessionState,
@@ -112,6 +115,7 @@ impl Input {
                 _ => None,
             };
             feeds.push(Feed {
+                branch: scan.branch,
                 slot: scan.slot,
                 columns,
                 window_end,
@@ -187,6 +191,7 @@ impl Input {
                 continue;
             };
             late.push(Late {
+                branch: feed.branch,
                 slot: feed.slot.clone(),
                 rows: failed(filter_record_batch(&rows, &is_late))?,
             });

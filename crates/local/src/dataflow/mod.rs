@@ -1,10 +1,12 @@
-//! A planned query that computes micro-batches, and whose state can be saved and brought back.
+//! A planned statement that computes micro-batches, and whose state can be saved and brought back.
 
 mod aggregate;
+mod branch;
 mod check;
 mod constant;
 mod error;
 mod fingerprint;
+mod grouping;
 mod groups;
 mod input;
 mod lower;
@@ -28,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use skep_engine::{Batch, Result, Vertex};
 
 use self::error::{failed, rejected};
-pub use self::plan::build;
+pub use self::plan::{Part, build, build_set};
 
 /// What comes after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +43,23 @@ pub enum Progress {
     Finished,
 }
 
+/// Rows for one outlet, in their order.
+pub type Batches = Vec<Batch>;
+
+/// Where a dataflow's rows come out: one for a SELECT or an INSERT, one for each INSERT of a statement set.
+#[derive(Debug, Clone)]
+pub struct Outlet {
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Whether its rows update and delete earlier ones.
+    pub updating: bool,
+}
+
 /// What one micro-batch did.
 #[derive(Debug)]
 pub struct Step {
-    /// Rows for the sink.
-    pub output: Vec<Batch>,
+    /// Rows for each outlet; may be empty if there are none for any.
+    pub output: Vec<Batches>,
     /// Rows read from sources.
     pub rows_in: u64,
     /// Late rows that were dropped.
@@ -62,6 +76,16 @@ pub struct Fingerprint {
     /// What defines it, by name: key expressions with types, each aggregate's call, a source's options.
     pub facts: BTreeMap<String, String>,
 }
+
+impl Fingerprint {
+    /// Whether it is an aggregation's.
+    pub(crate) fn is_aggregate(&self) -> bool {
+        self.operator.split(' ').next() == Some(AGGREGATE)
+    }
+}
+
+/// The first word of an aggregation's name.
+const AGGREGATE: &str = "aggregate";
 
 /// The state of one operator or source.
 #[derive(Debug, Clone)]
@@ -81,14 +105,11 @@ pub struct State {
     pub operators: Vec<OperatorState>,
 }
 
-/// A planned query. The runtime owns it on one thread and calls it between commands; a state is taken only between two
+/// A planned statement. The runtime owns it on one thread and calls it between commands; a state is taken only between two
 /// steps, so that it is consistent without barriers.
 pub trait Dataflow: Send {
-    /// The columns of its output.
-    fn schema(&self) -> SchemaRef;
-
-    /// Whether its output updates and deletes earlier rows.
-    fn is_updating(&self) -> bool;
+    /// Its outlets, at least one.
+    fn outlets(&self) -> Vec<Outlet>;
 
     /// Whether its input ends.
     fn is_bounded(&self) -> bool;
@@ -99,11 +120,11 @@ pub trait Dataflow: Send {
     /// The job has failed: a row that can't be read, an expression that failed.
     fn step(&mut self) -> Result<Step>;
 
-    /// Takes the watermark to its end and gives what every open window holds. The dataflow takes no step after it.
+    /// Takes the watermark to its end and gives what every open window holds, for each outlet. The dataflow takes no step after it.
     ///
     /// # Errors
     /// The job has failed.
-    fn drain(&mut self) -> Result<Vec<Batch>>;
+    fn drain(&mut self) -> Result<Vec<Batches>>;
 
     /// What a state must match to be taken over.
     fn fingerprints(&self) -> Vec<Fingerprint>;

@@ -1,41 +1,57 @@
 //! From a logical plan to a dataflow: tables become slots, the plan is checked, planned, and cut at its aggregation.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::DataType;
 use datafusion::common::TableReference;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::{Aggregate, BinaryExpr, Expr, LogicalPlan, Operator};
+use datafusion::logical_expr::{Aggregate, LogicalPlan};
 use datafusion::optimizer::Optimizer;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
-use skep_engine::{EngineError, Result};
+use skep_engine::{EngineError, Position, Result};
 
 use super::aggregate::Aggregation;
+use super::branch::{Branch, Name, Summary};
 use super::check;
 use super::constant::Constant;
 use super::error::{failed, rejected};
-use super::groups::Groups;
+use super::grouping::grouping;
 use super::input::Input;
 use super::lower::Executor;
-use super::query::{Grouping, Query, Summary, constant_name};
-use super::slot::{Scan, Scans, Slot, SlotTable, WholeTable};
-use super::trace::{Traced, trace};
+use super::query::Query;
+use super::slot::{Cache, Keeping, Scan, Scans, Slot, SlotTable, WholeTable};
+use super::trace::Traced;
 use super::upper::{Cut, cut};
-use super::windows::Windows;
 use super::{Dataflow, fingerprint, source};
-use crate::function;
-use crate::table::Table;
+use crate::table::{Table, TablePath};
 
 /// The setting that limits how many rows a second each source gives.
 const RATE: &str = "local.source.rows-per-second";
 /// The setting by which a bounded query runs as a stream (`streaming`) or a plain one (`batch`, `automatic`).
 const MODE: &str = "execution.runtime-mode";
+
+/// Knows the tables that a plan reads as sources, by the names it has for them.
+pub type Tables<'a> = &'a dyn Fn(&TableReference) -> Option<Arc<Table>>;
+
+/// One INSERT of a statement set.
+pub struct Part<'a> {
+    /// The rows to be inserted.
+    pub plan: LogicalPlan,
+    /// The tables that it reads as sources.
+    pub tables: Tables<'a>,
+    /// What tells its state from the others'.
+    pub name: String,
+    /// What else of it must be the same for its state to be taken over: a name and a value.
+    pub facts: BTreeMap<String, String>,
+    /// Where it stands in the statement.
+    pub position: Position,
+}
 
 /// Builds a dataflow of a query: an INSERT's input or a SELECT. `tables` knows the tables that are read as sources; any
 /// other one is read once, as it is.
@@ -50,33 +66,41 @@ const MODE: &str = "execution.runtime-mode";
 pub fn build(
     state: &SessionState,
     input: LogicalPlan,
-    tables: &dyn Fn(&TableReference) -> Option<Arc<Table>>,
+    tables: Tables<'_>,
     settings: &BTreeMap<String, String>,
 ) -> Result<Box<dyn Dataflow>> {
-    let state = planner(state);
-    let scans = Arc::new(Scans::default());
-    let plan = substitute(input, tables, &scans)?;
-    let bounded = !check::is_endless(&plan);
-    if !bounded {
-        check::check_clock(&plan)?;
+    let mut builder = Builder::new(state, settings)?;
+    let query = builder.take((input, tables), Name::default(), BTreeMap::new())?;
+    builder.build(&[query])
+}
+
+/// Builds one dataflow of several INSERTs, with an outlet for each. A table that several of them read is read once. One
+/// that has no end makes streams of them all, as one job has one mode.
+///
+/// # Errors
+/// As [`build`], with the place of the INSERT. Refused, if a table is wanted as a stream by one and whole by another.
+pub fn build_set(
+    state: &SessionState,
+    parts: Vec<Part<'_>>,
+    settings: &BTreeMap<String, String>,
+) -> Result<Box<dyn Dataflow>> {
+    let mut builder = Builder::new(state, settings)?;
+    let mut queries = Vec::with_capacity(parts.len());
+    for part in parts {
+        let name = Name(Some(part.name));
+        let query = builder.take((part.plan, part.tables), name, part.facts);
+        let mut query = query.map_err(|error| at(error, Some(part.position)))?;
+        query.position = Some(part.position);
+        queries.push(query);
     }
-    let plan = rejected(state.optimize(&plan))?;
-    let streaming = !bounded
-        || settings
-            .get(MODE)
-            .is_some_and(|mode| mode.eq_ignore_ascii_case("streaming"));
-    let builder = Builder {
-        state: Arc::new(state),
-        scans,
-        bounded,
-        streaming,
-        rate: rate(settings)?,
-    };
-    match check::check(&plan) {
-        Ok(()) if check::reads(&plan) => builder.incremental(&plan),
-        Err(error) if !bounded => Err(error),
-        // All of the input is there: what can't be computed as it comes is computed at once.
-        Ok(()) | Err(_) => builder.whole(&plan),
+    builder.build(&queries)
+}
+
+/// The error with that place, if it has none.
+fn at(error: EngineError, position: Option<Position>) -> EngineError {
+    match position {
+        Some(position) if error.position.is_none() => error.at(position),
+        _ => error,
     }
 }
 
@@ -116,39 +140,41 @@ fn planner(state: &SessionState) -> SessionState {
         .build()
 }
 
-/// Puts a stand-in for each reference of a table that is read as a source.
-fn substitute(
-    plan: LogicalPlan,
-    tables: &dyn Fn(&TableReference) -> Option<Arc<Table>>,
-    scans: &Arc<Scans>,
-) -> Result<LogicalPlan> {
-    let mut reference = 0;
-    let replaced = plan.transform_up_with_subqueries(|node| {
-        let LogicalPlan::TableScan(mut scan) = node else {
-            return Ok(Transformed::no(node));
-        };
-        let Some(table) = tables(&scan.table_name) else {
-            return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
-        };
-        let bounded = source::is_bounded(&table).map_err(external)?;
-        scan.source = provider_as_source(Arc::new(SlotTable::new(reference, table, bounded, scans.clone())));
-        reference += 1;
-        Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
-    });
-    rejected(replaced).map(|transformed| transformed.data)
-}
-
 fn external(error: EngineError) -> datafusion::error::DataFusionError {
     datafusion::error::DataFusionError::External(Box::new(error))
 }
 
-/// What is known when a plan is checked.
+/// One query of the statement, with stand-ins for its tables.
+struct Logical {
+    name: Name,
+    facts: BTreeMap<String, String>,
+    position: Option<Position>,
+    /// Not optimized.
+    plan: LogicalPlan,
+    endless: bool,
+}
+
+/// Builds a statement's dataflow.
 struct Builder {
     state: Arc<SessionState>,
     scans: Arc<Scans>,
-    bounded: bool,
+    /// References of tables so far.
+    references: usize,
+    /// Which branches read each table.
+    readers: BTreeMap<TablePath, BTreeSet<usize>>,
+    branches: usize,
     streaming: bool,
     rate: Option<u64>,
+    /// Tables that several branches read, whole.
+    caches: RefCell<BTreeMap<TablePath, Cache>>,
+}
+
+/// A branch, and what it reads as its rows come.
+struct Built {
+    branch: Branch,
+    scans: Vec<Scan>,
+    windows: Vec<Traced>,
+    fingerprints: Vec<super::Fingerprint>,
 }
 
 /// The leaves of a plan that give rows.
@@ -159,6 +185,106 @@ struct Leaves {
 }
 
 impl Builder {
+    fn new(state: &SessionState, settings: &BTreeMap<String, String>) -> Result<Self> {
+        Ok(Self {
+            state: Arc::new(planner(state)),
+            scans: Arc::default(),
+            references: 0,
+            readers: BTreeMap::new(),
+            branches: 0,
+            streaming: settings
+                .get(MODE)
+                .is_some_and(|mode| mode.eq_ignore_ascii_case("streaming")),
+            rate: rate(settings)?,
+            caches: RefCell::default(),
+        })
+    }
+
+    /// Takes a query, and puts a stand-in for each reference of a table that is read as a source.
+    fn take(
+        &mut self,
+        (plan, tables): (LogicalPlan, Tables<'_>),
+        name: Name,
+        facts: BTreeMap<String, String>,
+    ) -> Result<Logical> {
+        let branch = self.branches;
+        let replaced = plan.transform_up_with_subqueries(|node| {
+            let LogicalPlan::TableScan(mut scan) = node else {
+                return Ok(Transformed::no(node));
+            };
+            let Some(table) = tables(&scan.table_name) else {
+                return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
+            };
+            let bounded = source::is_bounded(&table).map_err(external)?;
+            self.readers.entry(table.path.clone()).or_default().insert(branch);
+            let place = (self.references, branch);
+            scan.source = provider_as_source(Arc::new(SlotTable::new(place, table, bounded, self.scans.clone())));
+            self.references += 1;
+            Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
+        });
+        let plan = rejected(replaced)?.data;
+        self.branches += 1;
+        Ok(Logical {
+            name,
+            facts,
+            position: None,
+            endless: check::is_endless(&plan),
+            plan,
+        })
+    }
+
+    fn build(mut self, queries: &[Logical]) -> Result<Box<dyn Dataflow>> {
+        let bounded = !queries.iter().any(|query| query.endless);
+        self.streaming |= !bounded;
+        let mut plans = Vec::with_capacity(queries.len());
+        for query in queries {
+            if !bounded {
+                check::check_clock(&query.plan).map_err(|error| at(error, query.position))?;
+            }
+            plans.push(rejected(self.state.optimize(&query.plan)).map_err(|error| at(error, query.position))?);
+        }
+        let mut built = self.branches(queries, &plans, false)?;
+        if let Some((path, position)) = self.read_both_ways(queries, &built) {
+            if self.streaming {
+                return Err(at(
+                    EngineError::refused(format!(
+                        "this INSERT needs all of table {} at once, and another one of the set reads it row by row: it \
+                         would be read twice, and might not be the same",
+                        path.name
+                    ))
+                    .hint("give it a statement of its own"),
+                    position,
+                ));
+            }
+            built = self.branches(queries, &plans, true)?;
+        }
+        self.finish(built, bounded)
+    }
+
+    /// A table that a branch needs whole and another one reads as its rows come, and where the first one stands.
+    fn read_both_ways(&self, queries: &[Logical], built: &[Built]) -> Option<(TablePath, Option<Position>)> {
+        let caches = self.caches.borrow();
+        let streamed = |path: &TablePath| built.iter().flat_map(|b| &b.scans).any(|scan| scan.table.path == *path);
+        let path = caches.keys().find(|path| streamed(path))?;
+        let streams = |branch: usize| built[branch].scans.iter().any(|scan| scan.table.path == *path);
+        let whole = self.readers.get(path)?.iter().find(|branch| !streams(**branch));
+        let position = whole.and_then(|branch| queries[*branch].position);
+        Some((path.clone(), position))
+    }
+
+    fn branches(&self, queries: &[Logical], plans: &[LogicalPlan], whole: bool) -> Result<Vec<Built>> {
+        let branches = queries.iter().zip(plans).map(|(query, plan)| {
+            let built = match check::check(plan) {
+                Ok(()) if check::reads(plan) && !whole => self.incremental(query, plan),
+                Err(error) if query.endless => Err(error),
+                // All of the input is there: what can't be computed as it comes is computed at once.
+                Ok(()) | Err(_) => self.whole(query, plan),
+            };
+            built.map_err(|error| at(error, query.position))
+        });
+        branches.collect()
+    }
+
     fn physical(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
         // Planning waits for nothing: our tables' scans are ready at once.
         rejected(futures::executor::block_on(
@@ -169,7 +295,7 @@ impl Builder {
     }
 
     /// A query that is computed as its rows come.
-    fn incremental(&self, plan: &LogicalPlan) -> Result<Box<dyn Dataflow>> {
+    fn incremental(&self, query: &Logical, plan: &LogicalPlan) -> Result<Built> {
         let physical = self.physical(plan)?;
         let logical = find_aggregate(plan);
         let mut leaves = Leaves::default();
@@ -183,7 +309,7 @@ impl Builder {
                 let exec = aggregate.downcast_ref::<AggregateExec>();
                 let exec = exec.ok_or_else(|| EngineError::failed("the plan's aggregation is not one"))?;
                 let aggregation = Aggregation::new(exec, output)?;
-                let (grouping, windows) = self.grouping(logical, &aggregation)?;
+                let (grouping, windows) = grouping(&self.scans, self.streaming, (logical, &aggregation))?;
                 let lower = self.split(exec.input().clone(), &mut leaves)?;
                 (
                     lower,
@@ -205,28 +331,29 @@ impl Builder {
                 ));
             }
         };
-        self.finish(leaves, lower, summary, &windows)
+        Ok(branch(query, leaves, lower, summary, windows))
     }
 
     /// A bounded query that is computed at once.
-    fn whole(&self, plan: &LogicalPlan) -> Result<Box<dyn Dataflow>> {
+    fn whole(&self, query: &Logical, plan: &LogicalPlan) -> Result<Built> {
         let physical = self.physical(plan)?;
         let whole = self.read_whole(physical, false)?;
         let mut leaves = Leaves::default();
         let lower = constant(whole, &mut leaves)?;
-        self.finish(leaves, lower, None, &[])
+        Ok(branch(query, leaves, lower, None, Vec::new()))
     }
 
-    fn finish(
-        &self,
-        leaves: Leaves,
-        lower: Arc<dyn ExecutionPlan>,
-        summary: Option<(&Aggregate, Summary)>,
-        windows: &[Traced],
-    ) -> Result<Box<dyn Dataflow>> {
+    /// Puts the branches together over their inputs.
+    fn finish(&self, built: Vec<Built>, bounded: bool) -> Result<Box<dyn Dataflow>> {
         let mut by_table: BTreeMap<_, Vec<Scan>> = BTreeMap::new();
-        for scan in leaves.scans {
-            by_table.entry(scan.table.path.clone()).or_default().push(scan);
+        let (mut branches, mut windows, mut of_branches) = (Vec::new(), Vec::new(), Vec::new());
+        for built in built {
+            for scan in built.scans {
+                by_table.entry(scan.table.path.clone()).or_default().push(scan);
+            }
+            branches.push(built.branch);
+            windows.extend(built.windows);
+            of_branches.extend(built.fingerprints);
         }
         let mut inputs = Vec::new();
         for scans in by_table.into_values() {
@@ -236,82 +363,23 @@ impl Builder {
                 .transpose()?
                 .flatten();
             let rate = own.into_iter().chain(self.rate).min();
-            inputs.extend(Input::new(&self.state, scans, windows, rate)?);
-        }
-        let mut fingerprints: Vec<_> = inputs.iter().map(fingerprint::source).collect();
-        let mut constants = Vec::new();
-        for (index, (plan, slot)) in leaves.constants.into_iter().enumerate() {
-            let text = datafusion::physical_plan::displayable(plan.as_ref())
-                .indent(false)
-                .to_string();
-            fingerprints.push(fingerprint::constant(constant_name(index), text));
-            constants.push((Constant::new(plan), slot));
-        }
-        let summary = summary.map(|(logical, summary)| {
-            fingerprints.push(fingerprint::aggregate(logical, &summary.aggregation, &summary.grouping));
-            summary
-        });
-        Ok(Box::new(Query {
-            inputs,
-            constants,
-            lower,
-            summary,
-            executor: Executor::new(self.state.task_ctx()),
-            bounded: self.bounded,
-            fingerprints,
-            finished: false,
-            counts: (0, 0),
-        }))
-    }
-
-    /// How the groups are kept, and for windows the expressions of their ends over the tables.
-    fn grouping(&self, logical: &Aggregate, aggregation: &Aggregation) -> Result<(Grouping, Vec<Traced>)> {
-        if !self.streaming {
-            return Ok((Grouping::AtEnd(None), Vec::new()));
-        }
-        let changes = || Ok((Grouping::Changes(Groups::new(aggregation)?), Vec::new()));
-        let is_end = |(_, field): &(usize, &Arc<datafusion::arrow::datatypes::Field>)| {
-            field.name() == "window_end" && matches!(field.data_type(), DataType::Timestamp(..))
-        };
-        let Some((key, _)) = aggregation.key_schema().fields().iter().enumerate().find(is_end) else {
-            return changes();
-        };
-        let Some(ends) = logical.group_expr.get(key).and_then(|end| trace(end, &logical.input)) else {
-            return changes();
-        };
-        if !ends.iter().any(|end| end.expression.to_string().contains("date_bin(")) {
-            return changes();
-        }
-        for end in &ends {
-            let Some(table) = self.scans.table(end.reference) else {
-                continue;
-            };
-            let Some(watermark) = &table.watermark else {
-                return Err(EngineError::refused(format!(
-                    "a window over table {} would never close: the table has no watermark",
-                    table.path.name
-                ))
-                .hint("declare WATERMARK FOR column AS column - INTERVAL '5' SECOND in its CREATE TABLE"));
-            };
-            if !end
-                .expression
-                .column_refs()
-                .iter()
-                .any(|column| column.name == watermark.column)
-            {
-                return Err(EngineError::refused(format!(
-                    "a window over table {} must be one of its event-time column {}",
-                    table.path.name, watermark.column
-                )));
+            let readers: BTreeSet<usize> = scans.iter().map(|scan| scan.branch).collect();
+            if let Some(input) = Input::new(&self.state, scans, &windows, rate)? {
+                for reader in readers {
+                    branches[reader].inputs.push(inputs.len());
+                }
+                inputs.push(input);
             }
         }
-        let following = logical
-            .group_expr
-            .iter()
-            .enumerate()
-            .filter(|(at, expression)| *at != key && follows(trace(expression, &logical.input).as_deref(), &ends));
-        let windows = Windows::new(key, following.map(|(at, _)| at));
-        Ok((Grouping::Windows(windows), ends))
+        let mut fingerprints: Vec<_> = inputs.iter().map(fingerprint::source).collect();
+        fingerprints.extend(of_branches);
+        Ok(Box::new(Query {
+            inputs,
+            branches,
+            executor: Executor::new(self.state.task_ctx()),
+            bounded,
+            fingerprints,
+        }))
     }
 
     /// Finds the leaves of a plan, and puts slots for the parts that need no source and whole tables for the bounded
@@ -380,31 +448,69 @@ impl Builder {
     fn read_whole(&self, plan: Arc<dyn ExecutionPlan>, cached: bool) -> Result<Arc<dyn ExecutionPlan>> {
         let replaced = plan.transform_up(|node| match self.scans.of(node.as_ref()) {
             Some(scan) => {
-                let leaf = WholeTable::leaf(self.state.clone(), scan, cached, node.as_ref())?;
+                let keeping = self.keeping(&scan, cached);
+                let leaf = WholeTable::leaf(self.state.clone(), scan, keeping, node.as_ref())?;
                 Ok(Transformed::new(leaf, true, TreeNodeRecursion::Continue))
             }
             None => Ok(Transformed::no(node)),
         });
         failed(replaced).map(|transformed| transformed.data)
     }
+
+    /// How the table of a scan is read whole: once for all, if other branches read it too.
+    fn keeping(&self, scan: &Scan, cached: bool) -> Keeping {
+        let path = &scan.table.path;
+        if self.readers.get(path).is_some_and(|readers| readers.len() > 1) {
+            return Keeping::Shared(self.caches.borrow_mut().entry(path.clone()).or_default().clone());
+        }
+        if cached { Keeping::Own } else { Keeping::Nothing }
+    }
 }
 
-/// Whether a key is known by the window's end, as `window_start` is: both stand over one table, so many seconds apart.
-fn follows(key: Option<&[Traced]>, ends: &[Traced]) -> bool {
-    let (Some([key]), [end]) = (key, ends) else {
-        return false;
-    };
-    let is_apart = |from: &Expr, to: &Expr| match to {
-        Expr::BinaryExpr(BinaryExpr {
-            left,
-            op: Operator::Plus | Operator::Minus,
-            right,
-        }) => left.as_ref() == from && matches!(right.as_ref(), Expr::Literal(value, _) if function::is_fixed(value)),
-        _ => false,
-    };
-    key.reference == end.reference
-        && !key.expression.is_volatile()
-        && (is_apart(&key.expression, &end.expression) || is_apart(&end.expression, &key.expression))
+/// A branch of that plan, which reads those leaves.
+fn branch(
+    query: &Logical,
+    leaves: Leaves,
+    lower: Arc<dyn ExecutionPlan>,
+    summary: Option<(&Aggregate, Summary)>,
+    windows: Vec<Traced>,
+) -> Built {
+    let mut fingerprints = Vec::new();
+    let mut constants = Vec::new();
+    for (index, (plan, slot)) in leaves.constants.into_iter().enumerate() {
+        let text = datafusion::physical_plan::displayable(plan.as_ref())
+            .indent(false)
+            .to_string();
+        fingerprints.push(fingerprint::constant(query.name.constant(index), text));
+        constants.push((Constant::new(plan), slot));
+    }
+    let summary = summary.map(|(logical, summary)| {
+        let name = query.name.aggregate();
+        fingerprints.push(fingerprint::aggregate(
+            name,
+            logical,
+            &summary.aggregation,
+            &summary.grouping,
+        ));
+        summary
+    });
+    for fingerprint in &mut fingerprints {
+        fingerprint.facts.extend(query.facts.clone());
+    }
+    Built {
+        branch: Branch {
+            name: query.name.clone(),
+            inputs: Vec::new(),
+            constants,
+            lower,
+            summary,
+            finished: false,
+            counts: (0, 0),
+        },
+        scans: leaves.scans,
+        windows,
+        fingerprints,
+    }
 }
 
 /// A slot for a part of the plan that needs no source.

@@ -1,219 +1,99 @@
-//! A planned query at work.
+//! A planned statement at work: its inputs, and the queries that share them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::concat_batches;
-use datafusion::arrow::datatypes::SchemaRef;
-use datafusion::physical_plan::ExecutionPlan;
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use skep_engine::{Batch, EngineError, Result, Vertex};
+use skep_engine::{EngineError, Result, Vertex};
 
-use super::aggregate::Aggregation;
-use super::constant::Constant;
-use super::error::failed;
-use super::groups::Groups;
+use super::branch::{Branch, vertex};
 use super::input::{Fed, Input, Late};
 use super::lower::Executor;
-use super::pane::Pane;
-use super::slot::Slot;
-use super::upper::Upper;
-use super::windows::Windows;
-use super::{Dataflow, Fingerprint, OperatorState, Progress, State, Step};
+use super::{Batches, Dataflow, Fingerprint, OperatorState, Outlet, Progress, State, Step};
 
-/// How the groups of an aggregation are kept and when their results are given.
-pub(super) enum Grouping {
-    /// Once, when all input is read.
-    AtEnd(Option<Pane>),
-    /// Whenever they change.
-    Changes(Groups),
-    /// Once, when the watermark has passed their window.
-    Windows(Windows),
-}
-
-/// The aggregation and what stands above it.
-pub(super) struct Summary {
-    pub(super) aggregation: Aggregation,
-    pub(super) grouping: Grouping,
-    pub(super) upper: Upper,
-}
-
-/// A planned query.
+/// A planned statement. Each table is read once, whichever of the branches read it: they see the same rows in the same
+/// steps, and one position and watermark.
 pub(super) struct Query {
     pub(super) inputs: Vec<Input>,
-    pub(super) constants: Vec<(Constant, Arc<Slot>)>,
-    /// What is run over each micro-batch: all, or what stands below the aggregation.
-    pub(super) lower: Arc<dyn ExecutionPlan>,
-    pub(super) summary: Option<Summary>,
+    pub(super) branches: Vec<Branch>,
     pub(super) executor: Executor,
     pub(super) bounded: bool,
     pub(super) fingerprints: Vec<Fingerprint>,
-    pub(super) finished: bool,
-    /// Rows into the aggregation, and rows out of the query.
-    pub(super) counts: (u64, u64),
 }
-
-/// The name of the aggregation's state.
-pub(super) const AGGREGATE: &str = "aggregate";
 
 /// The name of a table's source.
 pub(super) fn source_name(input: &Input) -> String {
     format!("source {}", input.table.path)
 }
 
-/// The name of a constant input.
-pub(super) fn constant_name(index: usize) -> String {
-    format!("constant {index}")
+/// What was read into the slots.
+struct Feed {
+    rows_in: u64,
+    late: Vec<Late>,
+    /// Which branches got rows.
+    fed: Vec<bool>,
+    progress: Progress,
 }
 
 impl Query {
     /// Reads what there is into the slots.
-    fn feed(&mut self) -> Result<(u64, Vec<Late>, Progress)> {
+    fn feed(&mut self) -> Result<Feed> {
         let (mut rows_in, mut late_rows) = (0, Vec::new());
         let mut wait: Option<Duration> = None;
-        for input in &mut self.inputs {
+        let mut fed = vec![false; self.branches.len()];
+        for (index, input) in self.inputs.iter_mut().enumerate() {
             match input.feed()? {
                 Fed::Rows { rows, late } => {
                     rows_in += rows as u64;
                     late_rows.extend(late);
+                    for (fed, branch) in fed.iter_mut().zip(&self.branches) {
+                        *fed |= branch.inputs.contains(&index);
+                    }
                 }
                 Fed::Idle(idle) => wait = Some(wait.map_or(idle, |wait| wait.min(idle))),
                 Fed::End => {}
             }
         }
-        for (constant, slot) in &mut self.constants {
-            if let Some(rows) = constant.pull(&mut self.executor)? {
-                rows_in += rows.num_rows() as u64;
-                slot.push(rows);
-            }
+        for (fed, branch) in fed.iter_mut().zip(&mut self.branches) {
+            let rows = branch.feed(&mut self.executor)?;
+            rows_in += rows;
+            *fed |= rows > 0;
         }
         let progress = match wait {
             _ if rows_in > 0 => Progress::More,
             Some(wait) => Progress::Idle(wait),
             None => Progress::Finished,
         };
-        Ok((rows_in, late_rows, progress))
-    }
-
-    /// Computes what follows from the rows in the slots.
-    fn compute(&mut self) -> Result<Vec<Batch>> {
-        let batches = self.executor.run(&self.lower)?;
-        let Some(summary) = &mut self.summary else {
-            return Ok(batches.into_iter().map(Batch::inserts).collect());
-        };
-        self.counts.0 += count(&batches);
-        let aggregation = &summary.aggregation;
-        let mut output = Vec::new();
-        match &mut summary.grouping {
-            Grouping::AtEnd(pane) => {
-                for batch in &batches {
-                    if pane.is_none() {
-                        *pane = Some(Pane::new(aggregation, &[])?);
-                    }
-                    if let Some(pane) = pane {
-                        pane.update(&aggregation.evaluate(batch)?)?;
-                    }
-                }
-            }
-            Grouping::Changes(groups) => {
-                if let Some(first) = batches.first() {
-                    let batch = failed(concat_batches(&first.schema(), &batches))?;
-                    output.extend(summary.upper.changes(groups.update(aggregation, &batch)?)?);
-                }
-            }
-            Grouping::Windows(windows) => {
-                for batch in &batches {
-                    windows.update(aggregation, batch)?;
-                }
-            }
-        }
-        Ok(output)
+        Ok(Feed {
+            rows_in,
+            late: late_rows,
+            fed,
+            progress,
+        })
     }
 
     /// How many late rows would have come to the windows.
     fn count_late(&mut self, late: Vec<Late>) -> Result<u64> {
         let mut rows = 0;
-        for Late { slot, rows: dropped } in late {
+        for Late {
+            branch,
+            slot,
+            rows: dropped,
+        } in late
+        {
             slot.push(dropped);
-            rows += count(&self.executor.run(&self.lower)?);
+            rows += self.branches[branch].count_late(&mut self.executor)?;
         }
         Ok(rows)
     }
 
-    /// The results of the windows that the watermark has passed.
-    fn close(&mut self, watermark: i64) -> Result<Vec<Batch>> {
-        let Some(Summary {
-            aggregation,
-            grouping: Grouping::Windows(windows),
-            upper,
-        }) = &mut self.summary
-        else {
-            return Ok(Vec::new());
-        };
-        let mut output = Vec::new();
-        for results in windows.close(aggregation, watermark)? {
-            output.extend(upper.inserts(results)?);
-        }
-        Ok(output)
-    }
-
-    /// The results that wait for the end of the input.
-    fn finish(&mut self) -> Result<Vec<Batch>> {
-        let mut output = self.close(i64::MAX)?;
-        if let Some(Summary {
-            aggregation,
-            grouping,
-            upper,
-        }) = &mut self.summary
-        {
-            match grouping {
-                Grouping::AtEnd(pane) => {
-                    let pane = match pane.take() {
-                        Some(pane) => pane,
-                        None => Pane::new(aggregation, &[])?,
-                    };
-                    output.extend(upper.inserts(pane.finish(aggregation)?)?);
-                }
-                Grouping::Changes(groups) => {
-                    if let Some(result) = groups.result_of_nothing(aggregation)? {
-                        output.extend(upper.inserts(result)?);
-                    }
-                }
-                Grouping::Windows(_) => {}
-            }
-        }
-        self.finished = true;
-        Ok(output)
-    }
-
-    /// The least watermark of what still gives rows; `i64::MAX` if nothing does, `None` if something has none yet.
-    fn current(&self) -> Option<i64> {
-        if self.constants.iter().any(|(constant, _)| !constant.ended()) {
-            return None;
-        }
-        let open = self.inputs.iter().filter(|input| !input.ended());
-        open.map(|input| input.current).min().unwrap_or(Some(i64::MAX))
+    fn is_finished(&self) -> bool {
+        self.branches.iter().all(|branch| branch.finished)
     }
 }
 
 impl Dataflow for Query {
-    fn schema(&self) -> SchemaRef {
-        match &self.summary {
-            Some(summary) => summary.upper.schema(),
-            None => self.lower.schema(),
-        }
-    }
-
-    fn is_updating(&self) -> bool {
-        matches!(
-            &self.summary,
-            Some(Summary {
-                grouping: Grouping::Changes(_),
-                ..
-            })
-        )
+    fn outlets(&self) -> Vec<Outlet> {
+        self.branches.iter().map(Branch::outlet).collect()
     }
 
     fn is_bounded(&self) -> bool {
@@ -221,7 +101,7 @@ impl Dataflow for Query {
     }
 
     fn step(&mut self) -> Result<Step> {
-        if self.finished {
+        if self.is_finished() {
             return Ok(Step {
                 output: Vec::new(),
                 rows_in: 0,
@@ -229,16 +109,31 @@ impl Dataflow for Query {
                 progress: Progress::Finished,
             });
         }
-        let (rows_in, late, progress) = self.feed()?;
-        let mut output = if rows_in > 0 { self.compute()? } else { Vec::new() };
+        let Feed {
+            rows_in,
+            late,
+            fed,
+            progress,
+        } = self.feed()?;
+        let mut output: Vec<Batches> = Vec::with_capacity(self.branches.len());
+        for (branch, fed) in self.branches.iter_mut().zip(fed) {
+            let computed = if fed && !branch.finished {
+                branch.compute(&mut self.executor)?
+            } else {
+                Vec::new()
+            };
+            output.push(computed);
+        }
         let late_rows = self.count_late(late)?;
-        if let Some(watermark) = self.current() {
-            output.extend(self.close(watermark)?);
+        for (branch, output) in self.branches.iter_mut().zip(&mut output) {
+            if let Some(watermark) = branch.current(&self.inputs) {
+                output.extend(branch.close(watermark)?);
+            }
+            if progress == Progress::Finished || branch.ended(&self.inputs) {
+                output.extend(branch.finish()?);
+            }
+            branch.counts.1 += output.iter().map(|batch| batch.rows.num_rows() as u64).sum::<u64>();
         }
-        if progress == Progress::Finished {
-            output.extend(self.finish()?);
-        }
-        self.counts.1 += output.iter().map(|batch| batch.rows.num_rows() as u64).sum::<u64>();
         Ok(Step {
             output,
             rows_in,
@@ -247,8 +142,8 @@ impl Dataflow for Query {
         })
     }
 
-    fn drain(&mut self) -> Result<Vec<Batch>> {
-        if self.finished { Ok(Vec::new()) } else { self.finish() }
+    fn drain(&mut self) -> Result<Vec<Batches>> {
+        self.branches.iter_mut().map(Branch::finish).collect()
     }
 
     fn fingerprints(&self) -> Vec<Fingerprint> {
@@ -265,118 +160,39 @@ impl Dataflow for Query {
                 meta,
             });
         }
-        for (index, (constant, _)) in self.constants.iter().enumerate() {
-            let meta = constant.snapshot();
-            operators.push(OperatorState {
-                operator: constant_name(index),
-                tables: Vec::new(),
-                meta,
-            });
-        }
-        if let Some(Summary {
-            aggregation, grouping, ..
-        }) = &mut self.summary
-        {
-            let tables = match grouping {
-                Grouping::AtEnd(None) => Vec::new(),
-                Grouping::AtEnd(Some(pane)) => vec![pane.snapshot(aggregation)?],
-                Grouping::Changes(groups) => vec![groups.snapshot(aggregation)?],
-                Grouping::Windows(windows) => windows.snapshot(aggregation)?,
-            };
-            let meta = json!({ "finished": self.finished });
-            operators.push(OperatorState {
-                operator: AGGREGATE.into(),
-                tables,
-                meta,
-            });
+        for branch in &mut self.branches {
+            operators.extend(branch.snapshot()?);
         }
         Ok(State { operators })
     }
 
     fn restore(&mut self, state: State) -> Result<()> {
-        for OperatorState { operator, tables, meta } in state.operators {
-            if let Some(input) = self.inputs.iter_mut().find(|input| source_name(input) == operator) {
-                input.restore(tables, &meta)?;
+        'operators: for operator in state.operators {
+            let mut inputs = self.inputs.iter_mut();
+            if let Some(input) = inputs.find(|input| source_name(input) == operator.operator) {
+                input.restore(operator.tables, &operator.meta)?;
                 continue;
             }
-            let constant = (0..self.constants.len()).find(|index| constant_name(*index) == operator);
-            if let Some(index) = constant {
-                self.constants[index].0.restore(&meta)?;
-                continue;
-            }
-            match &mut self.summary {
-                Some(Summary {
-                    aggregation, grouping, ..
-                }) if operator == AGGREGATE => {
-                    match grouping {
-                        Grouping::AtEnd(pane) => {
-                            for table in tables.iter().filter(|table| table.num_rows() > 0) {
-                                aggregation.accepts(table)?;
-                                let mut restored = match pane.take() {
-                                    Some(pane) => pane,
-                                    None => Pane::new(aggregation, &[])?,
-                                };
-                                restored.merge(aggregation, table.columns(), table.num_rows())?;
-                                *pane = Some(restored);
-                            }
-                        }
-                        Grouping::Changes(groups) => groups.restore(aggregation, &tables)?,
-                        Grouping::Windows(windows) => windows.restore(aggregation, &tables)?,
-                    }
-                    self.finished = meta.get("finished").and_then(Value::as_bool).unwrap_or(false);
-                }
-                _ => {
-                    return Err(EngineError::refused(format!(
-                        "the saved state has an operator `{operator}`, which this query has not"
-                    )));
+            for branch in &mut self.branches {
+                if branch.restore(&operator)? {
+                    continue 'operators;
                 }
             }
+            return Err(EngineError::refused(format!(
+                "the saved state has an operator `{}`, which this query has not",
+                operator.operator
+            )));
         }
         Ok(())
     }
 
     fn vertices(&self) -> Vec<Vertex> {
-        let vertex = |name: String, ended: bool, rows_in, rows_out| Vertex {
-            name,
-            state: if ended { "FINISHED" } else { "RUNNING" }.into(),
-            parallelism: 1,
-            rows_in,
-            rows_out,
-            ..Vertex::default()
+        let source = |input: &Input| {
+            let name = format!("source {}", input.table.path.name);
+            vertex(name, input.ended(), None, Some(input.rows))
         };
-        let mut vertices: Vec<Vertex> = self
-            .inputs
-            .iter()
-            .map(|input| {
-                vertex(
-                    format!("source {}", input.table.path.name),
-                    input.ended(),
-                    None,
-                    Some(input.rows),
-                )
-            })
-            .collect();
-        for (index, (constant, _)) in self.constants.iter().enumerate() {
-            vertices.push(vertex(
-                constant_name(index),
-                constant.ended(),
-                None,
-                Some(constant.given()),
-            ));
-        }
-        if let Some(summary) = &self.summary {
-            let name = match summary.grouping {
-                Grouping::Windows(_) => "window aggregate",
-                _ => AGGREGATE,
-            };
-            vertices.push(vertex(
-                name.into(),
-                self.finished,
-                Some(self.counts.0),
-                Some(self.counts.1),
-            ));
-        }
-        vertices
+        let sources = self.inputs.iter().map(source);
+        sources.chain(self.branches.iter().flat_map(Branch::vertices)).collect()
     }
 
     fn watermark(&self) -> Option<Timestamp> {
@@ -384,8 +200,4 @@ impl Dataflow for Query {
         let least = open.map(|input| input.current).min().flatten()?;
         Timestamp::from_millisecond(least).ok()
     }
-}
-
-fn count(batches: &[RecordBatch]) -> u64 {
-    batches.iter().map(|batch| batch.num_rows() as u64).sum()
 }

@@ -70,8 +70,10 @@ impl fmt::Debug for Slot {
 /// One scan of a table in a plan.
 #[derive(Debug, Clone)]
 pub(super) struct Scan {
-    /// Which reference of the query it is.
+    /// Which reference of the statement it is.
     pub(super) reference: usize,
+    /// Which branch reads it.
+    pub(super) branch: usize,
     /// The table.
     pub(super) table: Arc<Table>,
     /// The table's columns that the plan wants.
@@ -95,8 +97,10 @@ impl PartitionStream for Slot {
 /// What stands in the plan for a table that is read as a stream. Each scan of it makes a slot.
 #[derive(Debug)]
 pub(super) struct SlotTable {
-    /// Which reference of the query it is.
+    /// Which reference of the statement it is.
     pub(super) reference: usize,
+    /// Which branch reads it.
+    branch: usize,
     /// The table.
     pub(super) table: Arc<Table>,
     /// Whether its input ends.
@@ -121,7 +125,7 @@ impl Scans {
 }
 
 impl Scans {
-    /// The table of that reference of the query.
+    /// The table of that reference of the statement.
     pub(super) fn table(&self, reference: usize) -> Option<Arc<Table>> {
         lock(&self.0)
             .iter()
@@ -131,10 +135,11 @@ impl Scans {
 }
 
 impl SlotTable {
-    /// A stand-in for that reference of the query.
-    pub(super) fn new(reference: usize, table: Arc<Table>, bounded: bool, made: Arc<Scans>) -> Self {
+    /// A stand-in for that reference of the statement, in that branch.
+    pub(super) fn new((reference, branch): (usize, usize), table: Arc<Table>, bounded: bool, made: Arc<Scans>) -> Self {
         Self {
             reference,
+            branch,
             table,
             bounded,
             made,
@@ -166,6 +171,7 @@ impl TableProvider for SlotTable {
         let slot = Slot::new(schema);
         let scan = Scan {
             reference: self.reference,
+            branch: self.branch,
             table: self.table.clone(),
             projection,
             slot: slot.clone(),
@@ -175,11 +181,26 @@ impl TableProvider for SlotTable {
     }
 }
 
-/// A table that is read whole whenever the plan runs; with a cache, only the first time.
+/// The rows of a table that is read whole only once.
+pub(super) type Cache = Arc<OnceLock<Vec<RecordBatch>>>;
+
+/// How a table is read whole.
+pub(super) enum Keeping {
+    /// Whenever the plan runs.
+    Nothing,
+    /// The first time that the plan runs.
+    Own,
+    /// The first time that any of the plans runs that have this cache: it holds all columns.
+    Shared(Cache),
+}
+
+/// A table that is read whole.
 pub(super) struct WholeTable {
     state: Arc<SessionState>,
     scan: Scan,
-    cache: Option<Arc<OnceLock<Vec<RecordBatch>>>>,
+    cache: Option<Cache>,
+    /// The cache holds all of the table's columns.
+    shared: bool,
 }
 
 impl WholeTable {
@@ -188,17 +209,23 @@ impl WholeTable {
     pub(super) fn leaf(
         state: Arc<SessionState>,
         scan: Scan,
-        cached: bool,
+        keeping: Keeping,
         slot: &dyn ExecutionPlan,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let projection = slot
             .downcast_ref::<StreamingTableExec>()
             .and_then(|exec| exec.projection().as_ref());
         let projection = projection.map(|columns| columns.to_vec());
+        let shared = matches!(keeping, Keeping::Shared(_));
         let whole = Self {
             state,
             scan,
-            cache: cached.then(Arc::default),
+            cache: match keeping {
+                Keeping::Nothing => None,
+                Keeping::Own => Some(Arc::default()),
+                Keeping::Shared(cache) => Some(cache),
+            },
+            shared,
         };
         leaf(Arc::new(whole), projection.as_ref(), slot.fetch())
     }
@@ -217,11 +244,11 @@ impl PartitionStream for WholeTable {
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let schema = self.scan.slot.schema.clone();
-        let (state, scan, cache) = (self.state.clone(), self.scan.clone(), self.cache.clone());
+        let (state, scan, cache, shared) = (self.state.clone(), self.scan.clone(), self.cache.clone(), self.shared);
         let rows = futures::stream::once(async move {
             let open = || {
-                source::scan(&state, &scan.table, Some(&scan.projection))
-                    .map_err(|error| DataFusionError::External(Box::new(error)))
+                let columns = (!shared).then_some(scan.projection.as_slice());
+                source::scan(&state, &scan.table, columns).map_err(|error| DataFusionError::External(Box::new(error)))
             };
             let Some(cache) = cache else { return open() };
             if cache.get().is_none() {
@@ -233,7 +260,12 @@ impl PartitionStream for WholeTable {
                 cache.get_or_init(|| batches);
             }
             let batches = cache.get().cloned().unwrap_or_default();
-            let rows = futures::stream::iter(batches.into_iter().map(Ok));
+            let columns = shared.then_some(scan.projection);
+            let rows = batches.into_iter().map(move |batch| match &columns {
+                Some(columns) => Ok(batch.project(columns)?),
+                None => Ok(batch),
+            });
+            let rows = futures::stream::iter(rows);
             let stream: SendableRecordBatchStream =
                 Box::pin(RecordBatchStreamAdapter::new(scan.slot.schema.clone(), rows));
             Ok(stream)

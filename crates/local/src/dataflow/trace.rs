@@ -10,7 +10,7 @@ use super::check;
 /// An expression over one scan of a table.
 #[derive(Debug, Clone)]
 pub(super) struct Traced {
-    /// Which reference of the query.
+    /// Which reference of the statement.
     pub(super) reference: usize,
     /// The name by which the expression's columns call the table.
     pub(super) name: TableReference,

@@ -20,7 +20,7 @@ pub(super) struct Saving<'a> {
     pub(super) kind: SavepointKind,
     pub(super) rows: (u64, u64, u64),
     pub(super) fingerprints: Vec<Fingerprint>,
-    pub(super) sink: SinkState,
+    pub(super) sinks: Vec<SinkState>,
 }
 
 /// The numbers of a job's checkpoints. Savepoints share them, as in Flink.
@@ -74,7 +74,7 @@ impl Checkpoints {
             rows: saving.rows,
             fingerprints: saving.fingerprints,
             operators: Vec::new(),
-            sink: saving.sink,
+            sinks: saving.sinks,
             root: self.root,
             lineage: self.lineage.clone(),
             restored_from: recipe.restored_from.clone(),

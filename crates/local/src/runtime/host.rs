@@ -24,17 +24,17 @@ use super::lock::{Lock, OWNER};
 use super::record::Record;
 use super::restore::Restoring;
 use super::settings::Settings;
-use super::sink::{self, Filesystem, MemoryTables, Opening, Sink, Successor};
+use super::sink::{self, Filesystem, MemoryTables, Opening, Sinks, Successor};
 use super::snapshot::Segment;
 use super::socket;
-use crate::dataflow::Dataflow;
+use crate::dataflow::{Dataflow, Outlet};
 use crate::table::{Table, TablePath};
 
 /// Where a job's rows go.
 #[derive(Debug, Clone)]
 pub enum SinkSpec {
-    /// Into a table.
-    Table(Arc<Table>),
+    /// Into tables: one for each of the dataflow's outlets. Several outlets may write one table.
+    Tables(Vec<Arc<Table>>),
     /// To the caller.
     Collect,
 }
@@ -70,8 +70,8 @@ pub struct Started {
     pub handle: Arc<dyn OperationHandle>,
 }
 
-/// A sink, and its rows if somebody reads them.
-type Opened = (Box<dyn Sink>, Option<Box<dyn Rows>>);
+/// Sinks, and their rows if somebody reads them.
+type Opened = (Sinks, Option<Box<dyn Rows>>);
 
 /// A `local:DIR`. Implements [`skep_engine::JobControl`] and [`skep_engine::Stores`] for all jobs of the directory,
 /// whichever process runs them.
@@ -172,7 +172,7 @@ impl Host {
 
     fn start_here(&self, spec: JobSpec, dataflow: Box<dyn Dataflow>, runtime: &runtime::Handle) -> Result<Started> {
         let settings = Settings::parse(&spec.settings)?;
-        if let SinkSpec::Table(table) = &spec.sink {
+        for table in spec.sink.tables() {
             sink::validate(table)?;
         }
         let restoring = match &spec.restore {
@@ -254,18 +254,19 @@ impl Host {
             });
         }
         let (sender, commands) = mpsc::channel();
-        let (mut sink, rows) = self.open_sink(spec, &*dataflow, &log, Successor { root, job: spec.job_id }, &sender)?;
-        let sink_dir = match &spec.sink {
-            SinkSpec::Table(table) => Filesystem::dir(&table.options),
-            SinkSpec::Collect => None,
-        };
+        let successor = Successor { root, job: spec.job_id };
+        let (mut sinks, rows) = self.open_sinks(&spec.sink, &dataflow.outlets(), &log, successor, &sender)?;
+        let sink_dirs = spec.sink.dirs();
         let mut recoveries = Vec::new();
         if let Some(restoring) = &mut restoring {
-            recoveries = restoring.plan_sink(self, sink_dir.as_deref())?;
-            let (state, sink_state) = restoring.divide(&dataflow.fingerprints(), sink.fingerprint().as_ref(), &log)?;
+            recoveries = restoring.plan_sinks(self, &sink_dirs)?;
+            let (state, sink_states) = restoring.divide(&dataflow.fingerprints(), &sinks.fingerprints(), &log)?;
             dataflow.restore(state)?;
-            if let Some(state) = sink_state {
-                sink.restore(state)?;
+            sinks.restore(sink_states)?;
+            for name in sinks.names() {
+                if !restoring.manifest.sinks.iter().any(|saved| saved.name == name) {
+                    log.push(format!("{name} is new: it gets the rows from here on"));
+                }
             }
         }
         let recipe = Recipe {
@@ -280,7 +281,7 @@ impl Host {
             restored_from,
             error: None,
         };
-        let mut record = Record::new(recipe, spec.settings.clone(), sink.name());
+        let mut record = Record::new(recipe, spec.settings.clone(), sinks.names().join("; "));
         let handle = Arc::new(Handle::new(
             (spec.job_id, spec.name.clone()),
             (dir.to_path_buf(), self.savepoints_dir()),
@@ -300,7 +301,7 @@ impl Host {
             }
         }
         self.swept.call_once(|| self.sweep_states(&log));
-        if let Some(sink_dir) = &sink_dir {
+        for sink_dir in &sink_dirs {
             self.sweep_parts(sink_dir, &log);
         }
         let before = dataflow.vertices();
@@ -308,7 +309,7 @@ impl Host {
             handle: Arc::clone(&handle),
             commands,
             dataflow,
-            sink,
+            sinks,
             checkpoints: Checkpoints::new(next, root, lineage),
             record,
             settings,
@@ -334,34 +335,83 @@ impl Host {
         })
     }
 
-    fn open_sink(
+    fn open_sinks(
         &self,
-        spec: &JobSpec,
-        dataflow: &dyn Dataflow,
+        spec: &SinkSpec,
+        outlets: &[Outlet],
         log: &LogRing,
         successor: Successor,
         commands: &mpsc::Sender<Command>,
     ) -> Result<Opened> {
-        match &spec.sink {
-            SinkSpec::Table(table) => {
-                let opening = Opening {
-                    schema: dataflow.schema(),
-                    updating: dataflow.is_updating(),
-                    log,
-                    memory: &self.memory,
-                    successor,
-                };
-                Ok((sink::open(table, opening)?, None))
+        let mut sinks = Sinks::new();
+        match spec {
+            SinkSpec::Tables(tables) => {
+                for (number, (table, outlet)) in tables.iter().zip(outlets).enumerate() {
+                    let opening = Opening {
+                        schema: outlet.schema.clone(),
+                        updating: outlet.updating,
+                        log,
+                        memory: &self.memory,
+                        successor,
+                    };
+                    sink::check(table, &opening)?;
+                    match tables[..number].iter().position(|earlier| earlier.path == table.path) {
+                        Some(earlier) => sinks.share(earlier),
+                        None => {
+                            sinks.add(sink::open(table, opening)?);
+                            // Each counts its parts for itself.
+                            let dir = Filesystem::dir(&table.options);
+                            let same =
+                                |earlier: &&Arc<Table>| dir.is_some() && Filesystem::dir(&earlier.options) == dir;
+                            if let Some(earlier) = tables[..number].iter().find(same) {
+                                return Err(EngineError::refused(format!(
+                                    "{} and {} write the same directory: within one job their files would have the same \
+                                     names",
+                                    earlier.path, table.path
+                                ))
+                                .hint("write both times to the same table, or run two statements"));
+                            }
+                        }
+                    }
+                }
+                Ok((sinks, None))
             }
             SinkSpec::Collect => {
+                let [outlet] = outlets else {
+                    return Err(EngineError::failed(
+                        "the rows of several queries can't be collected as one's",
+                    ));
+                };
                 let commands = commands.clone();
                 let wake = Box::new(move || {
                     // A job that has ended needs no waking.
                     let _ = commands.send(Command::Wake);
                 });
-                let (sink, rows) = sink::channel(dataflow.schema(), dataflow.is_updating(), wake);
-                Ok((Box::new(sink), Some(Box::new(rows))))
+                let (sink, rows) = sink::channel(outlet.schema.clone(), outlet.updating, wake);
+                sinks.add(Box::new(sink));
+                Ok((sinks, Some(Box::new(rows))))
             }
         }
+    }
+}
+
+impl SinkSpec {
+    fn tables(&self) -> &[Arc<Table>] {
+        match self {
+            Self::Tables(tables) => tables,
+            Self::Collect => &[],
+        }
+    }
+
+    /// The directories that are written.
+    fn dirs(&self) -> Vec<PathBuf> {
+        let mut dirs: Vec<_> = self
+            .tables()
+            .iter()
+            .filter_map(|table| Filesystem::dir(&table.options))
+            .collect();
+        dirs.sort_unstable();
+        dirs.dedup();
+        dirs
     }
 }

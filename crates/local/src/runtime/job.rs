@@ -1,4 +1,4 @@
-//! A job's thread: it steps the dataflow, hands its rows to the sink, and between two steps does as it is told.
+//! A job's thread: it steps the dataflow, hands its rows to the sinks, and between two steps does as it is told.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ use super::handle::{Command, Ended, Handle, Reply};
 use super::lock::Lock;
 use super::record::Record;
 use super::settings::Settings;
-use super::sink::Sink;
-use crate::dataflow::{Dataflow, Progress};
+use super::sink::Sinks;
+use crate::dataflow::{Batches, Dataflow, Progress};
 use crate::failpoint;
 
 /// What goes wrong after the point of no return, or does not matter any more: the job can't go on.
@@ -39,7 +39,7 @@ pub(super) struct Job {
     pub(super) handle: Arc<Handle>,
     pub(super) commands: Receiver<Command>,
     pub(super) dataflow: Box<dyn Dataflow>,
-    pub(super) sink: Box<dyn Sink>,
+    pub(super) sinks: Sinks,
     pub(super) checkpoints: Checkpoints,
     pub(super) record: Record,
     pub(super) settings: Settings,
@@ -84,7 +84,7 @@ impl Job {
         let mut idle: Option<Duration> = None;
         loop {
             // Commands first: they are answered between two steps.
-            let wait = match (idle.take(), self.sink.has_room()) {
+            let wait = match (idle.take(), self.sinks.has_room()) {
                 (_, false) => Some(None),
                 (Some(idle), true) => Some(Some(idle)),
                 (None, true) => None,
@@ -103,7 +103,7 @@ impl Job {
                 self.checkpoint_periodically()?;
                 due = self.settings.interval.map(|interval| Instant::now() + interval);
             }
-            if !self.sink.has_room() {
+            if !self.sinks.has_room() {
                 continue;
             }
             let step = self.dataflow.step()?;
@@ -112,7 +112,7 @@ impl Job {
                 Progress::More => {}
                 Progress::Idle(timeout) => idle = Some(timeout),
                 Progress::Finished => {
-                    if self.sink.has_uncommitted() {
+                    if self.sinks.has_uncommitted() {
                         self.checkpoint().map_err(Failure::into_error)?;
                     }
                     return Ok(Turn::End(EndedBy::Completed, None, None));
@@ -141,12 +141,8 @@ impl Job {
         }
     }
 
-    fn account(&mut self, rows_in: u64, late: u64, output: &[skep_engine::Batch]) -> Result<()> {
-        let mut rows_out = 0;
-        for batch in output.iter().filter(|batch| batch.rows.num_rows() > 0) {
-            rows_out += batch.rows.num_rows() as u64;
-            self.sink.write(batch, self.checkpoints.next())?;
-        }
+    fn account(&mut self, rows_in: u64, late: u64, output: &[Batches]) -> Result<()> {
+        let rows_out = self.sinks.write(output, self.checkpoints.next())?;
         self.dirty |= rows_in > 0 || rows_out > 0;
         for rows in [&mut self.rows, &mut self.totals] {
             rows.0 += rows_in;
@@ -243,7 +239,7 @@ impl Job {
     }
 
     fn wants_checkpoint(&self) -> bool {
-        self.dirty && self.sink.wants_checkpoints()
+        self.dirty && self.sinks.wants_checkpoints()
     }
 
     fn checkpoint_periodically(&mut self) -> Result<()> {
@@ -263,7 +259,7 @@ impl Job {
         }
     }
 
-    /// Takes a checkpoint: the state is saved, then what the sink holds becomes visible.
+    /// Takes a checkpoint: the state is saved, then what the sinks hold becomes visible.
     fn checkpoint(&mut self) -> Result<Savepoint, Failure> {
         failpoint::hit("checkpoint.begin");
         let number = self.checkpoints.take_number();
@@ -273,11 +269,11 @@ impl Job {
             .inspect_err(|failure| {
                 if matches!(failure, Failure::Fatal(_)) {
                     // The manifest is there: its parts are for the next restore to publish, not for this job to discard.
-                    self.sink.abandon();
+                    self.sinks.abandon();
                 }
             })?;
         failpoint::hit("commit.before-publish");
-        self.sink.commit().map_err(Failure::Fatal)?;
+        self.sinks.commit().map_err(Failure::Fatal)?;
         failpoint::hit("commit.after-publish");
         self.dirty = false;
         self.failed_checkpoints = 0;
@@ -296,11 +292,11 @@ impl Job {
             .map_err(Failure::Harmless)
     }
 
-    /// Takes a savepoint. What the sink holds is committed by a checkpoint first, so that what is visible never depends
+    /// Takes a savepoint. What the sinks hold is committed by a checkpoint first, so that what is visible never depends
     /// on a savepoint that somebody may delete.
     fn savepoint(&mut self, dir: Option<PathBuf>) -> Result<Savepoint, Failure> {
         let dir = self.savepoint_dir(dir.as_deref())?;
-        if self.dirty || self.sink.has_uncommitted() {
+        if self.dirty || self.sinks.has_uncommitted() {
             self.checkpoint()?;
         }
         let number = self.checkpoints.take_number();
@@ -323,22 +319,24 @@ impl Job {
 
     fn save(&mut self, target: &Path, number: u64, kind: SavepointKind) -> Result<Savepoint, Failure> {
         let mut state = self.dataflow.snapshot().map_err(Failure::Harmless)?;
-        state.operators.extend(self.sink.snapshot().map_err(Failure::Harmless)?);
+        state
+            .operators
+            .extend(self.sinks.snapshot().map_err(Failure::Harmless)?);
         let mut fingerprints = self.dataflow.fingerprints();
-        fingerprints.extend(self.sink.fingerprint());
-        let sink = self.sink.prepare().map_err(Failure::Harmless)?;
+        fingerprints.extend(self.sinks.fingerprints());
+        let sinks = self.sinks.prepare().map_err(Failure::Harmless)?;
         let saving = super::checkpoint::Saving {
             target,
             number,
             kind,
             rows: self.totals,
             fingerprints,
-            sink,
+            sinks,
         };
         self.checkpoints.save(saving, &state, &self.record.recipe)
     }
 
-    /// The end: sink, record, checkpoints, locks, and at last the word to whoever waits.
+    /// The end: sinks, record, checkpoints, locks, and at last the word to whoever waits.
     fn end(mut self, outcome: Result<Turn>) {
         let (ended_by, reply, savepoint, error) = match outcome {
             Ok(Turn::End(ended_by, reply, savepoint)) => (ended_by, reply, savepoint, None),
@@ -356,7 +354,7 @@ impl Job {
         for vertex in &mut vertices.0 {
             state.as_str().clone_into(&mut vertex.state);
         }
-        self.sink.close(match (&error, ended_by) {
+        self.sinks.close(&match (&error, ended_by) {
             (Some(error), _) => Err(error.clone()),
             (None, EndedBy::Cancelled) => Err(EngineError::new(
                 skep_engine::ErrorKind::Cancelled,
@@ -394,11 +392,11 @@ impl Job {
             handle,
             locks,
             dataflow,
-            sink,
+            sinks,
             ..
         } = self;
         // A source or sink may hold what a restored job wants to open; dropping one is foreign code too.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop((dataflow, sink))));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop((dataflow, sinks))));
         // Whoever finds the lock held finds somebody to ask.
         drop(locks);
         handle.close_socket();

@@ -31,5 +31,6 @@ mod socket;
 mod stores;
 mod sweep;
 
+pub(crate) use file::sha256;
 pub use host::{Host, JobSpec, SinkSpec, Started};
 pub use sink::validate;

@@ -8,7 +8,7 @@ use skep_engine::{EngineError, JobId, LogRing, Restore, Result};
 
 use super::lock::{self, Lock, OWNER, SUCCESSOR};
 use super::sink::Recovery;
-use super::snapshot::{self, METADATA, Manifest};
+use super::snapshot::{self, METADATA, Manifest, SinkState};
 use super::{file, host::Host};
 use crate::dataflow::{Fingerprint, OperatorState, State};
 use crate::failpoint;
@@ -116,13 +116,13 @@ impl Restoring {
         Ok(locks)
     }
 
-    /// Finds out what is to be done in the sink's directory.
+    /// Finds out what is to be done in the sinks' directories: `sink_dirs` are those that the new job writes.
     ///
     /// # Errors
-    /// The same sink has published more than this state knows of, and it is not a fork.
-    pub(super) fn plan_sink(&self, host: &Host, sink_dir: Option<&Path>) -> Result<Vec<Recovery>> {
+    /// A sink that is still the same has published more than this state knows of, and it is not a fork.
+    pub(super) fn plan_sinks(&self, host: &Host, sink_dirs: &[PathBuf]) -> Result<Vec<Recovery>> {
         let manifest = &self.manifest;
-        let same_sink = sink_dir.is_some() && manifest.sink.dir.as_deref() == sink_dir;
+        let is_same = |sink: &SinkState| sink.dir.as_ref().is_some_and(|dir| sink_dirs.contains(dir));
         let is_dead = |job: &JobId| {
             let dir = host.job_dir(job);
             dir.is_dir() && lock::is_held(&dir, OWNER).is_ok_and(|held| !held)
@@ -130,24 +130,34 @@ impl Restoring {
         let mut plans = Vec::new();
         for (path, later) in self.later_commits(host) {
             // A manifest is the point of no return: its rows count as published, also where the last rename is missing.
-            if later.sink.dir != manifest.sink.dir {
-                continue;
+            for sink in later.sinks.iter().filter(|sink| !sink.parts.is_empty()) {
+                if !manifest.sinks.iter().any(|saved| saved.dir == sink.dir) {
+                    continue;
+                }
+                if is_same(sink) && !self.fork {
+                    return Err(EngineError::refused(format!(
+                        "{} is older than what {} already holds: checkpoint {} of job {} ({}) has committed rows since",
+                        self.path.display(),
+                        sink.name,
+                        later.checkpoint_id,
+                        later.job_id.short(),
+                        path.display()
+                    ))
+                    .hint(format!("restore from {} instead", path.display()))
+                    .hint("--fork starts from the older state all the same: rows will be in the directory twice"));
+                }
+                plans.extend(Recovery::plan((&later, sink), &path, false, true, is_dead)?);
             }
-            if same_sink && !self.fork {
-                return Err(EngineError::refused(format!(
-                    "{} is older than what {} already holds: checkpoint {} of job {} ({}) has committed rows since",
-                    self.path.display(),
-                    manifest.sink.name,
-                    later.checkpoint_id,
-                    later.job_id.short(),
-                    path.display()
-                ))
-                .hint(format!("restore from {} instead", path.display()))
-                .hint("--fork starts from the older state all the same: rows will be in the directory twice"));
-            }
-            plans.extend(Recovery::plan(&later, &path, false, true, is_dead)?);
         }
-        plans.extend(Recovery::plan(manifest, &self.path, same_sink, self.fork, is_dead)?);
+        for sink in &manifest.sinks {
+            plans.extend(Recovery::plan(
+                (manifest, sink),
+                &self.path,
+                is_same(sink),
+                self.fork,
+                is_dead,
+            )?);
+        }
         Ok(plans)
     }
 
@@ -165,7 +175,7 @@ impl Restoring {
                     .and_then(|n| n.to_str()?.strip_prefix("chk-")?.parse::<u64>().ok());
                 if number.is_some_and(|number| number > self.manifest.checkpoint_id)
                     && let Ok(manifest) = snapshot::peek(&path)
-                    && !manifest.sink.parts.is_empty()
+                    && manifest.sinks.iter().any(|sink| !sink.parts.is_empty())
                 {
                     later.push((path, manifest));
                 }
@@ -176,17 +186,17 @@ impl Restoring {
     }
 
     /// Matches the state with what the statement has now, and gives what each side takes over: the dataflow, and the
-    /// sink if it has state.
+    /// sinks that have state.
     ///
     /// # Errors
     /// [`skep_engine::ErrorKind::Refused`], naming what differs.
     pub(super) fn divide(
         &mut self,
         now: &[Fingerprint],
-        sink: Option<&Fingerprint>,
+        sinks: &[Fingerprint],
         log: &LogRing,
-    ) -> Result<(State, Option<OperatorState>)> {
-        let all: Vec<_> = now.iter().chain(sink).cloned().collect();
+    ) -> Result<(State, Vec<OperatorState>)> {
+        let all: Vec<_> = now.iter().chain(sinks).cloned().collect();
         let dropped = compare(&self.manifest.fingerprints, &all, self.allow_non_restored)?;
         for name in &dropped {
             log.push(format!(
@@ -202,9 +212,9 @@ impl Restoring {
             .operators
             .into_iter()
             .filter(|operator| !dropped.contains(&operator.operator));
-        let is_sink = |operator: &OperatorState| sink.is_some_and(|sink| sink.operator == operator.operator);
-        let (sink, operators): (Vec<_>, Vec<_>) = kept.partition(is_sink);
-        Ok((State { operators }, sink.into_iter().next()))
+        let is_sink = |operator: &OperatorState| sinks.iter().any(|sink| sink.operator == operator.operator);
+        let (sinks, operators): (Vec<_>, Vec<_>) = kept.partition(is_sink);
+        Ok((State { operators }, sinks))
     }
 }
 
@@ -222,6 +232,11 @@ fn compare(saved: &[Fingerprint], now: &[Fingerprint], allow: bool) -> Result<BT
             differences.push(difference);
             dropped.insert(old.operator.clone());
         }
+    }
+    // Its state would be of the rows that come now, and tell of the earlier ones as if there had been none.
+    let is_new = |new: &&Fingerprint| new.is_aggregate() && !saved.iter().any(|old| old.operator == new.operator);
+    for new in now.iter().filter(is_new) {
+        differences.push(format!("{} is new and would miss all rows before", new.operator));
     }
     if differences.is_empty() || allow {
         return Ok(dropped);
@@ -295,6 +310,16 @@ mod tests {
         );
         let dropped = compare(&saved, &now, true).unwrap();
         assert_eq!(dropped.into_iter().collect::<Vec<_>>(), ["aggregate", "source f"]);
-        assert!(compare(&saved[..1], &saved, false).unwrap().is_empty());
+        // What is new may be there, but for an aggregation, which would have missed rows.
+        let more = [saved[0].clone(), fingerprint("source g", &[])];
+        assert!(compare(&saved[..1], &more, false).unwrap().is_empty());
+        let error = compare(&saved[..1], &saved, false).unwrap_err();
+        assert!(
+            error
+                .message
+                .ends_with("aggregate is new and would miss all rows before"),
+            "{error}"
+        );
+        assert!(compare(&saved[..1], &saved, true).unwrap().is_empty());
     }
 }

@@ -73,7 +73,10 @@ impl Host {
             .into_iter()
             .filter(|(_, name)| name.starts_with("chk-"))
             .all(|(path, _)| {
-                snapshot::peek(&path).is_ok_and(|manifest| manifest.sink.parts.iter().all(|named| named.hidden != part))
+                snapshot::peek(&path).is_ok_and(|manifest| {
+                    let mut parts = manifest.sinks.iter().flat_map(|sink| &sink.parts);
+                    parts.all(|named| named.hidden != part)
+                })
             })
     }
 }

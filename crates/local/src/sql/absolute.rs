@@ -19,6 +19,10 @@ pub(crate) fn absolute(text: &str) -> String {
         }
         Ok(Statement::CreateView(view)) => relations(text, &view.query),
         Ok(Statement::Insert(insert)) => relations(text, &insert.query),
+        Ok(Statement::Inserts(inserts)) => inserts
+            .iter()
+            .flat_map(|insert| relations(text, &insert.query))
+            .collect(),
         Ok(Statement::Query(query)) => relations(text, &query),
         _ => Vec::new(),
     };
@@ -134,6 +138,12 @@ mod tests {
                 "INSERT INTO t SELECT *, 'x.csv'\nFROM 'x.csv' JOIN '/y.csv' z ON TRUE WHERE a IN (SELECT b FROM 'q')",
                 format!(
                     "INSERT INTO t SELECT *, 'x.csv'\nFROM '{here}/x.csv' JOIN '/y.csv' z ON TRUE WHERE a IN (SELECT b FROM '{here}/q')"
+                ),
+            ),
+            (
+                "BEGIN STATEMENT SET; INSERT INTO t SELECT 'y' FROM 'x'; INSERT INTO u SELECT 'x' FROM 'y'; END",
+                format!(
+                    "BEGIN STATEMENT SET; INSERT INTO t SELECT 'y' FROM '{here}/x'; INSERT INTO u SELECT 'x' FROM '{here}/y'; END"
                 ),
             ),
             (

@@ -27,7 +27,8 @@ pub(super) fn check(tokens: &[TokenWithSpan]) -> Result<()> {
         match &token.token {
             Token::LParen | Token::LBracket => outer.push(std::mem::take(&mut chain)),
             Token::RParen | Token::RBracket => chain = outer.pop().unwrap_or_default(),
-            Token::Comma | Token::SemiColon => chain.operators = 0,
+            Token::SemiColon => chain = Chain::default(),
+            Token::Comma => chain.operators = 0,
             Token::Whitespace(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Period | Token::EOF => {}
             Token::Word(word) => match word.keyword {
                 Keyword::NoKeyword => {}

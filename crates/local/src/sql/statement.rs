@@ -15,6 +15,8 @@ pub(crate) enum Statement {
     Query(Box<Query>),
     /// INSERT INTO.
     Insert(Insert),
+    /// EXECUTE STATEMENT SET, or BEGIN STATEMENT SET: at least one INSERT.
+    Inserts(Vec<Insert>),
     /// CREATE TABLE.
     CreateTable(CreateTable),
     /// CREATE VIEW.
@@ -53,6 +55,8 @@ pub(crate) struct Insert {
     pub columns: Vec<Name>,
     /// The query.
     pub query: Box<Query>,
+    /// The query as it was written.
+    pub text: String,
 }
 
 /// `DROP …`.
@@ -110,10 +114,7 @@ pub(crate) struct Pattern {
 }
 
 /// What a statement of Flink's begins with that the embedded engine does not carry out, and why.
-const NOT_HERE: [(&[&str], &str); 19] = [
-    (&["EXECUTE", "STATEMENT", "SET"], STATEMENT_SET),
-    (&["BEGIN", "STATEMENT", "SET"], STATEMENT_SET),
-    (&["STATEMENT", "SET"], STATEMENT_SET),
+const NOT_HERE: [(&[&str], &str); 16] = [
     (
         &["ALTER"],
         "the embedded engine has no ALTER: drop the object and create it anew",
@@ -150,8 +151,6 @@ const NOT_HERE: [(&[&str], &str); 19] = [
     (&["RESTORE"], "a job is restored with !restore JOB"),
 ];
 
-const STATEMENT_SET: &str = "the embedded engine runs one sink a job: a statement set has several";
-
 impl Statement {
     /// Reads one statement.
     ///
@@ -165,6 +164,14 @@ impl Statement {
     }
 
     fn parse(r: &mut Reader<'_>) -> Result<Self> {
+        if r.words(&["EXECUTE", "STATEMENT", "SET"]) {
+            r.expect_word("BEGIN")?;
+            return statement_set(r);
+        }
+        if r.words(&["BEGIN", "STATEMENT", "SET"]) {
+            r.expect(&Token::SemiColon)?;
+            return statement_set(r);
+        }
         if let Some((_, why)) = NOT_HERE
             .iter()
             .find(|(words, _)| words.iter().enumerate().all(|(n, word)| r.is_word(n, word)))
@@ -183,7 +190,7 @@ impl Statement {
             });
         };
         match word.value.to_ascii_uppercase().as_str() {
-            "INSERT" => insert(r),
+            "INSERT" => Ok(Self::Insert(insert(r)?)),
             "CREATE" => ddl::create(r),
             "DROP" => drop(r),
             "USE" => {
@@ -227,7 +234,7 @@ impl Statement {
     }
 }
 
-fn insert(r: &mut Reader<'_>) -> Result<Statement> {
+fn insert(r: &mut Reader<'_>) -> Result<Insert> {
     r.expect_word("INSERT")?;
     if r.is_word(0, "OVERWRITE") {
         return Err(r.refused("the embedded engine has no INSERT OVERWRITE: its sinks only append"));
@@ -257,8 +264,43 @@ fn insert(r: &mut Reader<'_>) -> Result<Statement> {
     if !starts_query(&r.peek().token) {
         return Err(r.expected("SELECT or VALUES"));
     }
+    let from = r.parser.index();
     let query = r.query()?;
-    Ok(Statement::Insert(Insert { table, columns, query }))
+    let text = r.text_between(from, r.parser.index());
+    Ok(Insert {
+        table,
+        columns,
+        query,
+        text,
+    })
+}
+
+/// The INSERTs of a statement set, from behind its BEGIN to its END.
+fn statement_set(r: &mut Reader<'_>) -> Result<Statement> {
+    let mut inserts = Vec::new();
+    loop {
+        while r.parser.consume_token(&Token::SemiColon) {}
+        if r.is_word(0, "END") {
+            break;
+        }
+        if !r.is_word(0, "INSERT") {
+            return Err(match r.peek().token {
+                Token::EOF => r.expected("INSERT or END"),
+                _ => r
+                    .expected("INSERT or END")
+                    .hint("a statement set holds INSERTs and nothing else"),
+            });
+        }
+        inserts.push(insert(r)?);
+        if r.peek().token != Token::SemiColon {
+            return Err(r.expected("; after this INSERT"));
+        }
+    }
+    if inserts.is_empty() {
+        return Err(r.expected("INSERT"));
+    }
+    r.expect_word("END")?;
+    Ok(Statement::Inserts(inserts))
 }
 
 fn drop(r: &mut Reader<'_>) -> Result<Statement> {
@@ -383,12 +425,19 @@ fn explain(r: &mut Reader<'_>) -> Result<Statement> {
             }
         }
     }
-    let statement = Statement::parse(r)?;
+    let statement = if r.words(&["STATEMENT", "SET"]) {
+        r.expect_word("BEGIN")?;
+        statement_set(r)?
+    } else {
+        Statement::parse(r)?
+    };
     match statement {
-        Statement::Query(_) | Statement::Insert(_) => Ok(Statement::Explain(Box::new(statement))),
+        Statement::Query(_) | Statement::Insert(_) | Statement::Inserts(_) => {
+            Ok(Statement::Explain(Box::new(statement)))
+        }
         _ => Err(EngineError::new(
             ErrorKind::Unsupported,
-            "EXPLAIN takes a query or an INSERT",
+            "EXPLAIN takes a query, an INSERT or a statement set",
         )),
     }
 }
@@ -433,7 +482,7 @@ mod tests {
     #[test]
     fn what_can_not_be_done_here_is_refused_by_name() {
         for text in [
-            "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; END",
+            "COMPILE PLAN 'p' FOR STATEMENT SET BEGIN INSERT INTO a SELECT 1; END",
             "ALTER TABLE t RENAME TO u",
             "ADD JAR 'x.jar'",
             "CREATE TABLE t AS SELECT 1",
@@ -460,6 +509,59 @@ mod tests {
             panic!()
         };
         assert!(insert.columns.is_empty());
+    }
+
+    #[test]
+    fn a_statement_set_is_its_inserts() {
+        let body = "INSERT INTO a SELECT ';', CASE WHEN x THEN 1 END FROM s; /* ; */ INSERT INTO b (y) VALUES (2);";
+        for text in [
+            format!("EXECUTE STATEMENT SET BEGIN {body} END"),
+            format!("begin statement set; {body} end;"),
+            format!("EXECUTE STATEMENT SET\nBEGIN ; {body}; END;"),
+        ] {
+            let Statement::Inserts(inserts) = Statement::read(&text).unwrap() else {
+                panic!("{text}")
+            };
+            let texts: Vec<_> = inserts.iter().map(|insert| insert.text.as_str()).collect();
+            assert_eq!(
+                texts,
+                ["SELECT ';', CASE WHEN x THEN 1 END FROM s", "VALUES (2)"],
+                "{text}"
+            );
+            assert!(Statement::read(&format!("EXPLAIN {text}")).is_ok(), "{text}");
+        }
+        assert!(matches!(
+            Statement::read(&format!("EXPLAIN PLAN FOR STATEMENT SET BEGIN {body} END")),
+            Ok(Statement::Explain(_))
+        ));
+        for (text, message, column) in [
+            ("EXECUTE STATEMENT SET BEGIN END", "expected INSERT, found END", 29),
+            (
+                "BEGIN STATEMENT SET; SELECT 1; END",
+                "expected INSERT or END, found SELECT",
+                22,
+            ),
+            (
+                "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1; INSERT INTO",
+                "expected a table's name, found the end of the statement",
+                64,
+            ),
+            (
+                "EXECUTE STATEMENT SET BEGIN INSERT INTO a SELECT 1;",
+                "expected INSERT or END, found the end of the statement",
+                52,
+            ),
+            ("EXECUTE STATEMENT SET INSERT", "expected BEGIN, found INSERT", 23),
+            (
+                "EXECUTE STATEMENT SET BEGIN INSERT INTO a VALUES (1) END",
+                "expected ; after this INSERT, found END",
+                54,
+            ),
+        ] {
+            let error = Statement::read(text).unwrap_err();
+            assert_eq!(error.message, message, "{text}");
+            assert_eq!(error.position.map(|place| place.column), Some(column), "{text}");
+        }
     }
 
     #[test]

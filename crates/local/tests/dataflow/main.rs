@@ -5,6 +5,7 @@
 mod equality;
 mod files;
 mod refusals;
+mod sets;
 mod traps;
 mod windows;
 mod world;

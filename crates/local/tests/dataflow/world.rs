@@ -14,8 +14,8 @@ use datafusion::common::TableReference;
 use datafusion::datasource::empty::EmptyTable;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use skep_engine::{Batch, EngineError, Result, RowKind};
-use skep_local::dataflow::{Dataflow, Progress, State, Step, build};
+use skep_engine::{Batch, EngineError, Position, Result, RowKind};
+use skep_local::dataflow::{Dataflow, Part, Progress, State, Step, build, build_set};
 use skep_local::table::{Computed, Table, TablePath, Watermark};
 
 pub const TIMESTAMP: DataType = DataType::Timestamp(TimeUnit::Millisecond, None);
@@ -120,6 +120,25 @@ impl World {
         build(&state, plan, &find, &self.settings)
     }
 
+    /// Plans several queries as one dataflow; the first stands in line 1, and so on.
+    pub fn together(&self, queries: &[&str]) -> Result<Box<dyn Dataflow>> {
+        let state = self.state();
+        let find = |name: &TableReference| self.tables.get(name.table()).cloned();
+        let part = |(number, sql): (usize, &&str)| Part {
+            plan: futures::executor::block_on(state.create_logical_plan(sql)).unwrap(),
+            tables: &find,
+            name: format!("INSERT INTO t{number}"),
+            facts: BTreeMap::new(),
+            position: Position {
+                line: u32::try_from(number).unwrap() + 1,
+                column: 1,
+                length: 1,
+            },
+        };
+        let parts = queries.iter().enumerate().map(part).collect();
+        build_set(&state, parts, &self.settings)
+    }
+
     /// The answer of DataFusion to the query over these rows at once.
     pub fn answer(&self, table: &str, rows: &[RecordBatch], sql: &str) -> Vec<String> {
         let context = SessionContext::new_with_state(self.state());
@@ -216,7 +235,7 @@ impl Output {
         self.late += step.late_rows;
         self.rows_in += step.rows_in;
         self.finished = step.progress == Progress::Finished;
-        for batch in &step.output {
+        for batch in step.output.iter().flatten() {
             self.rows.extend(rows(batch));
         }
     }

@@ -7,4 +7,5 @@ mod catalog;
 mod errors;
 mod functions;
 mod job;
+mod set;
 mod world;

@@ -10,7 +10,7 @@ use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use jiff::Timestamp;
 use skep_engine::{Batch, EngineError, Result, RowKind, Vertex};
-use skep_local::dataflow::{Dataflow, Fingerprint, OperatorState, Progress, State, Step};
+use skep_local::dataflow::{Dataflow, Fingerprint, OperatorState, Outlet, Progress, State, Step};
 
 /// What is computed from each number `n` with key `n % 7`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Numbers {
         let keys: Int64Array = rows.iter().map(|row| Some(row.1)).collect();
         let values: Int64Array = rows.iter().map(|row| Some(row.2)).collect();
         let batch = RecordBatch::try_new(schema(), vec![Arc::new(keys), Arc::new(values)]).unwrap();
-        let kinds = self.is_updating().then(|| rows.iter().map(|row| row.0).collect());
+        let kinds = (self.query == Query::Updating).then(|| rows.iter().map(|row| row.0).collect());
         vec![Batch { rows: batch, kinds }]
     }
 }
@@ -155,12 +155,11 @@ impl Drop for Numbers {
 }
 
 impl Dataflow for Numbers {
-    fn schema(&self) -> SchemaRef {
-        schema()
-    }
-
-    fn is_updating(&self) -> bool {
-        self.query == Query::Updating
+    fn outlets(&self) -> Vec<Outlet> {
+        vec![Outlet {
+            schema: schema(),
+            updating: self.query == Query::Updating,
+        }]
     }
 
     fn is_bounded(&self) -> bool {
@@ -188,7 +187,7 @@ impl Dataflow for Numbers {
         if finished && self.query == Query::Windowed && from < end {
             self.close_window((end - 1) / WINDOW, &mut out);
         }
-        let output = self.batches(out);
+        let output = vec![self.batches(out)];
         let written = self.written;
         if let Some(after_step) = &mut self.after_step {
             after_step(written);
@@ -208,12 +207,12 @@ impl Dataflow for Numbers {
         })
     }
 
-    fn drain(&mut self) -> Result<Vec<Batch>> {
+    fn drain(&mut self) -> Result<Vec<Vec<Batch>>> {
         let mut out = VecDeque::new();
         if self.query == Query::Windowed {
             self.close_window((self.next - 1) / WINDOW, &mut out);
         }
-        Ok(self.batches(out))
+        Ok(vec![self.batches(out)])
     }
 
     fn fingerprints(&self) -> Vec<Fingerprint> {

@@ -29,7 +29,10 @@ async fn a_memory_table_with_a_key_holds_one_row_a_key() {
     let world = World::new();
     let counts = table("counts", &["k"], &[("connector", "memory")]);
     let job = world
-        .start(spec(SinkSpec::Table(counts)), Numbers::new(Query::Updating).to(100))
+        .start(
+            spec(SinkSpec::Tables(vec![counts])),
+            Numbers::new(Query::Updating).to(100),
+        )
         .await
         .job_id;
     world.until_ended(&job).await;
@@ -42,7 +45,10 @@ async fn without_a_key_a_row_is_taken_back_whole() {
     let world = World::new();
     let counts = table("counts", &[], &[("connector", "memory")]);
     let job = world
-        .start(spec(SinkSpec::Table(counts)), Numbers::new(Query::Updating).to(100))
+        .start(
+            spec(SinkSpec::Tables(vec![counts])),
+            Numbers::new(Query::Updating).to(100),
+        )
         .await
         .job_id;
     world.until_ended(&job).await;
@@ -57,7 +63,7 @@ async fn without_a_key_a_row_is_taken_back_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_memory_tables_rows_are_part_of_the_jobs_state() {
     let world = World::new();
-    let counts = || SinkSpec::Table(table("counts", &["k"], &[("connector", "memory")]));
+    let counts = || SinkSpec::Tables(vec![table("counts", &["k"], &[("connector", "memory")])]);
     let gate = Arc::new(AtomicU64::new(50));
     let job = world
         .start(spec(counts()), Numbers::new(Query::Updating).gated(&gate))

@@ -196,7 +196,10 @@ async fn another_process_reaches_the_job_through_its_socket() {
     let gate = Arc::new(AtomicU64::new(30));
     let log = table("log", &[], &[("connector", "print")]);
     let job = world
-        .start(spec(SinkSpec::Table(log)), Numbers::new(Query::Each).gated(&gate))
+        .start(
+            spec(SinkSpec::Tables(vec![log])),
+            Numbers::new(Query::Each).gated(&gate),
+        )
         .await
         .job_id;
     world.until(&job, |status| status.rows_in == Some(30)).await;

@@ -58,7 +58,7 @@ pub fn csv_table(dir: &Path) -> Arc<Table> {
 }
 
 pub fn blackhole() -> SinkSpec {
-    SinkSpec::Table(table("hole", &[], &[("connector", "blackhole")]))
+    SinkSpec::Tables(vec![table("hole", &[], &[("connector", "blackhole")])])
 }
 
 pub fn spec(sink: SinkSpec) -> JobSpec {
@@ -126,7 +126,7 @@ impl World {
     }
 
     pub fn csv(&self) -> SinkSpec {
-        SinkSpec::Table(csv_table(&self.out))
+        SinkSpec::Tables(vec![csv_table(&self.out)])
     }
 
     pub async fn start(&self, spec: JobSpec, flow: impl Dataflow + 'static) -> Started {

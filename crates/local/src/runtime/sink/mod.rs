@@ -6,6 +6,7 @@ mod filesystem;
 mod memory;
 mod parts;
 mod print;
+mod sinks;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub(crate) use filesystem::Filesystem;
 pub(crate) use memory::MemoryTables;
 pub(crate) use parts::{Recovery, Successor, hidden_part_of};
 use print::{Blackhole, Print};
+pub(crate) use sinks::Sinks;
 
 /// Takes a job's rows on the job's thread.
 ///
@@ -142,21 +144,24 @@ pub(crate) struct Opening<'a> {
     pub successor: Successor,
 }
 
-/// Opens a table as a sink. Nothing that others can see changes before the first row.
-pub(crate) fn open(table: &Arc<Table>, opening: Opening<'_>) -> Result<Box<dyn Sink>> {
+/// Refuses rows that a table can't take.
+pub(crate) fn check(table: &Arc<Table>, opening: &Opening<'_>) -> Result<()> {
     validate(table)?;
     fits(table, &opening.schema)?;
+    if opening.updating && connector(table)? == "filesystem" {
+        return Err(EngineError::refused(format!(
+            "table sink {} doesn't support consuming update changes, which the query produces",
+            table.path
+        ))
+        .hint("write to a table with 'connector' = 'memory' and a PRIMARY KEY, or to 'print'"));
+    }
+    Ok(())
+}
+
+/// Opens a table as a sink of rows that it can take. Nothing that others can see changes before the first row.
+pub(crate) fn open(table: &Arc<Table>, opening: Opening<'_>) -> Result<Box<dyn Sink>> {
     match connector(table)? {
-        "filesystem" => {
-            if opening.updating {
-                return Err(EngineError::refused(format!(
-                    "table sink {} doesn't support consuming update changes, which the query produces",
-                    table.path
-                ))
-                .hint("write to a table with 'connector' = 'memory' and a PRIMARY KEY, or to 'print'"));
-            }
-            Ok(Box::new(Filesystem::open(table, opening.successor)?))
-        }
+        "filesystem" => Ok(Box::new(Filesystem::open(table, opening.successor)?)),
         "memory" => Ok(Box::new(opening.memory.open(table)?)),
         "print" => Ok(Box::new(Print::new(table, opening.schema, opening.log.clone()))),
         _ => Ok(Box::new(Blackhole)),

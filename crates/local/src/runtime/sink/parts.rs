@@ -12,7 +12,7 @@ use skep_engine::{EngineError, JobId, LogRing, Result};
 
 use crate::failpoint;
 use crate::runtime::file;
-use crate::runtime::snapshot::{Manifest, Part};
+use crate::runtime::snapshot::{Manifest, Part, SinkState};
 
 /// Who writes parts: a job and the root of its lineage.
 #[derive(Debug, Clone, Copy)]
@@ -102,20 +102,20 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    /// Looks at the directory that a saved state's sink wrote. `same_sink` says that the restored job writes it too;
+    /// Looks at the directory that one of a saved state's sinks wrote. `same_sink` says that the restored job writes it too;
     /// `is_dead` that a job is known and does not run.
     ///
     /// # Errors
     /// [`skep_engine::ErrorKind::Refused`] if the same sink has published rows that the state knows nothing of (unless
     /// `fork`), or if a part that the state committed is damaged.
     pub(crate) fn plan(
-        manifest: &Manifest,
+        (manifest, sink): (&Manifest, &SinkState),
         state: &Path,
         same_sink: bool,
         fork: bool,
         is_dead: impl Fn(&JobId) -> bool,
     ) -> Result<Option<Self>> {
-        let Some(dir) = manifest.sink.dir.clone() else {
+        let Some(dir) = sink.dir.clone() else {
             return Ok(None);
         };
         let mut recovery = Self {
@@ -124,15 +124,15 @@ impl Recovery {
             discard: Vec::new(),
             consumed: Vec::new(),
         };
-        recovery.plan_parts(manifest)?;
+        recovery.plan_parts(manifest, sink)?;
         if same_sink {
             recovery.plan_others(manifest, state, fork, is_dead)?;
         }
         Ok(Some(recovery))
     }
 
-    fn plan_parts(&mut self, manifest: &Manifest) -> Result<()> {
-        for part in &manifest.sink.parts {
+    fn plan_parts(&mut self, manifest: &Manifest, sink: &SinkState) -> Result<()> {
+        for part in &sink.parts {
             if !is_own(part) {
                 // Whoever wrote this would have other files renamed.
                 return Err(EngineError::refused(format!(

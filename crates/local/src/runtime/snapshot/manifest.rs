@@ -98,8 +98,8 @@ pub(crate) struct Manifest {
     pub fingerprints: Vec<Fingerprint>,
     /// The operators' states.
     pub operators: Vec<OperatorEntry>,
-    /// The sink's.
-    pub sink: SinkState,
+    /// The sinks', one for each table that the job writes.
+    pub sinks: Vec<SinkState>,
     /// The first job of the lineage; a fork begins a new one.
     pub root: JobId,
     /// The jobs that came before, oldest first.
@@ -162,7 +162,7 @@ impl Manifest {
                 return Err(format!("names a file outside itself: {:?}", entry.name));
             }
         }
-        for part in &manifest.sink.parts {
+        for part in manifest.sinks.iter().flat_map(|sink| &sink.parts) {
             if !is_plain_name(&part.hidden) || !is_plain_name(&part.visible) {
                 return Err(format!("names a part outside its directory: {:?}", part.hidden));
             }

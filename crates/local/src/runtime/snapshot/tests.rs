@@ -25,11 +25,11 @@ fn manifest() -> Manifest {
         rows: (10, 5, 0),
         fingerprints: Vec::new(),
         operators: Vec::new(),
-        sink: SinkState {
+        sinks: vec![SinkState {
             name: "blackhole".to_owned(),
             dir: None,
             parts: Vec::new(),
-        },
+        }],
         root: job_id,
         lineage: Vec::new(),
         restored_from: None,
@@ -131,7 +131,7 @@ fn a_manifest_from_whose_numbers_nobody_could_count_on_is_refused() {
 #[test]
 fn a_manifest_that_names_files_outside_itself_is_refused() {
     let mut forged = manifest();
-    forged.sink.parts.push(Part {
+    forged.sinks[0].parts.push(Part {
         hidden: "../../etc/passwd".to_owned(),
         visible: "part.csv".to_owned(),
         length: 1,

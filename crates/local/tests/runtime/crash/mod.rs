@@ -112,7 +112,6 @@ async fn without_the_feature_no_point_ends_anything() {
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread")]
 async fn aborted_at_every_failpoint_the_sink_holds_each_row_once() {
-    const SIGABRT: i32 = 6;
     let cases: Vec<&'static Case> = numbers::CASES.iter().chain([&sql::CASES[0]]).collect();
     let mut expected: Vec<Option<Outcome>> = cases.iter().map(|_| None).collect();
     for (number, &name) in skep_local::failpoint::names().iter().enumerate() {
@@ -121,25 +120,54 @@ async fn aborted_at_every_failpoint_the_sink_holds_each_row_once() {
         if expected[number].is_none() {
             expected[number] = Some(case.undisturbed().await);
         }
-        let mut saga = Saga::new(case);
         let is_repeated = ["checkpoint.", "part.", "snapshot.", "commit."]
             .iter()
             .any(|p| name.starts_with(p));
         let mut points = vec!["commit.before-publish:2".to_owned(), name.to_owned()];
         points.extend(is_repeated.then(|| format!("{name}:3")));
-        for (life, point) in points.iter().enumerate() {
-            let death = saga
-                .live(None, &[("SKEP_FAILPOINT", point), ("SKEP_CRASH_SAVEPOINT", "1")])
-                .await;
-            assert_eq!(
-                death.signal(),
-                Some(SIGABRT),
-                "{point} of {} was not reached",
-                case.name
-            );
-            assert_eq!(death.restored, life > 0, "{point}");
-            saga.bystander().await;
-        }
-        saga.finish_and_compare(expected[number].as_ref().unwrap()).await;
+        abort_and_compare(case, &points, expected[number].as_ref().unwrap()).await;
     }
+}
+
+/// The same of a job with two sinks. A point that each sink passes ends it at the first one, and at the second one when
+/// the first one is through.
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread")]
+async fn aborted_at_every_failpoint_both_sinks_of_a_job_hold_each_row_once() {
+    let case = sql::CASES.iter().find(|case| case.name == "two sinks").unwrap();
+    let expected = case.undisturbed().await;
+    for &name in skep_local::failpoint::names() {
+        let of_each_sink = [
+            "part.before-sync",
+            "part.after-sync",
+            "commit.after-rename",
+            "restore.before-publish",
+            "restore.after-publish",
+            "restore.after-discard",
+        ];
+        let mut points = vec!["commit.before-publish:2".to_owned(), name.to_owned()];
+        points.extend(of_each_sink.contains(&name).then(|| format!("{name}:2")));
+        abort_and_compare(case, &points, &expected).await;
+    }
+}
+
+/// Lets each point end one life of the same work, the first of which leaves a state with unpublished parts.
+#[cfg(feature = "failpoints")]
+async fn abort_and_compare(case: &'static Case, points: &[String], expected: &Outcome) {
+    const SIGABRT: i32 = 6;
+    let mut saga = Saga::new(case);
+    for (life, point) in points.iter().enumerate() {
+        let death = saga
+            .live(None, &[("SKEP_FAILPOINT", point), ("SKEP_CRASH_SAVEPOINT", "1")])
+            .await;
+        assert_eq!(
+            death.signal(),
+            Some(SIGABRT),
+            "{point} of {} was not reached",
+            case.name
+        );
+        assert_eq!(death.restored, life > 0, "{point}");
+        saga.bystander().await;
+    }
+    saga.finish_and_compare(expected).await;
 }

@@ -48,7 +48,7 @@ fn lines(query: Query) -> Vec<String> {
 
 async fn live(query: Query, life: Life) {
     let host = Host::open(life.dir.join("local")).unwrap();
-    let mut spec = spec(SinkSpec::Table(csv_table(&life.dir.join("out"))));
+    let mut spec = spec(SinkSpec::Tables(vec![csv_table(&life.dir.join("out"))]));
     spec.job_id = life.job;
     spec.restore.clone_from(&life.restore);
     spec.settings = settings(&[

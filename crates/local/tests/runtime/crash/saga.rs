@@ -66,7 +66,7 @@ impl Case {
 /// What a run has left.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The visible lines of the sink's directory, sorted.
+    /// The visible lines of the sinks' directories, each sorted.
     pub rows: Vec<String>,
     /// What the last life counted, or found in a memory table. A job that was killed between its end and this leaves none.
     pub result: Option<String>,
@@ -109,17 +109,19 @@ impl Saga {
         recipes
     }
 
-    /// Another job of the same directory, which writes nothing into the same sink and takes away what the dead have
+    /// Other jobs of the same directory, which write nothing into the same sinks and take away what the dead have
     /// left there: nothing that a state needs may go.
     #[cfg(feature = "failpoints")]
     pub async fn bystander(&self) {
-        let mut spec = spec(SinkSpec::Table(csv_table(&self.out())));
-        spec.name = BYSTANDER.to_owned();
-        let (host, job) = (self.host(), spec.job_id);
-        host.start(spec, Box::new(Numbers::new(Query::Each).to(0)))
-            .await
-            .unwrap();
-        until(&host, &job, |status| status.state.is_terminal()).await;
+        for out in self.outs() {
+            let mut spec = spec(SinkSpec::Tables(vec![csv_table(&out)]));
+            spec.name = BYSTANDER.to_owned();
+            let (host, job) = (self.host(), spec.job_id);
+            host.start(spec, Box::new(Numbers::new(Query::Each).to(0)))
+                .await
+                .unwrap();
+            until(&host, &job, |status| status.state.is_terminal()).await;
+        }
     }
 
     fn host(&self) -> Arc<Host> {
@@ -208,7 +210,7 @@ impl Saga {
 
     fn outcome(&self) -> Outcome {
         Outcome {
-            rows: visible_lines(&self.out()),
+            rows: self.outs().iter().flat_map(|out| visible_lines(out)).collect(),
             result: fs::read_to_string(self.dir.path().join(RESULT)).ok(),
         }
     }
@@ -232,7 +234,9 @@ impl Saga {
         if has_finished || outcome.result.is_some() {
             assert_eq!(outcome.result, expected.result, "{name}: after {lives} lives");
         }
-        assert_eq!(hidden(&self.out()), [""; 0], "{name}: parts are left behind");
+        for out in self.outs() {
+            assert_eq!(hidden(&out), [""; 0], "{name}: parts are left behind");
+        }
         if has_finished {
             // The last life was nobody's prey, and has taken away what those before it had left.
             for recipe in self.recipes().await {
@@ -244,8 +248,9 @@ impl Saga {
         }
     }
 
-    fn out(&self) -> PathBuf {
-        self.dir.path().join("out")
+    /// What the sinks write; a case with one sink has nothing in the second.
+    fn outs(&self) -> [PathBuf; 2] {
+        ["out", "out-too"].map(|name| self.dir.path().join(name))
     }
 }
 

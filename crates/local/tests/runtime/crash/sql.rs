@@ -23,6 +23,8 @@ const BIG: usize = 6000;
 struct Statement {
     /// The sink's columns and options.
     sink: &'static str,
+    /// The same of a second sink of the same job.
+    second: Option<&'static str>,
     insert: &'static str,
     mode: &'static str,
     /// The source's files are watched: the job has no end of its own and is ended when all is read.
@@ -33,9 +35,10 @@ struct Statement {
 
 const CSV: &str = "'connector' = 'filesystem', 'path' = '{out}', 'format' = 'csv'";
 
-const STATEMENTS: [Statement; 5] = [
+const STATEMENTS: [Statement; 6] = [
     Statement {
         sink: "k STRING, n BIGINT, note STRING",
+        second: None,
         insert: "INSERT INTO totals SELECT k, n * 2, note FROM events WHERE n % 3 <> 0",
         mode: "streaming",
         is_watched: false,
@@ -43,6 +46,7 @@ const STATEMENTS: [Statement; 5] = [
     },
     Statement {
         sink: "id BIGINT, k INT, word STRING",
+        second: None,
         insert: "INSERT INTO totals SELECT id, k + 1, word FROM made WHERE k < 100",
         mode: "streaming",
         is_watched: false,
@@ -50,6 +54,7 @@ const STATEMENTS: [Statement; 5] = [
     },
     Statement {
         sink: "k STRING, c BIGINT, s BIGINT, top BIGINT, mean BIGINT, PRIMARY KEY (k) NOT ENFORCED",
+        second: None,
         insert: "INSERT INTO totals SELECT k, count(*), sum(n), max(n), avg(n) FROM events GROUP BY k",
         mode: "streaming",
         is_watched: true,
@@ -57,6 +62,7 @@ const STATEMENTS: [Statement; 5] = [
     },
     Statement {
         sink: "k STRING, c BIGINT, s BIGINT, latest TIMESTAMP(3)",
+        second: None,
         insert: "INSERT INTO totals SELECT k, count(*), sum(n), max(ts) FROM events GROUP BY k",
         mode: "batch",
         is_watched: false,
@@ -64,9 +70,23 @@ const STATEMENTS: [Statement; 5] = [
     },
     Statement {
         sink: "opened TIMESTAMP(3), k STRING, c BIGINT, s BIGINT",
+        second: None,
         insert: "INSERT INTO totals SELECT window_start, k, count(*), sum(n) \
                  FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND)) \
                  GROUP BY window_start, window_end, k",
+        mode: "streaming",
+        is_watched: false,
+        counts: 1,
+    },
+    Statement {
+        sink: "opened TIMESTAMP(3), k STRING, c BIGINT, s BIGINT",
+        second: Some("k STRING, n BIGINT, note STRING"),
+        insert: "EXECUTE STATEMENT SET BEGIN \
+                 INSERT INTO totals SELECT window_start, k, count(*), sum(n) \
+                 FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '10' SECOND)) \
+                 GROUP BY window_start, window_end, k; \
+                 INSERT INTO copies SELECT k, n * 2, note FROM events WHERE n % 3 <> 0; \
+                 END",
         mode: "streaming",
         is_watched: false,
         counts: 1,
@@ -84,12 +104,13 @@ const fn case(name: &'static str, number: usize, live: fn(Life) -> futures::futu
     }
 }
 
-pub const CASES: [Case; 5] = [
+pub const CASES: [Case; 6] = [
     case("filter over files", 0, |life| live(&STATEMENTS[0], life).boxed()),
     case("filter over datagen", 1, |life| live(&STATEMENTS[1], life).boxed()),
     case("grouped into memory", 2, |life| live(&STATEMENTS[2], life).boxed()),
     case("grouped at the end", 3, |life| live(&STATEMENTS[3], life).boxed()),
     case("windowed", 4, |life| live(&STATEMENTS[4], life).boxed()),
+    case("two sinks", 5, |life| live(&STATEMENTS[5], life).boxed()),
 ];
 
 /// Lays the files of `events` into the directory, always the same: times go forward and up to 12 s back, which makes some
@@ -176,7 +197,7 @@ async fn live(statement: &'static Statement, life: Life) {
     fs::rename(life.dir.join("result.new"), life.dir.join(RESULT)).unwrap();
 }
 
-fn tables(statement: &Statement, dir: &Path) -> [String; 3] {
+fn tables(statement: &Statement, dir: &Path) -> Vec<String> {
     let path = |name: &str| dir.join(name).display().to_string();
     let watched = if statement.is_watched {
         ", 'source.monitor-interval' = '1 ms'"
@@ -188,7 +209,7 @@ fn tables(statement: &Statement, dir: &Path) -> [String; 3] {
     } else {
         CSV.replace("{out}", &path("out"))
     };
-    [
+    let mut tables = vec![
         format!(
             "CREATE TABLE events (k STRING, n BIGINT, ts TIMESTAMP(3), note STRING, \
              WATERMARK FOR ts AS ts - INTERVAL '3' SECOND) WITH \
@@ -201,7 +222,12 @@ fn tables(statement: &Statement, dir: &Path) -> [String; 3] {
          'fields.word.length' = '9')"
             .to_owned(),
         format!("CREATE TABLE totals ({}) WITH ({sink})", statement.sink),
-    ]
+    ];
+    if let Some(columns) = statement.second {
+        let sink = CSV.replace("{out}", &path("out-too"));
+        tables.push(format!("CREATE TABLE copies ({columns}) WITH ({sink})"));
+    }
+    tables
 }
 
 /// The rows of the memory table.
