@@ -164,15 +164,7 @@ impl Fetching {
             ResultType::NotReady => Some(token),
             // Pages are numbered one by one; anything else would lose rows or go round in a circle.
             ResultType::Payload if page.next_token == token.checked_add(1) => page.next_token,
-            ResultType::Payload => {
-                return Err(EngineError::new(
-                    ErrorKind::Protocol,
-                    format!(
-                        "the gateway skips from page {token} of the result to {:?}",
-                        page.next_token
-                    ),
-                ));
-            }
+            ResultType::Payload => return Err(out_of_turn(token, page.next_token)),
         };
         Ok((batch, next))
     }
@@ -286,6 +278,17 @@ impl Fetching {
             self.said = Some(text);
         }
     }
+}
+
+/// A page that names another than the one after it as the next.
+fn out_of_turn(token: u64, next: Option<u64>) -> EngineError {
+    let next = next.map_or_else(|| "none".to_owned(), |next| format!("page {next}"));
+    EngineError::new(
+        ErrorKind::Protocol,
+        format!(
+            "the gateway names {next} of the result as the one after page {token}: rows would be missing, or come twice"
+        ),
+    )
 }
 
 /// What is known of the job behind an operation that can't be asked any more, as half a sentence.
