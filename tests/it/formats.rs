@@ -18,7 +18,7 @@ const FORMATS: [&str; 10] = [
 /// What ends a line, a field or a quotation somewhere, and what a terminal would obey.
 const NASTY: &str = "SELECT 1 AS id, chr(27) || '[31m' || chr(7) || chr(8) || chr(127) AS a, 'x,\"y\"' || chr(10) || chr(13) || \
                      chr(9) || 'z;|<&>' || chr(92) AS b, '' AS c, CAST(NULL AS STRING) AS d, chr(133) || chr(155) || '2J' AS e, \
-                     chr(8238) || 'abc' AS f";
+                     '\u{202e}abc' AS f";
 
 fn nasty() -> [Option<String>; 7] {
     [
@@ -159,7 +159,7 @@ fn times_are_written_in_full() {
 #[test]
 fn a_table_is_as_wide_as_its_text() {
     let world = World::new();
-    let sql = "SELECT 'zwölf' AS a, '漢字' AS b, '🐝' AS c, 'e' || chr(769) AS d";
+    let sql = "SELECT 'zwölf' AS a, '漢字' AS b, '🐝' AS c, 'e\u{301}' AS d";
     let output = world.skep().with("-e").arg(sql).run().expect_code(0);
     let widths: Vec<_> = output
         .stdout

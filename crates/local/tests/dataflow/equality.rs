@@ -134,7 +134,14 @@ fn check(seed: u64, count: u64, cuts: &[usize], restores: &[usize]) {
         let world = world(mode, &files);
         let all = [world.scan("t").unwrap()];
         for sql in GROUPED.iter().chain(STATELESS) {
-            let expected = world.answer("t", &all, sql);
+            let mut expected = world.answer("t", &all, sql);
+            if is_streaming && GROUPED.contains(sql) && !sql.contains("GROUP BY") {
+                // As in Flink nothing comes of no rows.
+                let rows = format!("SELECT 1{}", &sql[sql.find(" FROM ").unwrap()..]);
+                if world.answer("t", &all, &rows).is_empty() {
+                    expected.clear();
+                }
+            }
             let output = run_with_restores(&world, sql, restores);
             assert_eq!(output.table(), expected, "{sql}, streaming: {is_streaming}");
         }

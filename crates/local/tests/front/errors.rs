@@ -131,10 +131,7 @@ async fn what_fails_while_it_runs_says_why() {
     let w = World::new().await;
     for (sql, message) in [
         ("SELECT 1 / a FROM (VALUES (0)) AS t(a)", "division by zero"),
-        (
-            "SELECT CAST(a AS INT) FROM (VALUES ('abc')) AS t(a)",
-            "cannot cast string 'abc' to value of Int32 type",
-        ),
+        ("SELECT CAST(a AS INT) FROM (VALUES ('abc')) AS t(a)", "'abc' is no INT"),
     ] {
         let error = w.error(sql).await;
         assert_eq!(error.message, message, "{sql}");
