@@ -37,7 +37,7 @@ fn the_embedded_engine_answers_as_flink_does() {
                     Expected::default()
                 } else {
                     let own = |mode: Mode, outcome: Option<Outcome>| differs(mode, &outcome, false).and(outcome);
-                    Expected::from_outcomes(own(Mode::Batch, batch), own(Mode::Streaming, streaming))
+                    Expected::of_differences(own(Mode::Batch, batch), own(Mode::Streaming, streaming))
                 };
                 continue;
             }

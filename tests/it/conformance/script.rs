@@ -14,7 +14,8 @@
 //! own types, `-->` a row, `--!` an error. Where batch and streaming mode differ the lines begin with `--batch` and
 //! `--streaming`. A changelog is recorded as the rows that are left when it has been applied. Rows are sorted unless the
 //! statement sorts them itself. Below these, `--local: --local> --local!` (`--local batch>` and so on) say what the
-//! embedded engine gives where that differs; after `--local!` stands a part of its message. `${data}` is the directory of
+//! embedded engine gives where that differs (`--local= done`: it carries the statement out); after `--local!` stands a
+//! part of its message. `${data}` is the directory of
 //! the scripts' data, `${dir}` an empty one of the run.
 
 use std::fmt::Write;
@@ -110,6 +111,18 @@ impl Expected {
         }
     }
 
+    /// Of the modes in which something differs; `None` where nothing does.
+    pub fn of_differences(batch: Option<Outcome>, streaming: Option<Outcome>) -> Self {
+        match (&batch, &streaming) {
+            (Some(one), Some(other)) if one.agrees(other) => Self::from_outcomes(batch, streaming),
+            _ => Self {
+                both: None,
+                batch,
+                streaming,
+            },
+        }
+    }
+
     /// The outcome that a line speaks of.
     fn slot(&mut self, mode: &str) -> &mut Outcome {
         let slot = match mode {
@@ -137,6 +150,7 @@ impl Expected {
                 };
                 rows.push(row.iter().map(|value| value.get().to_owned()).collect());
             }
+            '=' => *outcome = Outcome::Done,
             _ => *outcome = Outcome::Failed(text.to_owned()),
         }
     }
@@ -146,6 +160,7 @@ impl Expected {
             let blank = if engine.is_empty() || mode.is_empty() { "" } else { " " };
             let head = format!("--{engine}{blank}{mode}");
             match outcome {
+                Some(Outcome::Done) if !engine.is_empty() => writeln!(out, "{head}= done").unwrap(),
                 None | Some(Outcome::Done) => {}
                 Some(Outcome::Failed(message)) => writeln!(out, "{head}! {message}").unwrap(),
                 Some(Outcome::Rows { columns, rows }) => {
@@ -256,7 +271,7 @@ pub struct Script {
 /// `--local batch> […]` is `("local", "batch", '>', "[…]")`.
 fn expectation(line: &str) -> Option<(&str, &str, char, &str)> {
     let rest = line.strip_prefix("--")?;
-    let at = rest.find([':', '>', '!'])?;
+    let at = rest.find([':', '>', '!', '='])?;
     let mark = rest[at..].chars().next()?;
     let text = rest[at + 1..].trim();
     match rest[..at].split(' ').collect::<Vec<_>>().as_slice() {
