@@ -111,6 +111,13 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
         None => Which::Latest,
     };
     let chosen = choose(session, &target.connection, job_id, &which, args.has("fork")).await?;
+    if target.job.ended_by == Some(EndedBy::Drained) && target.job.savepoint.as_deref() == Some(&chosen.savepoint.path)
+    {
+        session.ui.warn(
+            "the job was drained into this savepoint: every open window was ended and has given its result, which may come \
+             again and short · WHICH names an older state",
+        );
+    }
     let (sql, prelude) = recipe(session, &target, job_id).await?;
     let sql = args.sql().map_or(sql, str::to_owned);
     let own = replay(session, &target.connection, &prelude).await?;

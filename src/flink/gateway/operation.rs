@@ -12,6 +12,8 @@ use super::complaint;
 
 /// How long the job of a closed query is given to end, before it is asked for by its id.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a query that is to end is given to begin. One that waits for slots has no task that could be hurt.
+const BEGINNING: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// An operation that the gateway has accepted.
@@ -32,6 +34,9 @@ impl OperationHandle for Accepted {
     /// but its job, which is the caller's to end by its id.
     async fn cancel(&self) -> Result<()> {
         self.cancelled.store(true, Ordering::Release);
+        if let (Some(jobs), Some(job)) = (&self.jobs, &self.job) {
+            await_tasks(jobs.as_ref(), job).await;
+        }
         let (api, session, operation) = (Arc::clone(&self.api), self.session.clone(), self.operation.clone());
         let closed = tokio::spawn(async move {
             let _ = api.cancel(&session, &operation).await;
@@ -58,6 +63,7 @@ impl OperationHandle for Accepted {
 /// # Errors
 /// The cluster could not be asked, or the job goes on.
 pub(super) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
+    await_tasks(jobs, job).await;
     jobs.cancel(job).await?;
     match await_end(jobs, job).await {
         Some(state) if !state.is_terminal() => {
@@ -65,6 +71,29 @@ pub(super) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
             Err(EngineError::failed(message).hint(format!("!job {job} shows it, !cancel {job} asks again")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Waits until the tasks of a query's job run, for a moment: one that is cancelled while it is INITIALIZING takes its whole
+/// TaskManager with it, and all jobs on that (a NullPointerException in `CollectSinkFunction.accumulateFinalResults`, which
+/// Flink counts as fatal; seen on 2.3.0).
+async fn await_tasks(jobs: &dyn JobControl, job: &JobId) {
+    let deadline = Instant::now() + BEGINNING;
+    while Instant::now() < deadline {
+        match jobs.status(job).await {
+            Ok(status) if status.all_tasks_run() && status.tasks.is_some() => return,
+            Ok(status)
+                if !matches!(
+                    status.state,
+                    JobState::Initializing | JobState::Created | JobState::Running
+                ) =>
+            {
+                return;
+            }
+            Ok(_) => tokio::time::sleep(LOOK).await,
+            // Who can't be asked can't be waited for.
+            Err(_) => return,
+        }
     }
 }
 

@@ -12,10 +12,10 @@ use crate::suite::cases;
 use crate::witness::wait_for;
 
 cases! {
-    jobs 3: after_a_stop,
-    jobs 3: a_statement_set_after_a_stop,
-    jobs 3: after_a_cancel_with_a_savepoint,
-    jobs 3: from_a_retained_checkpoint,
+    jobs 2: after_a_stop,
+    jobs 2: a_statement_set_after_a_stop,
+    jobs 2: after_a_cancel_with_a_savepoint,
+    jobs 2: from_a_retained_checkpoint,
     own 3: after_the_jobmanager_was_killed,
 }
 

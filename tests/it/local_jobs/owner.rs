@@ -86,6 +86,16 @@ fn another_process_cancels_a_job() {
     );
 }
 
+#[test]
+fn who_goes_on_from_a_drained_savepoint_is_told_what_that_means() {
+    let world = World::new();
+    let (live, _) = owner(&world);
+    drop(local(&world).with("stop copy --drain --yes").run().expect_code(0));
+    drop(live.wait().expect_code(0));
+    let output = local(&world).with("restore copy").run().expect_code(0);
+    drop(output.expect_stderr("drained into this savepoint"));
+}
+
 /// The owner ends with its job, and so fast that whoever asked for the end hears no answer.
 #[cfg(feature = "failpoints")]
 #[test]
