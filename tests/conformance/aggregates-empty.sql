@@ -15,15 +15,15 @@ SELECT COUNT(*) AS n FROM (VALUES (1)) AS t(a) WHERE a > 1;
 --batch: n BIGINT NOT NULL
 --batch> [0]
 --streaming: n BIGINT NOT NULL
---local: n BIGINT
---local> [0]
+--local streaming: n BIGINT
+--local streaming> [0]
 
 SELECT SUM(a) AS s, COUNT(DISTINCT a) AS n FROM (VALUES (1)) AS t(a) WHERE a > 1;
 --batch: s INT, n BIGINT NOT NULL
 --batch> [null, 0]
 --streaming: s INT, n BIGINT NOT NULL
---local: s INT, n BIGINT
---local> [null, 0]
+--local streaming: s INT, n BIGINT
+--local streaming> [null, 0]
 
 SELECT COUNT(*) AS n FROM numbers WHERE id > 100 HAVING COUNT(*) > 0;
 --: n BIGINT NOT NULL

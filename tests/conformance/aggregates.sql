@@ -10,8 +10,8 @@ SELECT COUNT(*) AS n, COUNT(i) AS ni, SUM(i) AS s, MIN(i) AS low, MAX(i) AS high
 SELECT SUM(t) AS t, SUM(s) AS s, SUM(b) AS b, SUM(f) AS f, SUM(d) AS d, SUM(n) AS n FROM numbers WHERE id <> 4;
 --: t TINYINT, s SMALLINT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(38, 2)
 --> [5, 8, 993, 1.25, 0.8500000000000001, 8.25]
---local: t TINYINT, s SMALLINT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(38, 2)
---local> [5, 8, 993, 1.25, 0.85, 8.25]
+--local batch: t TINYINT, s SMALLINT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(38, 2)
+--local batch> [5, 8, 993, 1.25, 0.85, 8.25]
 
 SELECT MIN(t) AS t, MAX(b) AS b, MIN(f) AS f, MAX(d) AS d, MIN(n) AS n FROM numbers;
 --: t TINYINT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(10, 2)

@@ -6,8 +6,8 @@ WITH ('connector' = 'filesystem', 'path' = '${data}/numbers.csv', 'format' = 'cs
 SELECT AVG(t) AS t, AVG(s) AS s, AVG(i) AS i, AVG(b) AS b, AVG(f) AS f, AVG(d) AS d, AVG(n) AS n FROM numbers WHERE id <> 4;
 --: t TINYINT, s SMALLINT, i INT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(38, 6)
 --> [1, 2, 30, 248, 0.3125, 0.21250000000000002, 2.062500]
---local: t TINYINT, s SMALLINT, i INT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(38, 6)
---local> [1, 2, 30, 248, 0.3125, 0.2125, 2.062500]
+--local batch: t TINYINT, s SMALLINT, i INT, b BIGINT, f FLOAT, d DOUBLE, n DECIMAL(38, 6)
+--local batch> [1, 2, 30, 248, 0.3125, 0.2125, 2.062500]
 
 SELECT AVG(a) AS m FROM (VALUES (1), (2)) AS t(a);
 --: m INT

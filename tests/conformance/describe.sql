@@ -101,6 +101,7 @@ DESCRIBE types;
 
 CREATE VIEW v AS SELECT id, name, price * 2 AS twice FROM t;
 --! org.apache.flink.table.api.ValidationException: Connector 'blackhole' can only be used as a sink. It cannot be used as a source
+--local= done
 
 DESCRIBE v;
 --! org.apache.flink.table.api.ValidationException: Tables or views with the identifier 'default_catalog.default_database.v' doesn't exist

@@ -13,7 +13,7 @@ SELECT customer, id % 2 AS odd, COUNT(*) AS n FROM orders GROUP BY GROUPING SETS
 --> [null, 1, 4]
 --> [null, null, 1]
 --> [null, null, 7]
---local! there is no table orders in this query to take customer from
+--local batch! there is no table orders in this query to take customer from
 
 SELECT customer, COUNT(*) AS n FROM orders GROUP BY ROLLUP (customer);
 --: customer STRING, n BIGINT NOT NULL

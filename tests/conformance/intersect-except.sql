@@ -22,13 +22,13 @@ SELECT a FROM (VALUES (1), (1), (2), (CAST(NULL AS INT))) AS t(a) INTERSECT ALL 
 --> [1]
 --> [1]
 --> [null]
---local! the embedded engine has no INTERSECT ALL and no EXCEPT ALL, only those of distinct rows
+--local batch! the embedded engine has no INTERSECT ALL and no EXCEPT ALL, only those of distinct rows
 
 SELECT a FROM (VALUES (1), (1), (2), (3)) AS t(a) EXCEPT ALL SELECT a FROM (VALUES (1), (3)) AS u(a);
 --: a INT NOT NULL
 --> [1]
 --> [2]
---local! the embedded engine has no INTERSECT ALL and no EXCEPT ALL, only those of distinct rows
+--local batch! the embedded engine has no INTERSECT ALL and no EXCEPT ALL, only those of distinct rows
 
 SELECT a FROM (VALUES (1), (2)) AS t(a) EXCEPT SELECT a FROM (VALUES (2)) AS u(a) UNION ALL SELECT a FROM (VALUES (9)) AS v(a);
 --: a INT NOT NULL

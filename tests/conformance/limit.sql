@@ -18,9 +18,9 @@ SELECT id FROM orders ORDER BY id LIMIT 3 OFFSET 2;
 
 SELECT id FROM orders ORDER BY id OFFSET 5;
 --! org.apache.flink.table.api.TableException: Not support limitEnd is max value now!
---local: id INT
---local> [6]
---local> [7]
+--local batch: id INT
+--local batch> [6]
+--local batch> [7]
 
 SELECT id FROM orders ORDER BY id DESC FETCH FIRST 2 ROWS ONLY;
 --: id INT
