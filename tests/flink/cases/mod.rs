@@ -2,6 +2,7 @@
 
 mod cancel;
 mod checkpoint;
+mod conformance;
 mod early_rows;
 mod faults;
 mod interrupts;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
         submission::CASES,
         outages::CASES,
         restore::CASES,
+        conformance::CASES,
     ]
     .concat()
 }
