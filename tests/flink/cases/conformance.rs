@@ -11,7 +11,7 @@ use crate::shell::Shell;
 use crate::suite::cases;
 
 cases! {
-    own 900: every_script with QUIET,
+    own 400: every_script with QUIET,
 }
 
 /// Nobody asks for the history of a thousand small jobs.
@@ -26,11 +26,12 @@ const QUIET: Options = Options {
 /// Shells at a time. They mostly wait for their jobs' ends.
 const SHELLS: usize = 6;
 
-/// In both modes, each script in a session of its own.
+/// Each script in a session of its own; on the version that was recorded in both modes, on another in streaming mode, where
+/// it has it: what differs from version to version hardly ever differs from mode to mode, and each costs a minute.
 fn every_script(cluster: &Cluster) {
-    let engine = match cluster.version() {
-        "2.3.0" => Engine::Flink23,
-        _ => Engine::Flink120,
+    let (engine, modes) = match cluster.version() {
+        "2.3.0" => (Engine::Flink23, &[Mode::Batch, Mode::Streaming][..]),
+        _ => (Engine::Flink120, &[Mode::Streaming][..]),
     };
     let left = Mutex::new(VecDeque::from(scripts()));
     let wrong = Mutex::new(Vec::new());
@@ -39,8 +40,10 @@ fn every_script(cluster: &Cluster) {
         for _ in 0..SHELLS {
             scope.spawn(|| {
                 while let Some(mut script) = next() {
-                    let answers = [Mode::Batch, Mode::Streaming]
-                        .map(|mode| script.modes.contains(&mode).then(|| run(cluster, &script, mode)));
+                    let has =
+                        |mode: Mode| script.modes.contains(&mode) && (modes.contains(&mode) || script.modes.len() == 1);
+                    let answers =
+                        [Mode::Batch, Mode::Streaming].map(|mode| has(mode).then(|| run(cluster, &script, mode)));
                     let differences = compare::hold(&mut script, engine, &answers);
                     wrong.lock().unwrap().extend(differences);
                 }

@@ -28,6 +28,7 @@ const OLDER: &str = "1.20";
 
 /// Who is held to the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "the Flinks are those of tests/flink")]
 pub enum Engine {
     /// The embedded one.
     Local,
