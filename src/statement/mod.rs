@@ -1,5 +1,6 @@
 //! A SQL statement on its way: from the text to rows on the screen, or to a job in the table.
 
+pub mod replay;
 mod running;
 mod submission;
 
