@@ -235,6 +235,7 @@ async fn run(
         text: sql.clone(),
         background: false,
         restore: Some(start),
+        job_id: None,
     };
     statement::execute(session, request)
         .await
