@@ -159,7 +159,8 @@ impl Ledger {
     /// The ledger can't be read.
     pub async fn open_upgrades(&self, url: Option<&str>, abandoned: bool) -> Result<Vec<Upgrade>> {
         let url = url.map(str::to_owned);
-        self.ask(move |store| store.open_upgrades(url.as_deref(), abandoned)).await
+        self.ask(move |store| store.open_upgrades(url.as_deref(), abandoned))
+            .await
     }
 
     /// Every upgrade that one of these jobs took part in, oldest first.

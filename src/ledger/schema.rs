@@ -20,7 +20,8 @@ const APPLICATION_ID: i64 = 0x736b_6570;
 /// What brings the format from N to N + 1; the database's `user_version` is N.
 ///
 /// Times are microseconds since 1970, ids are hex text, a `job.seq` grows with each job.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE shell (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         pid INTEGER NOT NULL,
@@ -83,7 +84,8 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     CREATE INDEX savepoint_by_job ON savepoint (job_id);
     CREATE INDEX savepoint_by_label ON savepoint (label);
-", "
+",
+    "
     CREATE TABLE upgrade (
         id TEXT PRIMARY KEY,
         url TEXT NOT NULL,
@@ -107,7 +109,8 @@ const MIGRATIONS: &[&str] = &["
         step TEXT NOT NULL,
         PRIMARY KEY (upgrade, number)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+];
 
 /// The newest format that is known here.
 pub(super) fn newest() -> i64 {

@@ -57,7 +57,11 @@ impl Store {
     }
 
     /// Runs `work` in one transaction: all of it is kept, or nothing.
-    pub(super) fn write<T>(&mut self, step: &Step, work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T> {
+    pub(super) fn write<T>(
+        &mut self,
+        step: &Step,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T> {
         let Self { connection, path, .. } = self;
         let failed = |error| LedgerError::of(path, &error);
         let transaction = connection

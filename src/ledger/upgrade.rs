@@ -178,7 +178,13 @@ impl Store {
                     "SELECT upgrade.*, shell.pid AS pid FROM upgrade LEFT JOIN shell ON shell.id = upgrade.shell \
                      WHERE upgrade.id = ?1",
                     [id.to_string()],
-                    |row| Ok((read(row)?, row.get::<_, Option<i64>>("shell")?, row.get::<_, Option<u32>>("pid")?)),
+                    |row| {
+                        Ok((
+                            read(row)?,
+                            row.get::<_, Option<i64>>("shell")?,
+                            row.get::<_, Option<u32>>("pid")?,
+                        ))
+                    },
                 )
                 .optional()?;
             let Some((upgrade, holder, pid)) = found.filter(|(upgrade, ..)| !upgrade.step.is_final()) else {

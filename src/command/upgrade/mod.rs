@@ -18,6 +18,7 @@ use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target;
 use crate::error::{Error, ErrorKind};
 use crate::ledger::{LedgerError, Step, Terms, Upgrade, Version};
+use crate::script;
 use crate::session::Session;
 use crate::statement::replay::{self, Recipe, replay_apart};
 use crate::statement::{expand, new_job_id};
@@ -94,7 +95,7 @@ static SPEC: Spec = Spec {
             help: "take back an upgrade that was begun",
         },
     ],
-    example: "!upgrade delays INSERT INTO delays SELECT carrier, COUNT(*) FROM flights GROUP BY carrier;",
+    example: "!upgrade delays INSERT INTO delays SELECT n FROM n WHERE n > 0;",
     one_shot: true,
 };
 
@@ -189,12 +190,16 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
     }
     let status = target.control()?.status(&job_id).await?;
     if !steps::runs(&status) {
-        let state = if status.lost { "lost".to_owned() } else { status.state.to_string() };
+        let state = if status.lost {
+            "lost".to_owned()
+        } else {
+            status.state.to_string()
+        };
         let go_on = format!("!restore {} AS SQL goes on from its newest state", job_id.short());
         return Err(Error::failed(format!("{title} is {state}: an upgrade needs it running")).hint(go_on));
     }
     let Recipe { sql, prelude } = replay::recipe(session, &connection, job_id, &title).await?;
-    let new = new_version(session, &connection, &prelude, args)?;
+    let new = new_version(session, &prelude, args)?;
     let timeout = args.duration("timeout")?.unwrap_or(PATIENCE);
     let upgrade = Upgrade {
         id: new_job_id(),
@@ -245,19 +250,16 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
 }
 
 /// The new statement, secrets as references, with what it needs.
-fn new_version(
-    session: &mut Session,
-    connection: &Connection,
-    prelude: &[String],
-    args: &Args,
-) -> Result<Version, Error> {
-    let dialect = connection.sql.as_ref().map_or(Dialect::FLINK, |sql| sql.dialect());
+fn new_version(session: &mut Session, prelude: &[String], args: &Args) -> Result<Version, Error> {
+    let dialect = script::dialect(session);
     let mut statements = match (args.sql(), args.value("file")) {
         (Some(sql), _) => vec![sql.to_owned()],
         (None, Some(file)) => read_file(Path::new(file), dialect)?,
         (None, None) => Vec::new(),
     };
-    let sql = statements.pop().ok_or_else(|| Error::usage("the file holds no statement"))?;
+    let sql = statements
+        .pop()
+        .ok_or_else(|| Error::usage("the file holds no statement"))?;
     if !classify(&sql, &dialect).starts_job() {
         return Err(Error::failed("the new statement starts no job").hint("an INSERT or a statement set does"));
     }
@@ -286,7 +288,10 @@ fn read_file(path: &Path, dialect: Dialect) -> Result<Vec<String>, Error> {
     let unreadable = |cause| Error::unreadable(&name, &cause);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > LONGEST_FILE {
-        return Err(Error::usage(format!("{name} is no statement: it has {}", quantity::bytes(size))));
+        return Err(Error::usage(format!(
+            "{name} is no statement: it has {}",
+            quantity::bytes(size)
+        )));
     }
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut splitter = Splitter::new(dialect);
@@ -298,7 +303,9 @@ fn read_file(path: &Path, dialect: Dialect) -> Result<Vec<String>, Error> {
             Input::Sql { text, .. } => statements.push(text),
             Input::Trivia => {}
             Input::Bang { name: command, .. } => {
-                return Err(Error::usage(format!("{name} holds !{command}: only SQL can stand there")));
+                return Err(Error::usage(format!(
+                    "{name} holds !{command}: only SQL can stand there"
+                )));
             }
         }
     }
@@ -347,7 +354,12 @@ async fn take_up(session: &mut Session, word: Option<&str>, abort: bool) -> Resu
             let lower = word.to_ascii_lowercase();
             let starts = |id: &JobId| lower.len() >= 4 && id.to_string().starts_with(&lower);
             let is = |upgrade: &&Upgrade| {
-                let jobs = [Some(upgrade.id), Some(upgrade.old_job), upgrade.new_job, upgrade.again_job];
+                let jobs = [
+                    Some(upgrade.id),
+                    Some(upgrade.old_job),
+                    upgrade.new_job,
+                    upgrade.again_job,
+                ];
                 upgrade.name == word || jobs.iter().flatten().any(starts)
             };
             open.iter().filter(is).collect()
@@ -391,7 +403,11 @@ async fn conclude(mut run: Run<'_>, abort: bool) -> Result<(), Error> {
     let from = path.map(|path| format!(" · savepoint {path}")).unwrap_or_default();
     if let Err(error) = finished {
         let id = upgrade.id.short();
-        let mut message = format!("{}; the upgrade is not finished: it was {}", error.message, upgrade.step.describe());
+        let mut message = format!(
+            "{}; the upgrade is not finished: it was {}",
+            error.message,
+            upgrade.step.describe()
+        );
         message.push_str(&format!(
             "{}{from} · !upgrade --resume {id} goes on, --abort {id} takes it back",
             last_known(&upgrade)
@@ -419,7 +435,9 @@ async fn conclude(mut run: Run<'_>, abort: bool) -> Result<(), Error> {
     match upgrade.step {
         Step::Upgraded => session.ui.say(&format!("{name} is upgraded: job {job} runs{from}")),
         Step::RolledBack if abort => {
-            session.ui.say(&format!("{name} runs its old statement again: job {job}{from}"));
+            session
+                .ui
+                .say(&format!("{name} runs its old statement again: job {job}{from}"));
         }
         Step::NotStopped if abort => session.ui.say(&format!("{name} was never stopped: job {job} runs")),
         Step::RolledBack => {

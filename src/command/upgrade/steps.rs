@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use skep_engine::{
-    CheckpointRequest, Connection, EndedBy, ErrorKind, Format, JobControl, JobId, JobState, JobStatus, Lineage, Restore,
-    Savepoint, SavepointRequest, Sql, StopRequest,
+    CheckpointRequest, Connection, EndedBy, ErrorKind, Format, JobControl, JobId, JobState, JobStatus, Lineage,
+    Restore, Savepoint, SavepointRequest, Sql, StopRequest,
 };
 
 use super::super::gather::gather_line;
@@ -25,6 +25,10 @@ use crate::session::{self, Session};
 use crate::statement::replay::replay_apart;
 use crate::statement::{self, ChosenId, Done, Request, Start, new_job_id};
 use crate::ui::quantity;
+
+/// How long the new job's own first checkpoint is waited for before one is asked for: by then its first rows have passed,
+/// if there are any, and a failure would have shown.
+const OWN_CHECKPOINT: Duration = Duration::from_secs(5);
 
 /// An upgrade that is being carried out.
 pub(super) struct Run<'a> {
@@ -131,7 +135,11 @@ impl<'a> Run<'a> {
             savepoint: SavepointRequest {
                 trigger: self.upgrade.id,
                 dir: terms.dir.clone(),
-                format: if terms.native { Format::Native } else { Format::Canonical },
+                format: if terms.native {
+                    Format::Native
+                } else {
+                    Format::Canonical
+                },
                 numbered: false,
             },
             drain: false,
@@ -206,7 +214,9 @@ impl<'a> Run<'a> {
 
     /// The new statement goes back, for this reason.
     async fn take_back(&mut self, cause: String, ended: bool) {
-        self.session.ui.say(&format!("the new statement did not come up: {cause}"));
+        self.session
+            .ui
+            .say(&format!("the new statement did not come up: {cause}"));
         self.upgrade.cause.get_or_insert(cause);
         if ended {
             self.upgrade.again_job = Some(new_job_id());
@@ -445,17 +455,22 @@ impl<'a> Run<'a> {
         format!("it was not up after {limit}, {state}{why}")
     }
 
-    /// Waits until the job runs and, unless that is enough, has completed a checkpoint, which is asked for: its own may be
-    /// long in coming.
+    /// Waits until the job runs and, unless that is enough, has completed a checkpoint. If its own is long in coming, one
+    /// is asked for.
     async fn await_proof(&mut self, handle: u32, job: JobId) -> wait::Outcome {
         let limit = Duration::from_millis(self.upgrade.terms.timeout_ms);
         let began = Instant::now();
-        let table = self.session.jobs.clone();
-        let interrupts = &mut self.session.interrupts;
-        let runs = wait::wait(&table, &[handle], Until::Running, false, Some(limit), interrupts).await;
+        let runs = self.await_point(handle, Until::Running, limit).await;
         let is_well = matches!(&runs, wait::Outcome::Reached(jobs) if jobs.iter().all(|(_, result)| result.is_ok()));
         if self.upgrade.terms.until_running || !is_well {
             return runs;
+        }
+        let left = limit.saturating_sub(began.elapsed());
+        let own = self
+            .await_point(handle, Until::FirstCheckpoint, left.min(OWN_CHECKPOINT))
+            .await;
+        if !matches!(own, wait::Outcome::TimedOut(_)) {
+            return own;
         }
         if self.connection.capabilities.checkpoint {
             let control = Arc::clone(&self.control);
@@ -463,8 +478,23 @@ impl<'a> Run<'a> {
             tokio::spawn(async move { control.checkpoint(&job, CheckpointRequest::Configured).await });
         }
         let left = limit.saturating_sub(began.elapsed());
-        let interrupts = &mut self.session.interrupts;
-        wait::wait(&table, &[handle], Until::FirstCheckpoint, false, Some(left), interrupts).await
+        self.await_point(handle, Until::FirstCheckpoint, left).await
+    }
+
+    async fn await_point(&mut self, handle: u32, until: Until, limit: Duration) -> wait::Outcome {
+        let table = self.session.jobs.clone();
+        if limit.is_zero() {
+            return wait::Outcome::TimedOut(table.get(handle).map(|entry| entry.job).into_iter().collect());
+        }
+        wait::wait(
+            &table,
+            &[handle],
+            until,
+            false,
+            Some(limit),
+            &mut self.session.interrupts,
+        )
+        .await
     }
 
     /// Cancels the new job.
