@@ -20,7 +20,8 @@ const APPLICATION_ID: i64 = 0x736b_6570;
 /// What brings the format from N to N + 1; the database's `user_version` is N.
 ///
 /// Times are microseconds since 1970, ids are hex text, a `job.seq` grows with each job.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE shell (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         pid INTEGER NOT NULL,
@@ -83,7 +84,33 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     CREATE INDEX savepoint_by_job ON savepoint (job_id);
     CREATE INDEX savepoint_by_label ON savepoint (label);
-"];
+",
+    "
+    CREATE TABLE upgrade (
+        id TEXT PRIMARY KEY,
+        url TEXT NOT NULL,
+        old_job TEXT NOT NULL,
+        new_job TEXT,
+        again_job TEXT,
+        step TEXT NOT NULL,
+        began INTEGER NOT NULL,
+        changed INTEGER NOT NULL,
+        shell INTEGER REFERENCES shell (id),
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX upgrade_by_old_job ON upgrade (old_job);
+    CREATE INDEX upgrade_by_new_job ON upgrade (new_job);
+    CREATE INDEX upgrade_by_again_job ON upgrade (again_job);
+    CREATE INDEX upgrade_by_step ON upgrade (step);
+    CREATE TABLE upgrade_step (
+        upgrade TEXT NOT NULL REFERENCES upgrade (id),
+        number INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        PRIMARY KEY (upgrade, number)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The newest format that is known here.
 pub(super) fn newest() -> i64 {
@@ -298,7 +325,12 @@ mod tests {
         let error = open(&path).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("the ledger {} has format 2; this version knows up to 1", path.display())
+            format!(
+                "the ledger {} has format {}; this version knows up to {}",
+                path.display(),
+                newest() + 1,
+                newest()
+            )
         );
         assert!(error.hint().unwrap().contains("newer version"));
         let connection = Connection::open(&path).unwrap();
