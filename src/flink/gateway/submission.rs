@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
 use skep_engine::{
-    Dialect, EngineError, ErrorKind, JobControl, JobId, LogRing, Operation, OperationId, Result, StartedJob, Submit,
-    Withdrawal,
+    Dialect, EngineError, ErrorKind, JobControl, JobId, JobState, LogRing, Operation, OperationId, Result, StartedJob,
+    Submit, Withdrawal,
 };
 
 use super::api::{Api, Handle};
@@ -138,11 +138,15 @@ impl Statement<'_> {
 
     /// The gateway says that it failed. Its own way to the JobManager may have broken after the job had arrived there,
     /// and then the job runs (a submission that the gateway repeated is answered with `DuplicateJobSubmissionException`).
+    /// A job that could not be set up, because the state to restore does not fit it, is in the cluster's list as FAILED
+    /// (seen on 1.20 and 2.3): that one never ran, and the gateway's word is its end.
     async fn refused(&self, error: EngineError, notes: &mut Vec<String>) -> Result<Operation> {
+        let was_repeated = complaint::is_repeated(&error);
         let error = self.complaint(error);
         if let (ErrorKind::Failed, true) = (error.kind, self.kind.starts_job())
             && let (Some(jobs), Some(chosen)) = (&self.session.jobs, self.submit.job_id)
-            && let Ok(Some((job_id, _))) = jobs.submitted(&chosen).await
+            && let Ok(Some((job_id, status))) = jobs.submitted(&chosen).await
+            && (was_repeated || status.state != JobState::Failed)
         {
             return self.found(job_id, error, notes).await;
         }

@@ -4,6 +4,7 @@ mod cancel;
 mod checkpoint;
 mod conformance;
 mod early_rows;
+mod failures;
 mod faults;
 mod interrupts;
 mod lists;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Case> {
         versions::CASES,
         faults::CASES,
         early_rows::CASES,
+        failures::CASES,
         interrupts::CASES,
         sessions::CASES,
         submission::CASES,

@@ -9,9 +9,10 @@ use crate::job::Job;
 use crate::shell::{Shell, object, objects};
 use crate::suite::cases;
 use crate::witness::wait_for;
+use crate::world::Live;
 
 cases! {
-    own 1: a_jobmanager_that_hangs_and_is_killed,
+    own 2: a_jobmanager_that_hangs_and_is_killed,
     own 4: statements_on_their_way,
 }
 
@@ -56,6 +57,19 @@ fn has_an_afterlife(cluster: &Cluster, ended: &str, saved: &str) {
     );
 }
 
+/// A shell, its standard input still open, with a job that runs.
+fn with_a_job_of_its_own(cluster: &Cluster) -> Live {
+    let mut shell = Shell::sql(cluster).skep().start();
+    shell.send(
+        "CREATE TABLE gen (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5');\n\
+         CREATE TABLE nowhere (id BIGINT) WITH ('connector' = 'blackhole');\n\
+         SET 'pipeline.name' = 'known here';\nINSERT INTO nowhere SELECT id FROM gen;\n\
+         !wait --until running\n",
+    );
+    shell.wait_err("is RUNNING");
+    shell
+}
+
 /// Without high availability a new JobManager knows nothing of the jobs of the old one.
 fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     let shell = Shell::rest(cluster);
@@ -75,7 +89,15 @@ fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     let archive = format!("http://{}/jobs/{ended}", cluster.history());
     wait_for("the History Server to know of it", || cluster.witness().get(&archive));
 
+    let mut own = with_a_job_of_its_own(cluster);
+
     cluster.kill(Service::JobManager);
+    // What a shell knows of its own jobs is there all the same, and said to be old.
+    own.send("!job %1\n!jobs\n");
+    own.wait_out("INSERT INTO nowhere SELECT id FROM gen");
+    own.wait_out("was RUNNING");
+    own.wait_err("what was known of it last");
+    let _ = own.wait().expect_code(0);
     has_an_afterlife(cluster, &ended, saved.trim());
     shell
         .one_shot(&format!("job {job}"))
