@@ -264,9 +264,24 @@ struct Ask<'a> {
 }
 
 impl fmt::Display for Ask<'_> {
+    /// Without the handles of a gateway in the path: they tell a person nothing, and who has one has the session.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, self.path)
+        write!(f, "{} ", self.method)?;
+        for (at, segment) in self.path.split('/').enumerate() {
+            let slash = if at > 0 { "/" } else { "" };
+            write!(f, "{slash}{}", if is_handle(segment) { "…" } else { segment })?;
+        }
+        Ok(())
     }
+}
+
+/// A UUID, as a gateway names its sessions and operations.
+fn is_handle(segment: &str) -> bool {
+    let groups: Vec<&str> = segment.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups
+            .iter()
+            .all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The environment variable that names a proxy for that URL, and its value; none for this machine itself. `NO_PROXY` is
@@ -301,4 +316,33 @@ fn innermost(error: &dyn Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_named_without_handles() {
+        let shown = |path| {
+            let ask = Ask {
+                method: Method::GET,
+                path,
+                body: None,
+            };
+            ask.to_string()
+        };
+        let (session, operation) = (
+            "80c8fb24-0694-440e-b4a9-db3d8f402b0b",
+            "43fb1d6c-7894-47e1-a58d-24bb8516e217",
+        );
+        assert_eq!(
+            shown(&format!(
+                "/v4/sessions/{session}/operations/{operation}/result/41?rowFormat=JSON"
+            )),
+            "GET /v4/sessions/…/operations/…/result/41?rowFormat=JSON"
+        );
+        let path = "/v1/jobs/94af10254b3cd77e41d9c648c264f426/status";
+        assert_eq!(shown(path), format!("GET {path}"));
+    }
 }
