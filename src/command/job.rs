@@ -13,6 +13,7 @@ use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::job::Origin;
+use crate::job::record::Known;
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
@@ -45,7 +46,7 @@ impl Command for Job {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let mut target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
-        let detail = detail(&mut target).await?;
+        let detail = detail(session, &mut target).await?;
         if session.settings.json {
             let mut object =
                 serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;
@@ -63,7 +64,7 @@ impl Command for Job {
 }
 
 /// Asks the engine, where it can be asked and still knows the job.
-async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
+async fn detail(session: &Session, target: &mut Target) -> Result<Option<JobDetail>, Error> {
     let (Some(jobs), Some(job_id)) = (target.connection.jobs.clone(), target.job.job_id) else {
         return Ok(None);
     };
@@ -78,6 +79,25 @@ async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
             Ok(Some(detail))
         }
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        // Nobody answers: what this shell knows of it is there all the same.
+        Err(error)
+            if target.job.origin != Origin::Cluster
+                && matches!(error.kind, ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Lost) =>
+        {
+            session
+                .ui
+                .warn(&format!("this is what was known of it last: {}", error.message));
+            let doubt = |job: &mut crate::job::record::Job| {
+                if job.known == Known::Live {
+                    job.known = Known::Unknown;
+                }
+            };
+            doubt(&mut target.job);
+            if let Some(handle) = target.job.handle {
+                session.jobs.update(handle, |entry| doubt(&mut entry.job));
+            }
+            Ok(None)
+        }
         Err(error) => Err(error.into()),
     }
 }

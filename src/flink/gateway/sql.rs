@@ -61,7 +61,10 @@ impl Engine for FlinkGateway {
         let address = Address::of(target)?;
         let transports = Transports::read(target, &address)?;
         let client = Client::new(Server::Gateway, &address.url, transports.own().clone(), self.limits)?;
-        let (api, info) = Api::negotiate(client).await.map_err(not_connected)?;
+        let server = client.server().to_owned();
+        let (api, info) = Api::negotiate(client)
+            .await
+            .map_err(|error| not_a_gateway(error, &server))?;
         let api = Arc::new(api);
         let mut properties = address.properties.clone();
         properties.extend(target.properties.clone());
@@ -106,7 +109,11 @@ impl Engine for FlinkGateway {
             configured: Some(Arc::clone(&session) as Arc<dyn Configured>),
         };
         for statement in use_statements(&address) {
-            submission::submit(Arc::clone(&session), Submit::new(statement)).await?;
+            if let Err(error) = submission::submit(Arc::clone(&session), Submit::new(statement)).await {
+                // Nobody will use it.
+                let _ = api.close_session(&session.handle()).await;
+                return Err(not_connected(error));
+            }
         }
         Ok(Connection {
             label: format!("flink {}", api.server()),
@@ -133,14 +140,22 @@ impl Engine for FlinkGateway {
     }
 }
 
-/// Whatever went wrong, there is no connection.
-fn not_connected(error: EngineError) -> EngineError {
+/// Somebody answers there who is no gateway, or nobody does.
+fn not_a_gateway(error: EngineError, server: &str) -> EngineError {
     let error = match error.kind {
-        ErrorKind::NotFound | ErrorKind::Protocol => {
-            error.hint("a JobManager's REST address is reached by flink-rest://")
+        ErrorKind::NotFound => EngineError {
+            message: format!("{server} is not a Flink SQL Gateway: {}", error.message),
+            ..error
         }
+        .hint("a JobManager's REST address is reached by flink-rest://"),
+        ErrorKind::Protocol => error.hint("a JobManager's REST address is reached by flink-rest://"),
         _ => error,
     };
+    not_connected(error)
+}
+
+/// Whatever went wrong, there is no connection.
+fn not_connected(error: EngineError) -> EngineError {
     EngineError {
         kind: ErrorKind::Connect,
         ..error
