@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::savepoint::{self, Chosen, Descendant, Progress, Which};
 use crate::session::{self, Session};
 use crate::statement::replay::{self, Recipe};
-use crate::statement::{self, Request, Start};
+use crate::statement::{self, Change, Request, Start};
 use crate::ui::sanitize;
 
 /// `!restore REF [WHICH] [AS SQL]`.
@@ -30,6 +30,9 @@ static SPEC: Spec = Spec {
     help: "Brings back a job that this or an earlier shell ran, with the tables and settings it had, from its newest\n\
            usable state or from WHICH: a path, a checkpoint's number, latest, a label, @time. AS SQL runs another\n\
            statement from that state; with a PATH instead of REF it runs in this session as it is.\n\
+           What is submitted is held against the statement and the tables that made the state, and what differs is\n\
+           shown. Where the engine would not notice a change that makes the result wrong, it is refused, unless\n\
+           --changed-query says that it is meant.\n\
            In a session that has nothing of its own yet the job's tables are made there, so that they can be queried;\n\
            otherwise they are made in a session of their own.",
     positionals: &[
@@ -55,6 +58,12 @@ static SPEC: Spec = Spec {
             short: None,
             value: None,
             help: "go back although another job has gone on from there",
+        },
+        Flag {
+            name: "changed-query",
+            short: None,
+            value: None,
+            help: "start it although the query is not the one that made the state",
         },
         Flag {
             name: "allow-non-restored-state",
@@ -229,6 +238,11 @@ async fn run(
     let start = Start {
         restore,
         checkpoint_id: chosen.savepoint.checkpoint_id,
+        change: match (args.has("changed-query"), args.sql()) {
+            (true, _) => Change::Allowed,
+            (false, Some(_)) => Change::Asked,
+            (false, None) => Change::Unasked,
+        },
         session: own,
     };
     let request = Request {

@@ -202,6 +202,15 @@ impl Ledger {
         self.ask(move |store| store.savepoints(&jobs)).await
     }
 
+    /// The savepoint or checkpoint at that path, as it was recorded.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn savepoint(&self, path: &str) -> Result<Option<Savepoint>> {
+        let path = path.to_owned();
+        self.ask(move |store| store.savepoint(&path)).await
+    }
+
     /// The savepoints that were recorded on that connection (or on any), newest first.
     ///
     /// # Errors

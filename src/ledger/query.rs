@@ -95,6 +95,14 @@ impl Store {
         })
     }
 
+    /// The savepoint at that path.
+    pub fn savepoint(&self, path: &str) -> Result<Option<Savepoint>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM savepoint WHERE key = ?1")?;
+            statement.query_row([path_key(path)], columns::savepoint).optional()
+        })
+    }
+
     /// The savepoints that were recorded on this connection, or on any, newest first.
     pub fn all_savepoints(&self, url: Option<&str>) -> Result<Vec<Savepoint>> {
         self.read(|connection| {

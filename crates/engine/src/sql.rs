@@ -172,6 +172,11 @@ pub trait Sql: Send + Sync {
     /// There is no such table, or the server could not be asked.
     async fn columns(&self, table: &str) -> Result<Vec<Column>>;
 
+    /// A statement as the engine's own record of a job has it (see [`crate::Recipe`]).
+    fn as_recorded(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
     /// Ends the session. Jobs that run on a cluster go on.
     ///
     /// # Errors

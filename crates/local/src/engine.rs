@@ -26,6 +26,7 @@ impl LocalEngine {
         drain: true,
         native_format: false,
         restore: true,
+        exact_state: true,
         jobs_end_with_shell: true,
     };
 }

@@ -40,6 +40,7 @@ pub fn all() -> Vec<Case> {
         submission::CASES,
         outages::CASES,
         restore::CASES,
+        restore::changed::CASES,
     ]
     .concat()
 }

@@ -152,6 +152,29 @@ fn what_is_stateless_may_change() {
 }
 
 #[test]
+fn what_has_changed_is_shown_before_it_starts() {
+    let world = World::new();
+    stopped(&world, &counting(), COPY);
+    let other = "INSERT INTO copy SELECT n + 1000000 FROM n WHERE n > 5";
+    let output = local(&world)
+        .stdin(format!("!restore copy AS {other};\n"))
+        .run()
+        .expect_code(0);
+    for line in ["- SELECT n", "+ SELECT n + 1000000", "+ WHERE n > 5"] {
+        assert!(output.stderr.lines().any(|shown| shown == line), "{line}: {output}");
+    }
+    // The same statement in other words is the same: its tables are compared by what they are, whatever the directory.
+    let world = World::new();
+    let path = stopped(&world, &counting(), COPY);
+    let script = format!(
+        "{}!restore {path} AS insert into copy select n /* all */ from n;\n",
+        counting().replace("CREATE TABLE", "create  table")
+    );
+    let output = local(&world).stdin(script).run().expect_code(0);
+    assert!(!output.stderr.contains("made the state"), "{output}");
+}
+
+#[test]
 fn a_savepoint_may_be_moved() {
     let world = World::new();
     let path = stopped(&world, &counting(), COPY);
