@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::ledger::Ledger;
-use crate::session::{Session, Settings};
+use crate::session::{RestoreFrom, Session, Settings};
 use crate::ui::Ui;
 use crate::{credentials, dispatch, script, shell, shutdown};
 
@@ -168,7 +168,16 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
         return Ok(());
     }
     if let Some((command, args)) = options.command {
-        dispatch::run(session, command, args).await?;
+        if let Flow::Run(file) = dispatch::run(session, command, args).await? {
+            script::run_file(session, &file).await?;
+            if let RestoreFrom::Path(path) = &session.settings.restore {
+                session.ui.warn(&format!(
+                    "nothing was started from {path}: no statement of {} starts a job",
+                    file.display()
+                ));
+            }
+            return Ok(());
+        }
         // A command that started a job inside this process stays with it.
         return shutdown::stay(session).await;
     }

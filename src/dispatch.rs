@@ -66,15 +66,13 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
             run(session, command::find(name)?, args).await
         }
         _ => {
-            statement::execute(
-                session,
-                Request {
-                    text: text.to_owned(),
-                    background,
-                    restore: None,
-                },
-            )
-            .await?;
+            let restore = command::restore::known(session, text).await?;
+            let request = Request {
+                text: text.to_owned(),
+                background,
+                restore,
+            };
+            statement::execute(session, request).await?;
             Ok(Flow::Continue)
         }
     }

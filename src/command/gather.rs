@@ -4,7 +4,7 @@ use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Verdict};
 
 use crate::error::Error;
 use crate::ledger::{Family, Ledger};
-use crate::savepoint::{merge, remembered};
+use crate::savepoint::{mark_claimed, merge, remembered};
 
 /// Those of one job, or of all: from the engine and its directories, and from the ledger; each path once, newest first.
 /// What only the ledger remembers is looked at again.
@@ -27,7 +27,9 @@ pub async fn gather(
         None => ledger.all_savepoints(Some(&connection.url)).await,
     };
     let mut all = merge([found, recorded.unwrap_or_default()]);
+    let claims = ledger.claims().await.unwrap_or_default();
     let Some(stores) = &connection.stores else {
+        mark_claimed(&mut all, &claims);
         return Ok(all);
     };
     let paths: Vec<String> = remembered(&all).map(|savepoint| savepoint.path.clone()).collect();
@@ -48,6 +50,7 @@ pub async fn gather(
             Err(error) => savepoint.reasons.push(format!("could not be looked at: {error}")),
         }
     }
+    mark_claimed(&mut all, &claims);
     Ok(all)
 }
 
@@ -67,12 +70,12 @@ pub async fn gather_line(
     for ancestor in family.ancestors.iter().filter_map(|lineage| lineage.job_id) {
         lists.push(gather(connection, ledger, Some(ancestor), &[]).await?);
     }
-    lists.push(origins(connection, &family.ancestors).await);
+    lists.push(origins(connection, ledger, &family.ancestors).await);
     Ok((family, merge(lists)))
 }
 
 /// The states that the ancestors were restored from, which may lie anywhere.
-async fn origins(connection: &Connection, ancestors: &[Lineage]) -> Vec<Savepoint> {
+async fn origins(connection: &Connection, ledger: &Ledger, ancestors: &[Lineage]) -> Vec<Savepoint> {
     let mut found = Vec::new();
     if let Some(stores) = &connection.stores {
         for ancestor in ancestors {
@@ -81,5 +84,7 @@ async fn origins(connection: &Connection, ancestors: &[Lineage]) -> Vec<Savepoin
             }
         }
     }
+    // A ledger that can't be read knows of no claims.
+    mark_claimed(&mut found, &ledger.claims().await.unwrap_or_default());
     found
 }

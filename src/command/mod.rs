@@ -20,7 +20,7 @@ mod jobs;
 mod logs;
 mod plan;
 mod quit;
-mod restore;
+pub(crate) mod restore;
 mod run;
 mod savepoint;
 mod savepoints;

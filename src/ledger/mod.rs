@@ -28,8 +28,10 @@ use std::thread::{self, JoinHandle};
 use skep_engine::{JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
 use tokio::sync::oneshot;
 
+use crate::savepoint::Claim;
+
 pub use error::{LedgerError, Result};
-pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, superseded};
+pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, Plan, Terms, superseded};
 use store::Store;
 
 /// A handle to the ledger. Clones share it. When the last one is dropped, what was sent is written before the drop
@@ -209,6 +211,23 @@ impl Ledger {
     pub async fn savepoint(&self, path: &str) -> Result<Option<Savepoint>> {
         let path = path.to_owned();
         self.ask(move |store| store.savepoint(&path)).await
+    }
+
+    /// The jobs that have taken over the state they started from.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn claims(&self) -> Result<Vec<Claim>> {
+        self.ask(move |store| store.claims()).await
+    }
+
+    /// The runs on that connection of statements in which this text stands, newest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn runs(&self, url: &str, text: &str) -> Result<Vec<JobRecord>> {
+        let (url, text) = (url.to_owned(), text.to_owned());
+        self.ask(move |store| store.runs(&url, &text)).await
     }
 
     /// The savepoints that were recorded on that connection (or on any), newest first.

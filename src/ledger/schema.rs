@@ -20,7 +20,8 @@ const APPLICATION_ID: i64 = 0x736b_6570;
 /// What brings the format from N to N + 1; the database's `user_version` is N.
 ///
 /// Times are microseconds since 1970, ids are hex text, a `job.seq` grows with each job.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE shell (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         pid INTEGER NOT NULL,
@@ -83,7 +84,21 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
     CREATE INDEX savepoint_by_job ON savepoint (job_id);
     CREATE INDEX savepoint_by_label ON savepoint (label);
-"];
+",
+    "
+    ALTER TABLE job ADD COLUMN claim TEXT;
+    ALTER TABLE job ADD COLUMN plan_path TEXT;
+    ALTER TABLE job ADD COLUMN plan_sha256 TEXT;
+    CREATE INDEX job_by_claim ON job (claim) WHERE claim IS NOT NULL;
+    CREATE TABLE fact (
+        job INTEGER NOT NULL REFERENCES job (seq),
+        sort TEXT NOT NULL,
+        name TEXT NOT NULL,
+        statement INTEGER NOT NULL REFERENCES statement (id),
+        PRIMARY KEY (job, sort, name)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// The newest format that is known here.
 pub(super) fn newest() -> i64 {
@@ -298,7 +313,12 @@ mod tests {
         let error = open(&path).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("the ledger {} has format 2; this version knows up to 1", path.display())
+            format!(
+                "the ledger {} has format {}; this version knows up to {}",
+                path.display(),
+                newest() + 1,
+                newest()
+            )
         );
         assert!(error.hint().unwrap().contains("newer version"));
         let connection = Connection::open(&path).unwrap();

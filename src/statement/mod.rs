@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skep_engine::{
-    Connection, Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, Operation, OperationHandle,
-    Restore, Sql, Submit, Withdrawal,
+    ClaimMode, Connection, Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, Operation,
+    OperationHandle, Restore, Sql, Submit, Withdrawal,
 };
 
 use crate::error::Error;
 use crate::interrupt::Signal;
-use crate::ledger::Intent;
-use crate::session::Session;
+use crate::ledger::{Intent, Terms};
+use crate::session::{RestoreFrom, Session};
 use crate::syntax::{Kind, classifier};
 use crate::syntax::{secrets, sink};
 use crate::ui::quantity;
@@ -117,6 +117,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         prelude: prelude.clone().into(),
         recorded: redacted.text.clone(),
         restore: restore.clone(),
+        keep_checkpoints: session.settings.keep_checkpoints,
         foreground: !request.background,
         withdrawal: withdrawal.clone(),
     };
@@ -136,6 +137,10 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 sql: redacted.text.clone(),
                 prelude,
                 restored_from: lineage.clone(),
+                terms: Terms {
+                    claim: restore.as_ref().map_or(ClaimMode::NoClaim, |restore| restore.claim),
+                    ..Terms::default()
+                },
             };
             if let Err(cause) = session.ledger.intend(intent).await {
                 session.ui.warn(&format!("this statement is not remembered: {cause}"));
@@ -149,14 +154,16 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         Submitted::Answered(answer, asked) => (answer, asked),
         Submitted::Left(signal) => {
             // Whether it was started is not known: the next one is not to start from there as well.
-            session.settings.restore = session.settings.restore.take().filter(|_| is_restored || !starts_job);
+            if starts_job && !is_restored {
+                session.settings.restore.spend();
+            }
             submission::leave(session, task, name, &connection, intent);
             return Err(signal.error());
         }
     };
     if starts_job && !is_restored && may_have_started(&submitted) {
         // It was for this statement alone.
-        session.settings.restore = None;
+        session.settings.restore.spend();
     }
     let operation = match submitted {
         Ok(operation) => operation,
@@ -205,14 +212,15 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
 
 /// The state that `!set restore` has named for the next statement that starts a job.
 async fn waiting(session: &Session, connection: &Connection) -> Option<Start> {
-    let path = session.settings.restore.clone()?;
+    let RestoreFrom::Path(path) = session.settings.restore.clone() else {
+        return None;
+    };
     let found = check::state(session, connection, &path).await;
     Some(Start {
         restore: Restore {
             path,
             job_id: found.as_ref().and_then(|found| found.job_id),
-            allow_non_restored: false,
-            fork: false,
+            ..Restore::default()
         },
         checkpoint_id: found.and_then(|found| found.checkpoint_id),
         change: Change::Unasked,

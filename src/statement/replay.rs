@@ -108,10 +108,10 @@ fn expanded<'a>(
     pairs.collect()
 }
 
-async fn make(sql: &dyn Sql, text: String, recorded: &String) -> Result<(), Error> {
+async fn make(sql: &dyn Sql, text: String, recorded: &str) -> Result<(), Error> {
     let submit = Submit {
         text,
-        recorded: recorded.clone(),
+        recorded: recorded.to_owned(),
         ..Submit::default()
     };
     let made = sql.submit(submit).await.map_err(|error| {

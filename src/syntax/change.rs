@@ -395,7 +395,7 @@ impl Scan {
                 query.is_joined = true;
             }
             "LEFT" | "RIGHT" | "FULL" | "INNER" | "CROSS" if query.clause == Clause::Keys => {
-                query.clause = Clause::From
+                query.clause = Clause::From;
             }
             "ON" | "USING" if query.clause == Clause::From => query.clause = Clause::Keys,
             "WHERE" | "HAVING" => query.clause = Clause::Filter,

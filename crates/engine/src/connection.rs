@@ -120,6 +120,8 @@ pub struct Capabilities {
     /// A state is taken over only by what it was made by, and anything that differs is named. Elsewhere a query of the same
     /// shape takes the state of another one without a word.
     pub exact_state: bool,
+    /// A job can take over the state it starts from: other claim modes than the default.
+    pub claim: bool,
     /// The engine forgets jobs some time after they have ended: that it does not know one says little of it.
     pub forgets_jobs: bool,
     /// Jobs run inside this process and end with it, so that the shell must stop them before it leaves.

@@ -37,7 +37,7 @@ pub use log::{LogLine, LogRing};
 pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
 pub use security::{Security, Token, read_headers};
-pub use sql::{Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
+pub use sql::{ClaimMode, Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
 pub use withdrawal::Withdrawal;
 
 /// Re-exported so that a driver outside this repository names the same Arrow types.

@@ -27,6 +27,7 @@ impl LocalEngine {
         native_format: false,
         restore: true,
         exact_state: true,
+        claim: false,
         jobs_end_with_shell: true,
     };
 }

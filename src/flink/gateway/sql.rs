@@ -120,6 +120,7 @@ impl Engine for FlinkGateway {
                 cancel: true,
                 drain: true,
                 restore: true,
+                claim: true,
                 savepoint: sides.is_rest,
                 checkpoint: sides.is_rest,
                 native_format: sides.is_rest,

@@ -41,6 +41,7 @@ pub fn all() -> Vec<Case> {
         outages::CASES,
         restore::CASES,
         restore::changed::CASES,
+        restore::claims::CASES,
     ]
     .concat()
 }

@@ -1,6 +1,7 @@
 //! The way back: a count that grows for ever, read back from files, is the same whether the job was interrupted or not.
 
 pub mod changed;
+pub mod claims;
 
 use std::collections::BTreeMap;
 use std::fs;
