@@ -168,8 +168,9 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
         return Ok(());
     }
     if let Some((command, args)) = options.command {
-        if let Flow::Run(file) = dispatch::run(session, command, args).await? {
-            script::run_file(session, &file).await?;
+        let done = dispatch::run(session, command, args).await;
+        if let Ok(Flow::Run(file)) = &done {
+            script::run_file(session, file).await?;
             if let RestoreFrom::Path(path) = &session.settings.restore {
                 session.ui.warn(&format!(
                     "nothing was started from {path}: no statement of {} starts a job",
@@ -178,8 +179,16 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
             }
             return Ok(());
         }
-        // A command that started a job inside this process stays with it.
-        return shutdown::stay(session).await;
+        // A command that started a job inside this process stays with it, also if it failed at something else.
+        return match done {
+            Err(error) if !error.ends_script() && shutdown::has_inside(session) => {
+                session.ui.error(&error);
+                session.note_failure(&error);
+                shutdown::stay(session).await
+            }
+            Err(error) => Err(error),
+            Ok(_) => shutdown::stay(session).await,
+        };
     }
     for source in &options.sources {
         let flow = match source {

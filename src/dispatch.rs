@@ -71,6 +71,7 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
                 text: text.to_owned(),
                 background,
                 restore,
+                ..Request::default()
             };
             statement::execute(session, request).await?;
             Ok(Flow::Continue)

@@ -43,6 +43,7 @@ impl Command for Async {
             text: text.clone(),
             background: true,
             restore: restore::known(session, &text).await?,
+            ..Request::default()
         };
         statement::execute(session, request)
             .await

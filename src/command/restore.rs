@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Zoned;
-use skep_engine::{ClaimMode, Connection, EndedBy, ErrorKind, JobId, JobState, Lineage, Savepoint, Sql};
+use skep_engine::{ClaimMode, Connection, EndedBy, ErrorKind, JobId, JobState, Lineage, Savepoint, Sql, Verdict};
 
 use super::args::Args;
 use super::gather::{gather, gather_line};
@@ -261,6 +261,7 @@ async fn run(
         text: sql.clone(),
         background: false,
         restore: Some(start),
+        job_id: None,
     };
     statement::execute(session, request)
         .await
@@ -288,7 +289,8 @@ async fn claim(session: &Session, state: &Savepoint, args: &Args) -> Result<Clai
         path: state.path.clone(),
     };
     let known = gather(connection, &session.ledger, state.job_id, &[]).await?;
-    let beside = known.iter().filter(|other| savepoint::shares(other, &origin));
+    let beside = known.iter().filter(|other| other.verdict == Verdict::Usable);
+    let beside = beside.filter(|other| savepoint::shares(other, &origin));
     let beside: Vec<&str> = beside.map(|other| other.path.as_str()).collect();
     let also = match beside.len() {
         0 => String::new(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use skep_engine::{JobId, Lineage, OperationId, Savepoint};
 
-use super::record::{Intent, JobRecord, LastKnown, Outcome, Plan, Terms};
+use super::record::{Intent, JobRecord, LastKnown, Outcome, Plan, Submission};
 
 /// The sorts of facts that are kept of a job by name.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +38,11 @@ fn unreadable(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite
 pub(super) fn word(value: &impl Serialize) -> rusqlite::Result<String> {
     let text = serde_json::to_string(value).map_err(unfit)?;
     Ok(text.trim_matches('"').to_owned())
+}
+
+/// A value that was written as JSON.
+pub(super) fn parse_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(unreadable)
 }
 
 fn parse_word<T: DeserializeOwned>(word: String) -> rusqlite::Result<T> {
@@ -103,7 +108,7 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         sql: row.get("sql")?,
         prelude: Vec::new(),
         restored_from: origin(row)?,
-        terms: terms(row)?,
+        submission: submission(row)?,
     };
     Ok(JobRecord {
         intent,
@@ -117,14 +122,14 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
 }
 
 /// How it was submitted, without the facts that are kept apart.
-fn terms(row: &Row<'_>) -> rusqlite::Result<Terms> {
+fn submission(row: &Row<'_>) -> rusqlite::Result<Submission> {
     let claim: Option<String> = row.get("claim")?;
     let path: Option<String> = row.get("plan_path")?;
     let sha256 = row.get("plan_sha256")?;
-    Ok(Terms {
+    Ok(Submission {
         claim: claim.map(parse_word).transpose()?.unwrap_or_default(),
         plan: path.map(|path| Plan { path, sha256 }),
-        ..Terms::default()
+        ..Submission::default()
     })
 }
 

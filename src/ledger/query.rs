@@ -17,7 +17,7 @@ use crate::savepoint::{Claim, path_key};
 const SHORTEST_PREFIX: usize = 4;
 
 impl Store {
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         // One transaction, so that several selects see one moment.
         let failed = |error| LedgerError::of(&self.path, &error);
         let transaction = self.connection.unchecked_transaction().map_err(failed)?;
@@ -194,8 +194,8 @@ pub(super) fn job(connection: &Connection, id: &JobId) -> rusqlite::Result<Optio
         return Ok(None);
     };
     if let Some(sequence) = sequence(connection, id)? {
-        job.intent.terms.circumstances = texts(connection, sequence, Fact::Circumstance)?;
-        job.intent.terms.objects = texts(connection, sequence, Fact::Object)?;
+        job.intent.submission.circumstances = texts(connection, sequence, Fact::Circumstance)?;
+        job.intent.submission.objects = texts(connection, sequence, Fact::Object)?;
     }
     Ok(Some(job))
 }

@@ -25,12 +25,12 @@ pub struct Intent {
     pub restored_from: Option<Lineage>,
     /// How it is submitted. The facts in it come with a job that is asked for by its id, not with lists.
     #[serde(skip)]
-    pub terms: Terms,
+    pub submission: Submission,
 }
 
 /// How a statement is submitted, beyond what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Terms {
+pub struct Submission {
     /// Whose the state is that it starts from.
     pub claim: ClaimMode,
     /// The compiled plan that is run in its place.

@@ -10,7 +10,7 @@ use skep_engine::{ClaimMode, JobId, JobStatus, OperationId, Recipe, Savepoint, S
 use super::columns::Fact;
 use super::error::{LedgerError, Result};
 use super::presence::Presence;
-use super::record::{Intent, JobRecord, LastKnown, Outcome, Terms};
+use super::record::{Intent, JobRecord, LastKnown, Outcome, Submission};
 use super::{columns, query, schema};
 use crate::failpoint;
 use crate::savepoint::path_key;
@@ -25,19 +25,20 @@ pub(super) struct Store {
 }
 
 /// The two failpoints around a commit.
-struct Step {
-    before: &'static str,
-    after: &'static str,
+pub(super) struct Step {
+    pub before: &'static str,
+    pub after: &'static str,
 }
 
 macro_rules! step {
     ($name:literal) => {
-        Step {
+        $crate::ledger::store::Step {
             before: concat!("ledger.", $name, ".before"),
             after: concat!("ledger.", $name, ".after"),
         }
     };
 }
+pub(super) use step;
 
 impl Store {
     /// Opens the ledger in that directory.
@@ -57,7 +58,11 @@ impl Store {
     }
 
     /// Runs `work` in one transaction: all of it is kept, or nothing.
-    fn write<T>(&mut self, step: &Step, work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T> {
+    pub(super) fn write<T>(
+        &mut self,
+        step: &Step,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T> {
         let Self { connection, path, .. } = self;
         let failed = |error| LedgerError::of(path, &error);
         let transaction = connection
@@ -76,26 +81,51 @@ impl Store {
         Ok(done)
     }
 
-    /// Writes down what is about to be submitted.
-    pub fn intend(&mut self, intent: &Intent) -> Result<()> {
+    /// Runs `work` in one transaction, with the number of this shell, which from then on is known to be alive.
+    pub(super) fn as_shell<T>(
+        &mut self,
+        step: &Step,
+        work: impl FnOnce(&Transaction<'_>, i64) -> Result<T, Failure>,
+    ) -> Result<T> {
         let (dir, path) = (self.dir().to_owned(), self.path.clone());
         let present = self.presence.as_ref().map(|presence| presence.shell);
-        let declared = self.write(&step!("intent"), |transaction| {
-            if query::sequence(transaction, &intent.job_id)?.is_some() {
-                return Err(Failure::Ledger(LedgerError::Duplicate(intent.job_id)));
+        let (done, declared) = self.write(step, |transaction| match present {
+            Some(shell) => Ok((work(transaction, shell)?, None)),
+            None => {
+                let presence = declare(transaction, &dir, path)?;
+                Ok((work(transaction, presence.shell)?, Some(presence)))
             }
-            let declared = match present {
-                Some(_) => None,
-                None => Some(declare(transaction, &dir, path)?),
-            };
-            let shell = declared.as_ref().map(|presence| presence.shell).or(present);
-            insert(transaction, intent, &Outcome::Open, Timestamp::now(), shell)?;
-            Ok(declared)
         })?;
         if declared.is_some() {
             self.presence = declared;
         }
-        Ok(())
+        Ok(done)
+    }
+
+    /// Writes down what is about to be submitted.
+    pub fn intend(&mut self, intent: &Intent) -> Result<()> {
+        self.as_shell(&step!("intent"), |transaction, shell| {
+            if query::sequence(transaction, &intent.job_id)?.is_some() {
+                return Err(Failure::Ledger(LedgerError::Duplicate(intent.job_id)));
+            }
+            insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell))
+        })
+    }
+
+    /// Writes down that what a shell that has ended may have submitted is about to be submitted again under the same
+    /// id, of which the engine takes only one.
+    pub fn intend_again(&mut self, intent: &Intent) -> Result<()> {
+        self.as_shell(&step!("intent"), |transaction, shell| {
+            if query::sequence(transaction, &intent.job_id)?.is_none() {
+                return insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell));
+            }
+            transaction.execute(
+                "UPDATE job SET shell = ?2, outcome = 'open', message = NULL \
+                 WHERE job_id = ?1 AND outcome <> 'accepted'",
+                params![intent.job_id.to_string(), shell],
+            )?;
+            Ok(())
+        })
     }
 
     /// Writes down that the engine has accepted it, under the id that the engine gave it.
@@ -287,7 +317,7 @@ fn insert(
     let (word, message) = columns::outcome(outcome);
     let origin = query::with_job(transaction, intent.restored_from.as_ref())?;
     let origin = origin.as_ref();
-    let plan = intent.terms.plan.as_ref();
+    let plan = intent.submission.plan.as_ref();
     transaction.execute(
         "INSERT INTO job (job_id, url, engine, name, sql, restored_path, restored_key, restored_job, \
          restored_checkpoint, created, shell, outcome, message, claim, plan_path, plan_sha256) \
@@ -306,15 +336,20 @@ fn insert(
             shell,
             word,
             message,
-            (intent.terms.claim != ClaimMode::NoClaim).then(|| intent.terms.claim.as_str()),
+            (intent.submission.claim != ClaimMode::NoClaim).then(|| intent.submission.claim.as_str()),
             plan.map(|plan| &plan.path),
             plan.and_then(|plan| plan.sha256.as_ref()),
         ],
     )?;
     let sequence = transaction.last_insert_rowid();
     write_prelude(transaction, sequence, &intent.prelude)?;
-    write_facts(transaction, sequence, Fact::Circumstance, &intent.terms.circumstances)?;
-    write_facts(transaction, sequence, Fact::Object, &intent.terms.objects)?;
+    write_facts(
+        transaction,
+        sequence,
+        Fact::Circumstance,
+        &intent.submission.circumstances,
+    )?;
+    write_facts(transaction, sequence, Fact::Object, &intent.submission.objects)?;
     Ok(())
 }
 
@@ -429,9 +464,9 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
         sql: recipe.sql.clone(),
         prelude: recipe.prelude.clone(),
         restored_from: query::with_job(transaction, recipe.restored_from.as_ref())?,
-        terms: known
+        submission: known
             .as_ref()
-            .map_or_else(Terms::default, |record| record.intent.terms.clone()),
+            .map_or_else(Submission::default, |record| record.intent.submission.clone()),
     };
     let seen = columns::at_stored_precision(LastKnown {
         state: recipe.state,

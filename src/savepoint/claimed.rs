@@ -17,7 +17,7 @@ pub struct Claim {
 /// Gives those that have been claimed, and the checkpoints beside them, the verdict that says so.
 pub fn mark_claimed(savepoints: &mut [Savepoint], claims: &[Claim]) {
     for savepoint in savepoints {
-        if !matches!(savepoint.verdict, Verdict::Usable | Verdict::InUse) {
+        if savepoint.verdict == Verdict::Gone {
             continue;
         }
         let reason = claims.iter().find_map(|claim| {
@@ -32,7 +32,10 @@ pub fn mark_claimed(savepoints: &mut [Savepoint], claims: &[Claim]) {
             })
         });
         if let Some(reason) = reason {
-            savepoint.verdict = Verdict::Claimed;
+            // What is not whole any more is worse.
+            if matches!(savepoint.verdict, Verdict::Usable | Verdict::InUse) {
+                savepoint.verdict = Verdict::Claimed;
+            }
             savepoint.reasons.push(reason);
         }
     }

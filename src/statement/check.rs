@@ -26,21 +26,24 @@ pub enum Change {
 }
 
 /// A statement, and the session it is submitted in.
-pub(super) struct Submitted<'a> {
-    pub(super) sql: &'a dyn Sql,
-    /// Secrets as references.
-    pub(super) text: &'a str,
-    pub(super) prelude: &'a [String],
+#[derive(Clone, Copy)]
+pub struct Statement<'a> {
+    /// The session.
+    pub sql: &'a dyn Sql,
+    /// The statement, secrets as references.
+    pub text: &'a str,
+    /// What the session has been told, secrets as references.
+    pub prelude: &'a [String],
 }
 
 /// Holds the statement against the one that made the state, shows what differs, and refuses what must not be.
 ///
 /// # Errors
 /// The state may not be taken over by this statement, unless that is said.
-pub(super) async fn same_query(
+pub async fn same_query(
     session: &Session,
     connection: &Connection,
-    submitted: &Submitted<'_>,
+    submitted: &Statement<'_>,
     from: (Option<JobId>, &str),
     change: Change,
 ) -> Result<(), Error> {
@@ -118,7 +121,7 @@ struct Found {
 }
 
 impl Found {
-    fn between(known: &Recipe, submitted: &Submitted<'_>, dialect: &Dialect) -> Self {
+    fn between(known: &Recipe, submitted: &Statement<'_>, dialect: &Dialect) -> Self {
         // An engine's own record may have names of files in full.
         let written = |text: &str| submitted.sql.as_recorded(text);
         let (before, after) = (written(&known.sql), written(submitted.text));

@@ -16,13 +16,13 @@ use skep_engine::{
 
 use crate::error::Error;
 use crate::interrupt::Signal;
-use crate::ledger::{Intent, Terms};
+use crate::ledger::{self, Intent};
 use crate::session::{RestoreFrom, Session};
 use crate::syntax::{Kind, classifier};
 use crate::syntax::{secrets, sink};
 use crate::ui::quantity;
 
-pub use check::Change;
+pub use check::{Change, Statement, same_query};
 use running::Running;
 use submission::Submitted;
 
@@ -35,6 +35,17 @@ pub struct Request {
     pub background: bool,
     /// The state it is to start from.
     pub restore: Option<Start>,
+    /// The id that its job shall have; a new one if none.
+    pub job_id: Option<ChosenId>,
+}
+
+/// The id that a job shall have, chosen before the statement was run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChosenId {
+    /// The id.
+    pub id: JobId,
+    /// A shell that has ended may have submitted the same statement under it.
+    pub again: bool,
 }
 
 /// What a job is to start from, and where.
@@ -97,7 +108,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         (None, false) => None,
     };
     if let Some(start) = &start {
-        let submitted = check::Submitted {
+        let submitted = check::Statement {
             sql: sql.as_ref(),
             text: &redacted.text,
             prelude: &prelude,
@@ -107,7 +118,9 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     }
     let restore = start.as_ref().map(|start| start.restore.clone());
     let may_be_job = starts_job || matches!(kind, Kind::Query);
-    let job_id = (connection.capabilities.chosen_job_id && may_be_job).then(new_job_id);
+    let chosen = request.job_id;
+    let job_id = (connection.capabilities.chosen_job_id && may_be_job)
+        .then(|| chosen.map_or_else(new_job_id, |chosen| chosen.id));
     let name = job_name(&kind, &request.text, &dialect);
     let withdrawal = Withdrawal::default();
     let submit = Submit {
@@ -137,12 +150,16 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 sql: redacted.text.clone(),
                 prelude,
                 restored_from: lineage.clone(),
-                terms: Terms {
+                submission: ledger::Submission {
                     claim: restore.as_ref().map_or(ClaimMode::NoClaim, |restore| restore.claim),
-                    ..Terms::default()
+                    ..ledger::Submission::default()
                 },
             };
-            if let Err(cause) = session.ledger.intend(intent).await {
+            let intended = match chosen {
+                Some(ChosenId { again: true, .. }) => session.ledger.intend_again(intent).await,
+                _ => session.ledger.intend(intent).await,
+            };
+            if let Err(cause) = intended {
                 session.ui.warn(&format!("this statement is not remembered: {cause}"));
             }
             Some(job_id)
