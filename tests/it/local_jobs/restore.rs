@@ -299,7 +299,8 @@ fn with_auto_a_script_is_run_again_as_it_is() {
     assert!(before < END, "{before}");
     // Killed in the middle: what it had saved is where the next run begins.
     let live = slowly(&world).stdin(script.clone() + "!wait\n").start();
-    live.wait_err("it starts from savepoint");
+    let said = live.wait_err("[1] copy · job ");
+    assert!(said.contains("it starts from savepoint"), "{said}");
     local(&world)
         .with("wait copy --until first-checkpoint --timeout 30s")
         .run()
