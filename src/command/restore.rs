@@ -220,7 +220,7 @@ async fn recipe(session: &Session, target: &Target, job_id: JobId) -> Result<(St
             return Ok((recipe.sql, recipe.prelude));
         }
     }
-    match session.ledger.job(job_id).await {
+    match session.ledger.job(&target.connection.url, job_id).await {
         Ok(Some(record)) => Ok((record.intent.sql, record.intent.prelude)),
         _ => Err(Error::failed(format!(
             "the SQL of {} is not known: it was not started by skep",
