@@ -168,9 +168,17 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
         return Ok(());
     }
     if let Some((command, args)) = options.command {
-        dispatch::run(session, command, args).await?;
-        // A command that started a job inside this process stays with it.
-        return shutdown::stay(session).await;
+        let done = dispatch::run(session, command, args).await;
+        // A command that started a job inside this process stays with it, also if it failed at something else.
+        return match done {
+            Err(error) if !error.ends_script() && shutdown::has_inside(session) => {
+                session.ui.error(&error);
+                session.note_failure(&error);
+                shutdown::stay(session).await
+            }
+            Err(error) => Err(error),
+            Ok(_) => shutdown::stay(session).await,
+        };
     }
     for source in &options.sources {
         let flow = match source {

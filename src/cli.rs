@@ -216,7 +216,8 @@ fn subcommand(spec: &'static Spec) -> clap::Command {
             arg = Arg::new(positional.name)
                 .num_args(1..)
                 .value_name(positional.name)
-                .allow_hyphen_values(true)
+                // Flags may stand behind the first word.
+                .allow_hyphen_values(spec.sql_tail() != SqlTail::AfterWord)
                 .trailing_var_arg(true);
         } else if most {
             arg = arg.num_args(1..).action(ArgAction::Append);
@@ -337,6 +338,7 @@ fn read_command(name: &str, matches: &ArgMatches) -> Result<(&'static dyn Comman
             place.map(|place| values.split_off(place)[1..].join(" "))
         }
         SqlTail::Always => Some(std::mem::take(&mut values).join(" ")),
+        SqlTail::AfterWord => Some(values.split_off(values.len().min(1)).join(" ")),
         SqlTail::Never => None,
     };
     words.extend(values);

@@ -71,7 +71,7 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
                 Request {
                     text: text.to_owned(),
                     background,
-                    restore: None,
+                    ..Request::default()
                 },
             )
             .await?;

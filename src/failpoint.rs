@@ -24,6 +24,18 @@ pub const ALL: &[&str] = &[
     "ledger.label.after",
     "ledger.import.before",
     "ledger.import.after",
+    "ledger.upgrade.before",
+    "ledger.upgrade.after",
+    "upgrade.stopping",
+    "upgrade.stopped",
+    "upgrade.submitting",
+    "upgrade.submitted",
+    "upgrade.watching",
+    "upgrade.up",
+    "upgrade.cancelling",
+    "upgrade.cancelled",
+    "upgrade.restoring",
+    "upgrade.restored",
 ];
 
 /// The variable that names the point.

@@ -13,7 +13,7 @@ use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::ledger::{Ledger, Outcome};
 use crate::render;
-use crate::ui::Ui;
+use crate::ui::{Ui, sanitize};
 
 /// How the shell behaves; `!set` and the command line's flags change it.
 #[derive(Debug, Clone)]
@@ -228,11 +228,26 @@ impl Session {
         let settling = settle(Arc::clone(&connection), self.ledger.clone(), self.ui.clone());
         // It goes on if it takes longer.
         let _ = tokio::time::timeout(SETTLING, tokio::spawn(settling)).await;
+        if !self.settings.one_shot {
+            self.tell_upgrades(&connection.url).await;
+        }
         self.open = Some(Open {
             connection,
             prelude: Vec::new(),
         });
         Ok(())
+    }
+
+    /// Says which upgrades shells that have ended did not finish.
+    async fn tell_upgrades(&self, url: &str) {
+        // A ledger that can't be read knows of none; the shell has said so already.
+        for upgrade in self.ledger.open_upgrades(Some(url), true).await.unwrap_or_default() {
+            let (name, id) = (sanitize(&upgrade.name), upgrade.id.short());
+            self.ui.note(&format!(
+                "an upgrade of {name} is not finished: it was {} · !upgrade --resume {id} goes on, --abort {id} takes it back",
+                upgrade.step.describe()
+            ));
+        }
     }
 
     /// Where the shell keeps what outlives it.

@@ -212,17 +212,26 @@ fn name_checkpoints(session: &Session, entries: &[Entry]) {
     }
 }
 
+/// The handles of this session's jobs that run inside this process.
+fn inside(session: &Session) -> Vec<u32> {
+    let entries = session.jobs.entries().into_iter();
+    let inside = entries
+        .filter(|entry| entry.job.is_active() && is_own(entry) && entry.connection.capabilities.jobs_end_with_shell);
+    inside.filter_map(|entry| entry.job.handle).collect()
+}
+
+/// Whether a job of this session runs inside this process.
+pub fn has_inside(session: &Session) -> bool {
+    !inside(session).is_empty()
+}
+
 /// Waits until every job that runs inside this process has ended; Ctrl-C ends the waiting.
 ///
 /// # Errors
 /// A job has failed, or a signal came.
 pub async fn stay(session: &mut Session) -> Result<(), Error> {
     use crate::job::wait::{self, Outcome, Until};
-    let inside =
-        session.jobs.entries().into_iter().filter(|entry| {
-            entry.job.is_active() && is_own(entry) && entry.connection.capabilities.jobs_end_with_shell
-        });
-    let handles: Vec<u32> = inside.filter_map(|entry| entry.job.handle).collect();
+    let handles = inside(session);
     let table = Arc::new(session.jobs.clone());
     match wait::wait(&table, &handles, Until::Finished, false, None, &mut session.interrupts).await {
         Outcome::Reached(jobs) => jobs

@@ -23,6 +23,17 @@ pub const COMMON_FLAGS: [Flag; 2] = [
     },
 ];
 
+/// How long something is waited for.
+pub const TIMEOUT: Flag = Flag {
+    name: "timeout",
+    short: None,
+    value: Some(("TIME", Kind::Duration)),
+    help: "at most so long, such as 5m",
+};
+
+/// The flags that stand for a command's SQL: with one of them it ends with the line.
+const INSTEAD_OF_SQL: [&str; 3] = ["file", "resume", "abort"];
+
 /// What was typed, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Args {
@@ -245,7 +256,15 @@ pub fn sql_start(spec: &Spec, tail: &str) -> Option<usize> {
     match spec.sql_tail() {
         SqlTail::Never => None,
         SqlTail::AfterAs => behind_as(tail),
-        SqlTail::Always => Some(tail.len() - skip_flags(spec, tail).len()),
+        SqlTail::Always => Some(tail.len() - skip_flags(spec, tail, &mut Vec::new()).len()),
+        SqlTail::AfterWord => {
+            let mut flags = Vec::new();
+            let word = skip_flags(spec, tail, &mut flags);
+            let sql = word[word.find(char::is_whitespace).unwrap_or(word.len())..].trim_start();
+            let sql = skip_flags(spec, sql, &mut flags);
+            let ends = word.is_empty() || flags.iter().any(|flag| INSTEAD_OF_SQL.contains(flag));
+            (!ends).then(|| tail.len() - sql.len())
+        }
     }
 }
 
@@ -270,14 +289,15 @@ fn behind_as(tail: &str) -> Option<usize> {
     None
 }
 
-/// What stands behind the leading flags: the SQL.
-fn skip_flags<'a>(spec: &Spec, tail: &'a str) -> &'a str {
+/// What stands behind the leading flags, whose names are added to `flags`.
+fn skip_flags<'a>(spec: &Spec, tail: &'a str, flags: &mut Vec<&'static str>) -> &'a str {
     let mut rest = tail.trim_start();
     loop {
         let word = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
         // SQL can begin with a comment.
         let name = word.split('=').next().unwrap_or_default();
         let Some(flag) = find_flag(spec, name) else { return rest };
+        flags.push(flag.name);
         rest = rest[word.len()..].trim_start();
         if flag.value.is_some() && !word.contains('=') {
             rest = rest[rest.find(char::is_whitespace).unwrap_or(rest.len())..].trim_start();

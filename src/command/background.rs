@@ -41,7 +41,7 @@ impl Command for Async {
         let request = Request {
             text: text.clone(),
             background: true,
-            restore: None,
+            ..Request::default()
         };
         statement::execute(session, request)
             .await

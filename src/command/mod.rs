@@ -28,6 +28,7 @@ pub mod set;
 mod stop;
 mod tables;
 pub mod target;
+mod upgrade;
 mod wait;
 
 pub use args::Args;
@@ -56,6 +57,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &checkpoints::Checkpoints,
     &savepoints::Savepoints,
     &restore::Restore,
+    &upgrade::Upgrades,
     &drop_savepoint::DropSavepoint,
     &set::Set,
     &error::Error,

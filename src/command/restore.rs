@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Zoned;
-use skep_engine::{Connection, EndedBy, ErrorKind, JobId, JobState, Savepoint, Sql, Submit};
+use skep_engine::{Connection, EndedBy, ErrorKind, JobId, JobState, Savepoint, Sql};
 
 use super::args::Args;
 use super::gather::gather_line;
@@ -14,6 +14,7 @@ use super::target::{self, Target};
 use crate::error::Error;
 use crate::savepoint::{self, Chosen, Descendant, Progress, Which};
 use crate::session::{self, Session};
+use crate::statement::replay::{self, Recipe};
 use crate::statement::{self, Request, Start};
 use crate::ui::sanitize;
 
@@ -118,9 +119,9 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
              again and short · WHICH names an older state",
         );
     }
-    let (sql, prelude) = recipe(session, &target, job_id).await?;
+    let Recipe { sql, prelude } = replay::recipe(session, &target.connection, job_id, &target.job.title()).await?;
     let sql = args.sql().map_or(sql, str::to_owned);
-    let own = replay(session, &target.connection, &prelude).await?;
+    let own = replay::replay(session, &target.connection, &prelude).await?;
     session.ui.say(&format!(
         "{} from {} ({}), prelude of {}",
         sanitize(&target.job.name),
@@ -212,72 +213,6 @@ async fn progress(connection: &Connection, record: &crate::ledger::JobRecord) ->
     Progress::of(Some(state), ended_by, !own.is_empty())
 }
 
-/// The job's statement and what it needs: from the engine's own record, or from the ledger.
-async fn recipe(session: &Session, target: &Target, job_id: JobId) -> Result<(String, Vec<String>), Error> {
-    if let Some(stores) = &target.connection.stores {
-        let recipes = stores.recipes().await?;
-        if let Some(recipe) = recipes.into_iter().find(|recipe| recipe.job_id == job_id) {
-            return Ok((recipe.sql, recipe.prelude));
-        }
-    }
-    match session.ledger.job(&target.connection.url, job_id).await {
-        Ok(Some(record)) => Ok((record.intent.sql, record.intent.prelude)),
-        _ => Err(Error::failed(format!(
-            "the SQL of {} is not known: it was not started by skep",
-            target.job.title()
-        ))
-        .hint(format!("!restore {} AS INSERT … gives it", job_id.short()))),
-    }
-}
-
-/// Makes the tables and settings that the job had: in the current session if it has none of its own yet, else in a new
-/// one, which is returned.
-async fn replay(
-    session: &mut Session,
-    connection: &Connection,
-    prelude: &[String],
-) -> Result<Option<Arc<dyn Sql>>, Error> {
-    let open = session.open()?;
-    let here = open.prelude.is_empty() && open.connection.url == connection.url;
-    if !here && open.prelude == prelude {
-        return Ok(None);
-    }
-    let sql = if here {
-        open.sql()?
-    } else {
-        let none = || {
-            Error::failed(format!(
-                "{} takes no SQL, so that nothing can be restored there",
-                connection.label
-            ))
-        };
-        connection.sql.clone().ok_or_else(none)?.fresh().await?
-    };
-    // Every secret is looked for before anything is submitted.
-    let dialect = sql.dialect();
-    let mut statements = Vec::with_capacity(prelude.len());
-    for statement in prelude {
-        statements.push(statement::expand(session, statement, &dialect)?);
-    }
-    for (statement, recorded) in statements.into_iter().zip(prelude) {
-        sql.submit(Submit {
-            text: statement,
-            recorded: recorded.clone(),
-            ..Submit::default()
-        })
-        .await
-        .map_err(|error| {
-            Error::from(error)
-                .in_statement(recorded)
-                .within("the job's tables and settings")
-        })?;
-        if here && let Some(open) = &mut session.open {
-            open.prelude.push(recorded.clone());
-        }
-    }
-    Ok((!here).then_some(sql))
-}
-
 async fn run(
     session: &mut Session,
     chosen: &Chosen,
@@ -300,6 +235,7 @@ async fn run(
         text: sql.clone(),
         background: false,
         restore: Some(start),
+        job_id: None,
     };
     statement::execute(session, request)
         .await

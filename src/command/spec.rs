@@ -130,6 +130,7 @@ impl Spec {
         match self.positionals.iter().find(|positional| positional.kind == Kind::Sql) {
             None => SqlTail::Never,
             Some(positional) if positional.name.starts_with("AS ") => SqlTail::AfterAs,
+            Some(_) if self.positionals.len() > 1 => SqlTail::AfterWord,
             Some(_) => SqlTail::Always,
         }
     }
@@ -162,4 +163,6 @@ pub enum SqlTail {
     AfterAs,
     /// Behind the flags.
     Always,
+    /// Behind the first word and the flags before and after it.
+    AfterWord,
 }

@@ -2,12 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::args::Args;
+use super::args::{Args, TIMEOUT};
 use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::{Error, ErrorKind};
-use crate::job::table::Entry;
 use crate::job::wait::{self, Until};
 use crate::job::watcher;
 use crate::session::Session;
@@ -41,12 +40,7 @@ static SPEC: Spec = Spec {
             value: Some(("POINT", Kind::Choice(Until::WORDS))),
             help: "running, first-checkpoint or finished (the default)",
         },
-        Flag {
-            name: "timeout",
-            short: None,
-            value: Some(("TIME", Kind::Duration)),
-            help: "at most so long, such as 5m",
-        },
+        TIMEOUT,
     ],
     example: "!wait %% --until running --timeout 1m",
     one_shot: true,
@@ -146,18 +140,12 @@ fn take_up(session: &Session, target: Target) -> Result<u32, Error> {
         return Ok(handle);
     }
     let (job_id, control) = (target.job_id()?, target.control()?);
-    let entry = Entry {
+    let stranger = watcher::Stranger {
         job: target.job,
+        job_id,
         connection: target.connection,
-        operation: None,
-        log: skep_engine::LogRing::default(),
-        spool: None,
-        attended: true,
-        untold: false,
+        control,
     };
-    let handle = session.jobs.add(entry);
-    let watched = control.watch(job_id);
-    let (table, ledger, ui) = (session.jobs.clone(), session.ledger.clone(), session.ui.clone());
-    tokio::spawn(watcher::follow(table, handle, job_id, watched, ledger, ui));
+    let handle = watcher::take_up(&session.jobs, stranger, &session.ledger, &session.ui);
     Ok(handle)
 }

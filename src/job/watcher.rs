@@ -1,10 +1,12 @@
 //! Follows jobs: what the engine says of one goes into the table, into the ledger when it ends, and above the prompt when
 //! it is news.
 
-use skep_engine::{EndedBy, EngineError, ErrorKind, JobId, JobState, Watched};
+use std::sync::Arc;
+
+use skep_engine::{Connection, EndedBy, EngineError, ErrorKind, JobControl, JobId, JobState, LogRing, Watched};
 use tokio::sync::watch;
 
-use super::record::{Action, Known};
+use super::record::{Action, Job, Known};
 use super::spool::Progress;
 use super::table::{Entry, Table};
 use crate::ledger::Ledger;
@@ -49,6 +51,36 @@ pub async fn follow(
             return;
         }
     }
+}
+
+/// A job that this session did not start.
+pub struct Stranger {
+    /// What is known of it.
+    pub job: Job,
+    /// Its id.
+    pub job_id: JobId,
+    /// Where it is.
+    pub connection: Arc<Connection>,
+    /// The job verbs there.
+    pub control: Arc<dyn JobControl>,
+}
+
+/// Puts a job that this session did not start into its table, somebody waiting for it, and has it followed. Returns its
+/// handle.
+pub fn take_up(table: &Table, stranger: Stranger, ledger: &Ledger, ui: &Ui) -> u32 {
+    let handle = table.add(Entry {
+        job: stranger.job,
+        connection: stranger.connection,
+        operation: None,
+        log: LogRing::default(),
+        spool: None,
+        attended: true,
+        untold: false,
+    });
+    let watched = stranger.control.watch(stranger.job_id);
+    let (table, ledger, ui) = (table.clone(), ledger.clone(), ui.clone());
+    tokio::spawn(follow(table, handle, stranger.job_id, watched, ledger, ui));
+    handle
 }
 
 /// Follows a statement that has no job id, by its rows.
@@ -141,12 +173,12 @@ fn announce(ui: &Ui, entry: &Entry) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, mpsc};
+    use std::sync::mpsc;
 
-    use skep_engine::{Capabilities, Connection, JobStatus, LogRing};
+    use skep_engine::{Capabilities, JobStatus};
 
     use super::*;
-    use crate::job::record::{Job, Origin};
+    use crate::job::record::Origin;
     use crate::ui::Terminal;
 
     const ID: JobId = JobId::from_bytes([7; 16]);

@@ -24,6 +24,11 @@ pub(super) fn word(value: &impl Serialize) -> rusqlite::Result<String> {
     Ok(text.trim_matches('"').to_owned())
 }
 
+/// A value that was written as JSON.
+pub(super) fn parse_json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(unreadable)
+}
+
 fn parse_word<T: DeserializeOwned>(word: String) -> rusqlite::Result<T> {
     serde_json::from_value(serde_json::Value::String(word)).map_err(unreadable)
 }

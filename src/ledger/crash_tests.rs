@@ -138,7 +138,7 @@ mod steps {
     use jiff::Timestamp;
     use skep_engine::Savepoint;
 
-    use super::super::tests::{recipe, savepoint, started};
+    use super::super::tests::{recipe, savepoint, started, upgrade};
     use super::*;
     use crate::failpoint;
 
@@ -166,10 +166,19 @@ mod steps {
             store.import(URL, "local", &[recipe(3), recipe(4)]).unwrap();
         }),
         ("intent", |store| store.intend(&intent(5)).unwrap()),
+        ("upgrade", |store| store.begin_upgrade(&upgrade(6, 1)).unwrap()),
+        ("upgrade", |store| {
+            let next = Upgrade {
+                step: crate::ledger::Step::Submitting,
+                new_job: Some(id(7)),
+                ..upgrade(6, 1)
+            };
+            store.write_upgrade(&next).unwrap();
+        }),
     ];
 
     /// Everything a ledger holds but what differs from run to run.
-    fn contents(store: &Store) -> (Vec<JobRecord>, Vec<Savepoint>) {
+    fn contents(store: &Store) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>) {
         let filter = JobFilter {
             part: Part::All,
             ..JobFilter::default()
@@ -180,11 +189,12 @@ mod steps {
                 job.created = Timestamp::UNIX_EPOCH;
             }
         }
-        (jobs, store.all_savepoints(None).unwrap())
+        let upgrades = store.open_upgrades(None, false).unwrap();
+        (jobs, store.all_savepoints(None).unwrap(), upgrades)
     }
 
     /// What the ledger holds after the first steps.
-    fn after(steps: usize) -> (Vec<JobRecord>, Vec<Savepoint>) {
+    fn after(steps: usize) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>) {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         ALL[..steps].iter().for_each(|(_, step)| step(&mut store));

@@ -66,6 +66,15 @@ pub enum LedgerError {
     /// No savepoint of that path is there.
     #[error("the ledger holds no savepoint {0:?}")]
     NoSavepoint(String),
+    /// An upgrade of the job has been begun and is not finished.
+    #[error("an upgrade of this job has been begun and is not finished")]
+    UpgradeOpen(JobId),
+    /// No unfinished upgrade of that id is there.
+    #[error("the ledger holds no unfinished upgrade {}", .0.short())]
+    NoUpgrade(JobId),
+    /// Another shell is at it.
+    #[error("process {0} is at this upgrade")]
+    UpgradeHeld(u32),
     /// The thread that writes is gone.
     #[error("the ledger is closed")]
     Closed,
@@ -82,6 +91,12 @@ impl LedgerError {
                 path.display()
             )),
             Self::Busy { .. } => Some("see which process holds it, and try again".to_owned()),
+            Self::UpgradeOpen(id) => Some(format!(
+                "!upgrade --resume {0} finishes it, !upgrade --abort {0} takes it back",
+                id.short()
+            )),
+            Self::NoUpgrade(_) => Some("!upgrade lists those that are not finished".to_owned()),
+            Self::UpgradeHeld(_) => Some("wait for it, or end that process".to_owned()),
             Self::Io { path, .. } => Some(format!("see whether there is room for {}", path.display())),
             Self::Duplicate(_) | Self::NoJob(_) | Self::NoSavepoint(_) | Self::Closed => None,
         }

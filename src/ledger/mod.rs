@@ -15,6 +15,7 @@ mod query;
 mod record;
 mod schema;
 mod store;
+mod upgrade;
 
 #[cfg(test)]
 mod crash_tests;
@@ -31,6 +32,7 @@ use tokio::sync::oneshot;
 pub use error::{LedgerError, Result};
 pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, superseded};
 use store::Store;
+pub use upgrade::{Step, Terms, Upgrade, Version};
 
 /// A handle to the ledger. Clones share it. When the last one is dropped, what was sent is written before the drop
 /// returns.
@@ -111,6 +113,62 @@ impl Ledger {
     /// It is not: the ledger can't be written, or [`LedgerError::Duplicate`].
     pub async fn intend(&self, intent: Intent) -> Result<()> {
         self.ask(move |store| store.intend(&intent)).await
+    }
+
+    /// Writes down what is about to be submitted once more under the same id, of which the engine takes only one.
+    ///
+    /// # Errors
+    /// It is not written down.
+    pub async fn intend_again(&self, intent: Intent) -> Result<()> {
+        self.ask(move |store| store.intend_again(&intent)).await
+    }
+
+    /// Writes down an upgrade that is about to begin. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// It is not: [`LedgerError::UpgradeOpen`], or the ledger can't be written.
+    pub async fn begin_upgrade(&self, upgrade: Upgrade) -> Result<()> {
+        self.ask(move |store| store.begin_upgrade(&upgrade)).await
+    }
+
+    /// Writes down how far an upgrade has come. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub async fn write_upgrade(&self, upgrade: Upgrade) -> Result<()> {
+        self.ask(move |store| store.write_upgrade(&upgrade)).await
+    }
+
+    /// Makes an unfinished upgrade this shell's to finish.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoUpgrade`], [`LedgerError::UpgradeHeld`], or the ledger can't be written.
+    pub async fn take_upgrade(&self, id: JobId) -> Result<Upgrade> {
+        if self.writer.is_none() {
+            return Err(LedgerError::NoUpgrade(id));
+        }
+        self.ask(move |store| store.take_upgrade(&id).map(Some))
+            .await?
+            .ok_or(LedgerError::NoUpgrade(id))
+    }
+
+    /// Upgrades of that connection (or of all) that are not finished, newest first. `abandoned`: only those whose shell
+    /// has ended.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn open_upgrades(&self, url: Option<&str>, abandoned: bool) -> Result<Vec<Upgrade>> {
+        let url = url.map(str::to_owned);
+        self.ask(move |store| store.open_upgrades(url.as_deref(), abandoned))
+            .await
+    }
+
+    /// Every upgrade that one of these jobs took part in, oldest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn upgrades_of(&self, jobs: Vec<JobId>) -> Result<Vec<Upgrade>> {
+        self.ask(move |store| store.upgrades_of(&jobs)).await
     }
 
     /// Writes down that the engine has accepted the intent of that id on that connection. From now on the job's id and

@@ -17,7 +17,7 @@ use crate::savepoint::path_key;
 const SHORTEST_PREFIX: usize = 4;
 
 impl Store {
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         // One transaction, so that several selects see one moment.
         let failed = |error| LedgerError::of(&self.path, &error);
         let transaction = self.connection.unchecked_transaction().map_err(failed)?;

@@ -86,6 +86,31 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX savepoint_by_label ON savepoint (label);
 ",
     "
+    CREATE TABLE upgrade (
+        id TEXT PRIMARY KEY,
+        url TEXT NOT NULL,
+        old_job TEXT NOT NULL,
+        new_job TEXT,
+        again_job TEXT,
+        step TEXT NOT NULL,
+        began INTEGER NOT NULL,
+        changed INTEGER NOT NULL,
+        shell INTEGER REFERENCES shell (id),
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX upgrade_by_old_job ON upgrade (old_job);
+    CREATE INDEX upgrade_by_new_job ON upgrade (new_job);
+    CREATE INDEX upgrade_by_again_job ON upgrade (again_job);
+    CREATE INDEX upgrade_by_step ON upgrade (step);
+    CREATE TABLE upgrade_step (
+        upgrade TEXT NOT NULL REFERENCES upgrade (id),
+        number INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        PRIMARY KEY (upgrade, number)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
     -- A job's id is its own on one connection: that another has one of the same id keeps none from being remembered.
     CREATE TABLE new_job (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -24,19 +24,20 @@ pub(super) struct Store {
 }
 
 /// The two failpoints around a commit.
-struct Step {
-    before: &'static str,
-    after: &'static str,
+pub(super) struct Step {
+    pub before: &'static str,
+    pub after: &'static str,
 }
 
 macro_rules! step {
     ($name:literal) => {
-        Step {
+        $crate::ledger::store::Step {
             before: concat!("ledger.", $name, ".before"),
             after: concat!("ledger.", $name, ".after"),
         }
     };
 }
+pub(super) use step;
 
 impl Store {
     /// Opens the ledger in that directory.
@@ -56,7 +57,11 @@ impl Store {
     }
 
     /// Runs `work` in one transaction: all of it is kept, or nothing.
-    fn write<T>(&mut self, step: &Step, work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>) -> Result<T> {
+    pub(super) fn write<T>(
+        &mut self,
+        step: &Step,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Failure>,
+    ) -> Result<T> {
         let Self { connection, path, .. } = self;
         let failed = |error| LedgerError::of(path, &error);
         let transaction = connection
@@ -75,26 +80,50 @@ impl Store {
         Ok(done)
     }
 
-    /// Writes down what is about to be submitted.
-    pub fn intend(&mut self, intent: &Intent) -> Result<()> {
+    /// Runs `work` in one transaction, with the number of this shell, which from then on is known to be alive.
+    pub(super) fn as_shell<T>(
+        &mut self,
+        step: &Step,
+        work: impl FnOnce(&Transaction<'_>, i64) -> Result<T, Failure>,
+    ) -> Result<T> {
         let (dir, path) = (self.dir().to_owned(), self.path.clone());
         let present = self.presence.as_ref().map(|presence| presence.shell);
-        let declared = self.write(&step!("intent"), |transaction| {
-            if query::own_sequence(transaction, &intent.url, &intent.job_id)?.is_some() {
-                return Err(Failure::Ledger(LedgerError::Duplicate(intent.job_id)));
+        let (done, declared) = self.write(step, |transaction| match present {
+            Some(shell) => Ok((work(transaction, shell)?, None)),
+            None => {
+                let presence = declare(transaction, &dir, path)?;
+                Ok((work(transaction, presence.shell)?, Some(presence)))
             }
-            let declared = match present {
-                Some(_) => None,
-                None => Some(declare(transaction, &dir, path)?),
-            };
-            let shell = declared.as_ref().map(|presence| presence.shell).or(present);
-            insert(transaction, intent, &Outcome::Open, Timestamp::now(), shell)?;
-            Ok(declared)
         })?;
         if declared.is_some() {
             self.presence = declared;
         }
-        Ok(())
+        Ok(done)
+    }
+
+    /// Writes down what is about to be submitted.
+    pub fn intend(&mut self, intent: &Intent) -> Result<()> {
+        self.as_shell(&step!("intent"), |transaction, shell| {
+            if query::own_sequence(transaction, &intent.url, &intent.job_id)?.is_some() {
+                return Err(Failure::Ledger(LedgerError::Duplicate(intent.job_id)));
+            }
+            insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell)).map(drop)
+        })
+    }
+
+    /// Writes down that what a shell that has ended may have submitted is about to be submitted again under the same
+    /// id, of which the engine takes only one.
+    pub fn intend_again(&mut self, intent: &Intent) -> Result<()> {
+        self.as_shell(&step!("intent"), |transaction, shell| {
+            let Some(sequence) = query::own_sequence(transaction, &intent.url, &intent.job_id)? else {
+                return insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell)).map(drop);
+            };
+            transaction.execute(
+                "UPDATE job SET shell = ?2, outcome = 'open', message = NULL WHERE seq = ?1 AND outcome <> 'accepted'",
+                params![sequence, shell],
+            )?;
+            Ok(())
+        })
     }
 
     /// Writes down that the engine has accepted it, under the id that the engine gave it.

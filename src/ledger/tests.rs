@@ -70,6 +70,35 @@ pub(super) fn recipe(number: u8) -> Recipe {
     }
 }
 
+pub(super) fn upgrade(number: u8, old: u8) -> Upgrade {
+    let version = |sql: &str| Version {
+        sql: sql.to_owned(),
+        prelude: vec!["SET 'a' = 'b'".to_owned()],
+    };
+    Upgrade {
+        id: id(number),
+        url: URL.to_owned(),
+        name: format!("job-{old}"),
+        old_job: id(old),
+        old: version("INSERT INTO t SELECT 1"),
+        new: version("INSERT INTO t SELECT 2"),
+        terms: Terms {
+            dir: None,
+            native: false,
+            until_running: false,
+            timeout_ms: 1_000,
+            allow_non_restored: false,
+        },
+        savepoint: None,
+        new_job: None,
+        again_job: None,
+        cause: None,
+        overtaken: false,
+        step: Step::Stopping,
+        began: Timestamp::UNIX_EPOCH,
+    }
+}
+
 fn from(number: u8, path: &str, checkpoint: u64) -> Option<Lineage> {
     Some(Lineage {
         job_id: Some(id(number)),
@@ -602,4 +631,43 @@ fn a_page_that_was_overwritten_is_an_error_with_the_path() {
         matches!(&error, LedgerError::Damaged { path: named, .. } if *named == path),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn an_upgrade_is_one_shells_until_that_has_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (open(dir.path()), open(dir.path()));
+    first.intend(intent(1)).await.unwrap();
+    first.begin_upgrade(upgrade(6, 1)).await.unwrap();
+    let again = second.begin_upgrade(upgrade(7, 1)).await;
+    assert_eq!(again, Err(LedgerError::UpgradeOpen(id(6))));
+    let pid = std::process::id();
+    assert_eq!(second.take_upgrade(id(6)).await, Err(LedgerError::UpgradeHeld(pid)));
+    assert!(second.open_upgrades(None, true).await.unwrap().is_empty());
+    // Its own shell goes on with it.
+    assert_eq!(first.take_upgrade(id(6)).await.unwrap(), upgrade(6, 1));
+    drop(first);
+    assert_eq!(second.open_upgrades(Some(URL), true).await.unwrap(), [upgrade(6, 1)]);
+    let mut taken = second.take_upgrade(id(6)).await.unwrap();
+    taken.step = Step::Upgraded;
+    taken.new_job = Some(id(2));
+    second.write_upgrade(taken.clone()).await.unwrap();
+    assert!(second.open_upgrades(None, false).await.unwrap().is_empty());
+    assert_eq!(second.take_upgrade(id(6)).await, Err(LedgerError::NoUpgrade(id(6))));
+    assert_eq!(second.upgrades_of(vec![id(2), id(1)]).await.unwrap(), [taken]);
+    second.begin_upgrade(upgrade(7, 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_submitted_again_is_open_again_unless_it_was_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.intend_again(intent(1)).await.unwrap();
+    ledger.settled(id(1), Outcome::Unknown("lost".to_owned()));
+    ledger.intend_again(intent(1)).await.unwrap();
+    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Open);
+    ledger.accepted(id(1), started(1), None);
+    ledger.intend_again(intent(1)).await.unwrap();
+    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
+    assert_eq!(ids(&ledger, Part::All).await, [id(1)]);
 }

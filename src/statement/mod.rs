@@ -1,5 +1,6 @@
 //! A SQL statement on its way: from the text to rows on the screen, or to a job in the table.
 
+pub mod replay;
 mod running;
 mod submission;
 
@@ -32,6 +33,17 @@ pub struct Request {
     pub background: bool,
     /// The state it is to start from.
     pub restore: Option<Start>,
+    /// The id that its job shall have; a new one if none.
+    pub job_id: Option<ChosenId>,
+}
+
+/// The id that a job shall have, chosen before the statement was run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChosenId {
+    /// The id.
+    pub id: JobId,
+    /// A shell that has ended may have submitted the same statement under it.
+    pub again: bool,
 }
 
 /// What a job is to start from, and where.
@@ -95,7 +107,9 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         (None, false) => None,
     };
     let may_be_job = starts_job || matches!(kind, Kind::Query);
-    let job_id = (connection.capabilities.chosen_job_id && may_be_job).then(new_job_id);
+    let chosen = request.job_id;
+    let job_id = (connection.capabilities.chosen_job_id && may_be_job)
+        .then(|| chosen.map_or_else(new_job_id, |chosen| chosen.id));
     let name = job_name(&kind, &request.text, &dialect);
     let withdrawal = Withdrawal::default();
     let submit = Submit {
@@ -125,7 +139,11 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 prelude,
                 restored_from: lineage.clone(),
             };
-            session.ledger.intend(intent).await.map_err(unwritten)?;
+            let intended = match chosen {
+                Some(ChosenId { again: true, .. }) => session.ledger.intend_again(intent).await,
+                _ => session.ledger.intend(intent).await,
+            };
+            intended.map_err(unwritten)?;
             Some(job_id)
         }
         _ => None,

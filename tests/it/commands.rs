@@ -170,6 +170,18 @@ fn every_command_answers_in_json() {
             "help" => &[
                 "name", "aliases", "category", "summary", "usage", "help", "example", "one_shot",
             ],
+            "upgrade" => &[
+                "upgrade",
+                "name",
+                "outcome",
+                "job_id",
+                "old_job_id",
+                "new_job_id",
+                "restored_job_id",
+                "savepoint",
+                "cause",
+                "began",
+            ],
             "fg" => &["EXPR$0"],
             "plan" => &["result"],
             "logs" => &["at", "text"],

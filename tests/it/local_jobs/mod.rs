@@ -6,6 +6,7 @@ mod queries;
 mod quickstart;
 mod restore;
 mod sets;
+mod upgrade;
 
 use std::fs;
 use std::path::{Path, PathBuf};
