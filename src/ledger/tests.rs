@@ -663,11 +663,14 @@ async fn what_is_submitted_again_is_open_again_unless_it_was_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     ledger.intend_again(intent(1)).await.unwrap();
-    ledger.settled(id(1), Outcome::Unknown("lost".to_owned()));
+    ledger.settled(URL, id(1), Outcome::Unknown("lost".to_owned()));
     ledger.intend_again(intent(1)).await.unwrap();
-    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Open);
-    ledger.accepted(id(1), started(1), None);
+    assert_eq!(ledger.job(URL, id(1)).await.unwrap().unwrap().outcome, Outcome::Open);
+    ledger.accepted(URL, id(1), started(1), None);
     ledger.intend_again(intent(1)).await.unwrap();
-    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
+    assert_eq!(
+        ledger.job(URL, id(1)).await.unwrap().unwrap().outcome,
+        Outcome::Accepted
+    );
     assert_eq!(ids(&ledger, Part::All).await, [id(1)]);
 }
