@@ -119,9 +119,10 @@ impl Engine for FlinkGateway {
                 cancel: true,
                 drain: true,
                 restore: true,
-                savepoint: sides.is_rest,
-                checkpoint: sides.is_rest,
-                native_format: sides.is_rest,
+                // Over SQL alone they are refused, with the reason.
+                savepoint: true,
+                checkpoint: true,
+                native_format: true,
                 ..Capabilities::default()
             },
             sql: Some(Arc::new(GatewaySql(session))),
@@ -151,7 +152,6 @@ struct Sides {
     stores: Option<Arc<dyn Stores>>,
     /// What tells the cluster from others.
     cluster_id: Option<String>,
-    is_rest: bool,
     greeting: String,
 }
 
@@ -171,7 +171,6 @@ impl Sides {
                     cluster_id: cluster.id().map(str::to_owned),
                     jobs: cluster.clone(),
                     stores: Some(cluster),
-                    is_rest: true,
                 }
             }
             Err(error) => {
@@ -181,7 +180,6 @@ impl Sides {
                     jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), name.clone(), why)),
                     cluster_id: name,
                     stores: None,
-                    is_rest: false,
                 }
             }
         }
