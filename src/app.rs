@@ -158,7 +158,13 @@ fn data_dir(ui: &Ui) -> PathBuf {
 }
 
 async fn work(session: &mut Session, options: Options, scripted: bool) -> Result<(), Error> {
-    session.connect(options.url.as_deref().unwrap_or(DEFAULT_URL)).await?;
+    let needs_one = options
+        .command
+        .as_ref()
+        .is_none_or(|(command, _)| command.needs_connection());
+    if needs_one || options.url.is_some() {
+        session.connect(options.url.as_deref().unwrap_or(DEFAULT_URL)).await?;
+    }
     // They are addresses of the cluster behind that URL, not of the next that is connected to.
     session.target.rest = None;
     session.target.history = None;

@@ -1,10 +1,16 @@
 //! All savepoints and checkpoints that anybody knows of.
 
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
 use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Verdict};
 
 use crate::error::Error;
 use crate::ledger::{Family, Ledger};
-use crate::savepoint::{mark_claimed, merge, remembered};
+use crate::savepoint::{is_remembered, mark_claimed, merge};
+
+/// States that are looked at at the same time.
+const AT_ONCE: usize = 8;
 
 /// Those of one job, or of all: from the engine and its directories, and from the ledger; each path once, newest first.
 /// What only the ledger remembers is looked at again.
@@ -32,12 +38,22 @@ pub async fn gather(
         mark_claimed(&mut all, &claims);
         return Ok(all);
     };
-    let paths: Vec<String> = remembered(&all).map(|savepoint| savepoint.path.clone()).collect();
-    for path in paths {
-        let Some(savepoint) = all.iter_mut().find(|savepoint| savepoint.path == path) else {
-            continue;
-        };
-        match stores.inspect(&path).await {
+    // What was seen to be gone, and has not been found again since, stays so.
+    let again = all
+        .iter()
+        .enumerate()
+        .filter(|(_, savepoint)| is_remembered(savepoint) && savepoint.verdict != Verdict::Gone);
+    let again: Vec<(usize, String)> = again
+        .map(|(place, savepoint)| (place, savepoint.path.clone()))
+        .collect();
+    let looks = again.into_iter().map(|(place, path)| {
+        let stores = Arc::clone(stores);
+        async move { (place, stores.inspect(&path).await) }
+    });
+    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
+    while let Some((place, seen)) = looks.next().await {
+        let savepoint = &mut all[place];
+        match seen {
             Ok(seen) => {
                 savepoint.verdict = seen.verdict;
                 savepoint.reasons = seen.reasons;

@@ -206,6 +206,12 @@ impl Ledger {
         self.tell(move |store| store.save(&url, &savepoint));
     }
 
+    /// Forgets the savepoint at that path. What it was taken of or restored from stays.
+    pub fn forget_saved(&self, path: &str) {
+        let path = path.to_owned();
+        self.tell(move |store| store.forget_saved(&path));
+    }
+
     /// Gives the savepoint at that path a label, and returns the path of the one that had it until now. Within a job
     /// and its ancestors and descendants a label names one savepoint: the last to be given it.
     ///

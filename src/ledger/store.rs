@@ -179,6 +179,14 @@ impl Store {
         })
     }
 
+    /// Forgets a savepoint.
+    pub fn forget_saved(&mut self, path: &str) -> Result<()> {
+        self.write(&step!("forgotten"), |transaction| {
+            transaction.execute("DELETE FROM savepoint WHERE key = ?1", params![path_key(path)])?;
+            Ok(())
+        })
+    }
+
     /// Writes down a job's state, unless a later one is known. Jobs of other origin are not kept.
     pub fn note_status(&mut self, url: &str, job: JobId, status: &JobStatus) -> Result<()> {
         let seen = columns::at_stored_precision(LastKnown {

@@ -3,9 +3,11 @@
 mod choose;
 mod claimed;
 mod merge;
+mod prune;
 mod which;
 
 pub use choose::{ChooseError, Chosen, Descendant, Known, Progress, choose, describe};
 pub use claimed::{Claim, mark_claimed, shares};
-pub use merge::{merge, path_key, remembered};
+pub use merge::{is_remembered, merge, path_key};
+pub use prune::{Fate, Rules, prune};
 pub use which::{Which, WhichError, parse_label};

@@ -94,6 +94,11 @@ pub trait Engine: Send + Sync {
     /// [`crate::ErrorKind::Connect`] if the server can't be reached, [`crate::ErrorKind::Rejected`] if the URL is
     /// malformed.
     async fn connect(&self, target: &Target) -> Result<Connection>;
+
+    /// Finds and looks into the states that this machine has, without any connection; none if that can't be done.
+    fn offline(&self) -> Option<Arc<dyn Stores>> {
+        None
+    }
 }
 
 /// What an engine can do. The shell asks before it offers a verb; what is not declared is refused by name.

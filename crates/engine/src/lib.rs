@@ -17,6 +17,7 @@ mod connection;
 mod dialect;
 mod error;
 mod id;
+mod inspection;
 mod job;
 mod log;
 mod rows;
@@ -29,6 +30,7 @@ pub use connection::{Capabilities, Connection, Engine, Secret, Target};
 pub use dialect::{Dialect, DoubleQuote};
 pub use error::{EngineError, ErrorKind, Position, Result};
 pub use id::{InvalidJobId, JobId, OperationId};
+pub use inspection::{FileVerdict, Inspection, OperatorState, StateFile};
 pub use job::{
     CheckpointRequest, EndedBy, Format, JobControl, JobDetail, JobState, JobStatus, JobSummary, SavepointRequest,
     StopRequest, Vertex, Watched,
