@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
-use skep_engine::{ErrorKind, JobDetail};
+use skep_engine::{EngineError, ErrorKind, JobDetail};
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -13,7 +13,6 @@ use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::job::Origin;
-use crate::job::record::Known;
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
@@ -46,7 +45,21 @@ impl Command for Job {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let mut target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
-        let detail = detail(session, &mut target).await?;
+        let answer = session.unless_interrupted(ask(&mut target)).await?;
+        let detail = match answer {
+            Answer::Told(detail) => Some(*detail),
+            Answer::NotKnown => None,
+            Answer::Silent(why) => {
+                session
+                    .ui
+                    .warn(&format!("this is what was known of it last: {}", why.message));
+                target.job.doubt();
+                if let Some(handle) = target.job.handle {
+                    session.jobs.update(handle, |entry| entry.job.doubt());
+                }
+                None
+            }
+        };
         if session.settings.json {
             let mut object =
                 serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;
@@ -63,10 +76,19 @@ impl Command for Job {
     }
 }
 
-/// Asks the engine, where it can be asked and still knows the job.
-async fn detail(session: &Session, target: &mut Target) -> Result<Option<JobDetail>, Error> {
+/// What the engine says of a job.
+enum Answer {
+    /// All that there is.
+    Told(Box<JobDetail>),
+    /// It is not known there (any more), or nobody can be asked.
+    NotKnown,
+    /// Nobody answers, but this shell knows something itself.
+    Silent(EngineError),
+}
+
+async fn ask(target: &mut Target) -> Result<Answer, Error> {
     let (Some(jobs), Some(job_id)) = (target.connection.jobs.clone(), target.job.job_id) else {
-        return Ok(None);
+        return Ok(Answer::NotKnown);
     };
     match jobs.detail(&job_id).await {
         Ok(detail) => {
@@ -76,29 +98,15 @@ async fn detail(session: &Session, target: &mut Target) -> Result<Option<JobDeta
                 target.job.name.clone_from(&detail.summary.name);
             }
             target.job.restored_from = detail.restored_from.clone().or_else(|| target.job.restored_from.take());
-            Ok(Some(detail))
+            Ok(Answer::Told(Box::new(detail)))
         }
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-        // Nobody answers: what this shell knows of it is there all the same.
-        Err(error)
-            if target.job.origin != Origin::Cluster
-                && matches!(error.kind, ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Lost) =>
-        {
-            session
-                .ui
-                .warn(&format!("this is what was known of it last: {}", error.message));
-            let doubt = |job: &mut crate::job::record::Job| {
-                if job.known == Known::Live {
-                    job.known = Known::Unknown;
-                }
-            };
-            doubt(&mut target.job);
-            if let Some(handle) = target.job.handle {
-                session.jobs.update(handle, |entry| doubt(&mut entry.job));
+        Err(error) => match error.kind {
+            ErrorKind::NotFound => Ok(Answer::NotKnown),
+            ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Lost if target.job.origin != Origin::Cluster => {
+                Ok(Answer::Silent(error))
             }
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
+            _ => Err(error.into()),
+        },
     }
 }
 

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use skep_engine::{JobId, Lineage, Savepoint};
 
-use super::columns;
+use super::columns::{self, Fact};
 use super::error::{LedgerError, Result};
 use super::presence;
 use super::record::{Family, JobFilter, JobRecord, Part};
 use super::store::Store;
-use crate::savepoint::path_key;
+use crate::savepoint::{Claim, path_key};
 
 /// A reference by prefix has at least so many digits.
 const SHORTEST_PREFIX: usize = 4;
@@ -40,9 +40,9 @@ impl Store {
         self.read(|connection| select(connection, &condition, params![filter.url, limit]))
     }
 
-    /// The job of that id.
-    pub fn job(&self, id: &JobId) -> Result<Option<JobRecord>> {
-        self.read(|connection| job(connection, id))
+    /// The job of that id: of that connection, or of another that has one.
+    pub fn job(&self, url: &str, id: &JobId) -> Result<Option<JobRecord>> {
+        self.read(|connection| job(connection, url, id))
     }
 
     /// Every job that the word may mean: by id, prefix of an id, operation id or name; newest first.
@@ -81,7 +81,7 @@ impl Store {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT * FROM savepoint \
-                 WHERE job_id = ?1 OR key = (SELECT restored_key FROM job WHERE job_id = ?1)",
+                 WHERE job_id = ?1 OR key IN (SELECT restored_key FROM job WHERE job_id = ?1)",
             )?;
             let mut found = BTreeMap::new();
             for job in jobs {
@@ -92,6 +92,36 @@ impl Store {
                 }
             }
             Ok(found.into_values().collect())
+        })
+    }
+
+    /// The runs on that connection of statements in which this text stands, newest first.
+    pub fn runs(&self, url: &str, text: &str) -> Result<Vec<JobRecord>> {
+        let condition = "job.url = ?1 AND instr(job.sql, ?2) > 0 AND job.outcome IN ('open', 'accepted', 'unknown') \
+                         ORDER BY job.seq DESC";
+        self.read(|connection| select(connection, condition, [url, text]))
+    }
+
+    /// The jobs that have taken over the state they started from.
+    pub fn claims(&self) -> Result<Vec<Claim>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT job_id, restored_path, restored_job, restored_checkpoint FROM job \
+                 WHERE claim = 'claim' AND restored_path IS NOT NULL AND outcome IN ('open', 'accepted', 'unknown')",
+            )?;
+            let claims = statement.query_map([], |row| {
+                let by = columns::parse_id(&row.get::<_, String>("job_id")?)?;
+                Ok(columns::origin(row)?.map(|state| Claim { by, state }))
+            })?;
+            claims.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// The savepoint at that path.
+    pub fn savepoint(&self, path: &str) -> Result<Option<Savepoint>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM savepoint WHERE key = ?1")?;
+            statement.query_row([path_key(path)], columns::savepoint).optional()
         })
     }
 
@@ -148,15 +178,51 @@ fn prelude(connection: &Connection, job: i64) -> rusqlite::Result<Vec<String>> {
     statement.query_map([job], |row| row.get(0))?.collect()
 }
 
-/// The job of that id.
-pub(super) fn job(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<JobRecord>> {
-    Ok(select(connection, "job.job_id = ?1", [id.to_string()])?.pop())
+/// The facts of that sort that are kept of a job.
+fn texts(connection: &Connection, job: i64, fact: Fact) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT fact.name, statement.text FROM fact JOIN statement ON statement.id = fact.statement \
+         WHERE fact.job = ?1 AND fact.sort = ?2",
+    )?;
+    let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    statement.query_map(params![job, fact.as_str()], pair)?.collect()
 }
 
-/// The number of the job of that id.
-pub(super) fn sequence(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<i64>> {
-    let mut statement = connection.prepare_cached("SELECT seq FROM job WHERE job_id = ?1")?;
-    statement.query_row([id.to_string()], |row| row.get(0)).optional()
+/// The job of that id, with the facts that are kept of it: of that connection, or the newest of another.
+pub(super) fn job(connection: &Connection, url: &str, id: &JobId) -> rusqlite::Result<Option<JobRecord>> {
+    let Some(sequence) = sequence(connection, url, id)? else {
+        return Ok(None);
+    };
+    let Some(mut job) = select(connection, "job.seq = ?1", [sequence])?.pop() else {
+        return Ok(None);
+    };
+    job.intent.submission.circumstances = texts(connection, sequence, Fact::Circumstance)?;
+    job.intent.submission.objects = texts(connection, sequence, Fact::Object)?;
+    Ok(Some(job))
+}
+
+/// The number of the job of that id: of that connection, or the newest of another. One cluster is reached by several
+/// URLs, and what one connection sees of a job holds for the other too.
+pub(super) fn sequence(connection: &Connection, url: &str, id: &JobId) -> rusqlite::Result<Option<i64>> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM job WHERE job_id = ?1 ORDER BY url = ?2 DESC, seq DESC LIMIT 1")?;
+    statement.query_row([&id.to_string(), url], |row| row.get(0)).optional()
+}
+
+/// The number of that connection's own job of that id.
+pub(super) fn own_sequence(connection: &Connection, url: &str, id: &JobId) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT seq FROM job WHERE job_id = ?1 AND url = ?2")?;
+    statement.query_row([&id.to_string(), url], |row| row.get(0)).optional()
+}
+
+/// What the newest job of that id was restored from. A savepoint is the same whichever connection it is seen through.
+fn origin(connection: &Connection, id: JobId) -> rusqlite::Result<Option<Lineage>> {
+    let newest = select(
+        connection,
+        "job.job_id = ?1 ORDER BY job.seq DESC LIMIT 1",
+        [id.to_string()],
+    )?;
+    Ok(newest.into_iter().find_map(|job| job.intent.restored_from))
 }
 
 fn ancestors(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Lineage>> {
@@ -164,7 +230,7 @@ fn ancestors(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Lineage
     let mut seen = HashSet::from([id]);
     let mut next = Some(id);
     while let Some(id) = next.take() {
-        let Some(lineage) = job(connection, &id)?.and_then(|job| job.intent.restored_from) else {
+        let Some(lineage) = origin(connection, id)? else {
             break;
         };
         // A record that says a job comes from itself must not send us round and round.

@@ -7,7 +7,7 @@ use arrow::array::AsArray;
 use async_trait::async_trait;
 use skep_engine::{
     Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobControl, Object, ObjectKind,
-    Operation, Result, Rows, Sql, Stores, Submit, Target,
+    Operation, Result, Rows, Sql, Submit, Target,
 };
 use url::Url;
 
@@ -18,7 +18,7 @@ use super::settings::Version;
 use super::submission;
 use crate::flink::Limits;
 use crate::flink::address::{Address, Server, server_beside};
-use crate::flink::cluster::Cluster;
+use crate::flink::cluster::{Cluster, cluster_name};
 use crate::flink::directories::Configured;
 use crate::flink::failure::fit_to_show;
 use crate::flink::history::Archive;
@@ -87,26 +87,28 @@ impl Engine for FlinkGateway {
             )),
         };
         let product = format!("{} {}", fit_to_show(&info.product_name), fit_to_show(&info.version));
-        let mut sides = Sides::of(cluster, &api, &properties);
+        let mut sides = Sides::of(cluster, &api, &properties, cluster_name(&effective));
         let archive = Archive::beside(&address, &transports, &effective, self.limits);
         if let Some(archive) = &archive {
             sides.jobs = Arc::clone(archive).remember(sides.jobs);
         }
         let version = Version::read(&info.version);
-        let cluster_id = cluster_id(&effective).or_else(|| sides.server.clone());
         let session = Session::new(
             Arc::clone(&api),
             handle,
             properties,
             Some(Arc::clone(&sides.jobs)),
             version,
-            cluster_id,
+            sides.cluster_id,
             idle_timeout(&effective),
         );
         let stores = Shelves {
-            cluster: sides.stores,
+            configured: std::iter::once(Arc::clone(&session) as Arc<dyn Configured>)
+                .chain(sides.cluster.clone().map(|cluster| cluster as Arc<dyn Configured>))
+                .collect(),
+            cluster: sides.cluster,
             archive,
-            configured: Some(Arc::clone(&session) as Arc<dyn Configured>),
+            ..Shelves::default()
         };
         for statement in use_statements(&address) {
             if let Err(error) = submission::submit(Arc::clone(&session), Submit::new(statement)).await {
@@ -127,6 +129,7 @@ impl Engine for FlinkGateway {
                 cancel: true,
                 drain: true,
                 restore: true,
+                claim: true,
                 // Over SQL alone they are refused, with the reason.
                 savepoint: true,
                 checkpoint: true,
@@ -165,33 +168,37 @@ fn not_connected(error: EngineError) -> EngineError {
 /// The sides of a connection that know of jobs.
 struct Sides {
     jobs: Arc<dyn JobControl>,
-    stores: Option<Arc<dyn Stores>>,
-    /// The JobManager as `host:port`, if it is spoken to.
-    server: Option<String>,
+    cluster: Option<Arc<Cluster>>,
+    /// What tells the cluster from others.
+    cluster_id: Option<String>,
     greeting: String,
 }
 
 impl Sides {
     /// Those of the cluster's REST interface, or what SQL alone offers.
-    fn of(cluster: Result<(Cluster, String)>, api: &Arc<Api>, properties: &BTreeMap<String, String>) -> Self {
+    fn of(
+        cluster: Result<(Cluster, String)>,
+        api: &Arc<Api>,
+        properties: &BTreeMap<String, String>,
+        name: Option<String>,
+    ) -> Self {
         match cluster {
             Ok((cluster, greeting)) => {
-                let server = cluster.server().to_owned();
                 let cluster = Arc::new(cluster);
                 Self {
-                    greeting: format!("cluster {server}: {greeting}"),
-                    server: Some(server),
+                    greeting: format!("cluster {}: {greeting}", cluster.server()),
+                    cluster_id: cluster.id().map(str::to_owned),
                     jobs: cluster.clone(),
-                    stores: Some(cluster),
+                    cluster: Some(cluster),
                 }
             }
             Err(error) => {
                 let why = format!("the cluster's REST interface can't be used: {error}");
                 Self {
                     greeting: format!("job verbs by SQL alone ({why})"),
-                    server: None,
-                    jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), why)),
-                    stores: None,
+                    jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), name.clone(), why)),
+                    cluster_id: name,
+                    cluster: None,
                 }
             }
         }
@@ -204,14 +211,6 @@ fn rest_address(effective: &BTreeMap<String, String>, gateway: &Url) -> Option<U
     let host = get("rest.address").or_else(|| get("jobmanager.rpc.address"))?;
     let tls = get("security.ssl.rest.enabled").or_else(|| get("security.ssl.enabled")) == Some("true");
     server_beside(host, get("rest.port"), tls, Server::JobManager, gateway)
-}
-
-/// What tells the cluster from others, where it has a name.
-fn cluster_id(effective: &BTreeMap<String, String>) -> Option<String> {
-    ["kubernetes.cluster-id", "yarn.application.id"]
-        .iter()
-        .find_map(|key| effective.get(*key))
-        .map(|id| fit_to_show(id))
 }
 
 /// The statements that lead to the catalog and database of a `jdbc:flink` URL.

@@ -6,6 +6,7 @@ mod conformance;
 mod early_rows;
 mod failures;
 mod faults;
+mod files;
 mod interrupts;
 mod lists;
 mod looks;
@@ -51,6 +52,9 @@ pub fn all() -> Vec<Case> {
         submission::CASES,
         outages::CASES,
         restore::CASES,
+        restore::changed::CASES,
+        restore::claims::CASES,
+        files::CASES,
         conformance::CASES,
     ]
     .concat()
