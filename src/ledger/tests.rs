@@ -29,6 +29,7 @@ pub(super) fn intent(number: u8) -> Intent {
             "CREATE TEMPORARY TABLE s (x INT)".to_owned(),
         ],
         restored_from: None,
+        submission: Submission::default(),
     }
 }
 
