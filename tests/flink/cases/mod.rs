@@ -12,6 +12,7 @@ mod outages;
 mod plans;
 mod restore;
 mod savepoint;
+mod secure;
 mod sessions;
 mod statements;
 mod stop;
