@@ -47,28 +47,27 @@ impl Command for Jobs {
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let own = session.jobs.entries();
         let everything = args.has("all") || session.settings.one_shot;
-        let jobs = if everything {
+        let (jobs, unlisted) = if everything {
             target::all(session).await?
         } else {
-            own.into_iter().map(|entry| entry.job).collect()
+            (own.into_iter().map(|entry| entry.job).collect(), None)
         };
         let now = Timestamp::now();
         if session.settings.json {
             for job in jobs {
                 session.ui.json(&job.timed(now))?;
             }
-            return Ok(Flow::Continue);
-        }
-        if jobs.is_empty() {
+        } else if !jobs.is_empty() {
+            session.ui.list(&listing(jobs, everything, now))?;
+        } else if unlisted.is_none() {
             session.ui.say(if everything {
                 "no jobs"
             } else {
                 "no jobs in this session · !jobs -a lists earlier ones"
             });
-            return Ok(Flow::Continue);
         }
-        session.ui.list(&listing(jobs, everything, now))?;
-        Ok(Flow::Continue)
+        // What could be had has been listed.
+        unlisted.map_or(Ok(Flow::Continue), Err)
     }
 }
 

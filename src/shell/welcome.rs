@@ -31,7 +31,8 @@ pub async fn restorable(session: &Session) -> Option<String> {
     if !session.open.as_ref()?.connection.capabilities.restore {
         return None;
     }
-    let all = target::all(session).await.ok()?;
+    // Whether the engine can be asked is for whoever asks it for something.
+    let (all, _) = target::all(session).await.ok()?;
     let jobs: Vec<&Job> = all
         .iter()
         .filter(|job| job.origin != Origin::Session && !target::is_superseded(job, &all))
