@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use skep_engine::{EngineError, ErrorKind};
 
+use super::address::Server;
 use super::http::Peer;
 
 /// A message is cut here, in characters.
@@ -210,7 +211,11 @@ pub(crate) fn elsewhere(location: Option<&str>, peer: &Peer) -> String {
     };
     let there = location.strip_prefix("https://").map(|rest| rest.split('/').next());
     if there == Some(Some(&*peer.place)) {
-        return format!("it wants TLS: {}+https://{peer}", peer.server.scheme());
+        let scheme = match peer.server {
+            Server::HistoryServer => "https".to_owned(),
+            server => format!("{}+https", server.scheme()),
+        };
+        return format!("it wants TLS: {scheme}://{peer}");
     }
     let location = fit_to_show(location);
     format!("it points to {location}: connect to that address itself")

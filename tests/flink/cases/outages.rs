@@ -40,7 +40,7 @@ fn statements_on_their_way(cluster: &Cluster) {
 
 /// A job that had ended is told of by the History Server, with its end and its savepoint, while its cluster is away.
 fn has_an_afterlife(cluster: &Cluster, ended: &str, saved: &str) {
-    let with_history = Shell::rest(cluster).option("history", &cluster.history());
+    let with_history = Shell::rest(cluster).option("history", &format!("https://{}", cluster.history()));
     let told = with_history.one_shot(&format!("job {ended} --json")).expect_code(0);
     let told = object(&told.stdout);
     assert_eq!(
@@ -57,7 +57,13 @@ fn has_an_afterlife(cluster: &Cluster, ended: &str, saved: &str) {
         .one_shot(&format!("checkpoints {ended} --json"))
         .expect_code(0);
     let kept = objects(&kept.stdout);
-    assert!(kept.iter().any(|state| state["path"] == saved), "{kept:?}");
+    assert!(!kept.is_empty());
+    for state in &kept {
+        assert_eq!(
+            (&state["kind"], &state["job_id"]),
+            (&json!("checkpoint"), &json!(ended))
+        );
+    }
     let states = with_history
         .one_shot(&format!("savepoints {ended} --json"))
         .expect_code(0);
@@ -90,12 +96,20 @@ fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     cluster.signal(Service::JobManager, Signal::CONT);
 
     let ended = Job::start(cluster, "ended before");
+    cluster.witness().wait_checkpoint(&ended);
     let saved = shell.one_shot(&format!("stop {ended}")).expect_code(0).stdout;
     wait_for("the History Server to know of it", || {
         cluster.witness().ask(&cluster.history(), &format!("/jobs/{ended}"))
     });
 
     cluster.kill(Service::JobManager);
+    // A server that is named without a scheme is reached without TLS.
+    let without = Shell::rest(cluster).option("history", &cluster.history());
+    let output = without.one_shot(&format!("job {ended}")).expect(5, "");
+    output
+        .expect_stderr("can't be reached")
+        .expect_stderr("the History Server can't be asked either")
+        .expect_stderr("it wants TLS");
     has_an_afterlife(cluster, &ended, saved.trim());
     shell
         .one_shot(&format!("job {job}"))

@@ -46,7 +46,7 @@ impl Tls {
             run_within(&mut command, Duration::from_secs(120), &dir.join("keytool.log"))
         };
         let names = "SAN=ip:127.0.0.1,dns:localhost";
-        // The cipher suites that Flink allows unless it is told otherwise (`security.ssl.algorithms`) are for RSA.
+        // The cipher suites that Flink 2.3 allows unless it is told otherwise are for RSA.
         keytool(
             &format!(
                 "-genkeypair -alias rest -keyalg RSA -keysize 2048 -dname CN=cluster -ext {names} -validity 30 -storetype PKCS12"
@@ -70,6 +70,11 @@ impl Tls {
             ("security.ssl.rest.key-password", password()),
             ("security.ssl.rest.truststore", store),
             ("security.ssl.rest.truststore-password", password()),
+            // The default of 1.20 is a suite that nobody should speak any more.
+            (
+                "security.ssl.algorithms",
+                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384".to_owned(),
+            ),
             ("historyserver.web.ssl.enabled", "true".to_owned()),
         ]
     }
