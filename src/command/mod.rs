@@ -15,12 +15,14 @@ mod error;
 mod foreground;
 mod gather;
 mod help;
+mod inspect;
 mod job;
 mod jobs;
 mod logs;
 mod plan;
+mod prune;
 mod quit;
-mod restore;
+pub(crate) mod restore;
 mod run;
 mod savepoint;
 mod savepoints;
@@ -56,6 +58,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &checkpoint::Checkpoint,
     &checkpoints::Checkpoints,
     &savepoints::Savepoints,
+    &inspect::Inspect,
     &restore::Restore,
     &upgrade::Upgrades,
     &drop_savepoint::DropSavepoint,

@@ -5,6 +5,7 @@ mod checkpoint;
 mod conformance;
 mod early_rows;
 mod faults;
+mod files;
 mod interrupts;
 mod lists;
 mod looks;
@@ -50,6 +51,9 @@ pub fn all() -> Vec<Case> {
         submission::CASES,
         outages::CASES,
         restore::CASES,
+        restore::changed::CASES,
+        restore::claims::CASES,
+        files::CASES,
         conformance::CASES,
     ]
     .concat()
