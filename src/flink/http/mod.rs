@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use reqwest::header::LOCATION;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -186,11 +187,18 @@ impl Client {
         }
         let response = request.send().await.map_err(|error| self.explain(&error, ask))?;
         let status = response.status();
+        let elsewhere = status.is_redirection().then(|| {
+            let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+            failure::elsewhere(location, &self.peer)
+        });
         let bytes = self.read(response, ask).await?;
         if status.is_success() {
             return Ok(bytes);
         }
         let mut error = failure::from_answer(status.as_u16(), &bytes, &ask.to_string(), &self.peer);
+        if let Some(hint) = elsewhere {
+            error = error.hint(hint);
+        }
         // A proxy's word that it heard nothing from the server says nothing of what the server has done.
         if status.is_server_error()
             && repeat == Repeat::Never

@@ -14,6 +14,7 @@ mod outages;
 mod plans;
 mod restore;
 mod savepoint;
+mod secure;
 mod sessions;
 mod statements;
 mod stop;
