@@ -40,7 +40,7 @@ pub fn tables(text: &str, dialect: &Dialect) -> BTreeSet<Vec<String>> {
 }
 
 fn take(cursor: &mut Cursor<'_>, found: &mut BTreeSet<Vec<String>>) {
-    if cursor.at_any(&["SELECT", "TABLE", "VALUES", "UNNEST", "LATERAL"]) {
+    if cursor.at_any(&["SELECT", "TABLE", "VALUES", "UNNEST", "LATERAL", "INTERVAL"]) {
         return;
     }
     let mut ahead = cursor.clone();

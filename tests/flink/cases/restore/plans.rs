@@ -9,7 +9,7 @@ use crate::suite::cases;
 use crate::witness::wait_for;
 
 cases! {
-    jobs 4: a_plan_bears_another_parallelism,
+    jobs 3: a_plan_bears_another_parallelism,
     jobs 2: a_changed_query_finds_its_state_by_the_old_numbers,
     jobs 1: a_plan_that_was_changed_is_refused,
     jobs 1: what_would_be_left_behind_is_named_before,
@@ -43,7 +43,6 @@ fn plans(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
 
 fn a_plan_bears_another_parallelism(cluster: &Cluster) {
     let name = "planned";
-    undisturbed(cluster);
     let (run, dir) = planned(cluster, name);
     let job = run.running();
     let files = plans(&dir);
@@ -80,12 +79,12 @@ fn a_plan_bears_another_parallelism(cluster: &Cluster) {
             Err(rows.len())
         }
     });
-    let last = *rows.last_key_value().unwrap().0;
-    let expected: Counts = undisturbed(cluster)
-        .into_iter()
-        .take_while(|(id, _)| *id <= last)
-        .collect();
-    assert!(rows == expected, "{} rows up to {last}", rows.len());
+    // Two instances of the source give the rows in another order; of each key the counts go on without gap all the same.
+    for key in 0..10 {
+        let mut counts: Vec<u64> = rows.iter().filter(|(id, _)| *id % 10 == key).map(|(_, n)| *n).collect();
+        counts.sort_unstable();
+        assert!(counts.iter().copied().eq(1..=counts.len() as u64), "{key}: {counts:?}");
+    }
     assert_eq!(plans(&dir), files, "it was not compiled again");
     assert_eq!(fs::read(file).unwrap(), before);
 }
