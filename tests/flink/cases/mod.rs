@@ -55,6 +55,8 @@ pub fn all() -> Vec<Case> {
         restore::CASES,
         restore::changed::CASES,
         restore::claims::CASES,
+        restore::fits::CASES,
+        restore::plans::CASES,
         files::CASES,
         conformance::CASES,
     ]
