@@ -12,12 +12,15 @@ mod checkpoints;
 mod connect;
 mod drop_savepoint;
 mod error;
+mod every;
 mod foreground;
 mod gather;
 mod help;
 mod job;
 mod jobs;
+mod ledger;
 mod logs;
+mod note;
 mod plan;
 mod quit;
 mod restore;
@@ -52,6 +55,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &cancel::Cancel,
     &logs::Logs,
     &savepoint::Savepoint,
+    &every::Every,
     &stop::Stop,
     &checkpoint::Checkpoint,
     &checkpoints::Checkpoints,
@@ -59,6 +63,8 @@ pub static COMMANDS: &[&dyn Command] = &[
     &restore::Restore,
     &upgrade::Upgrades,
     &drop_savepoint::DropSavepoint,
+    &note::Note,
+    &ledger::Ledger,
     &set::Set,
     &error::Error,
     &help::Help,

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use skep_engine::{EndedBy, JobId, JobState, Lineage, OperationId};
 
 /// A statement that is about to be submitted. Written before the engine hears of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The id that was chosen for the job; once the engine has accepted, the id that it has.
     pub job_id: JobId,
@@ -26,7 +26,7 @@ pub struct Intent {
 }
 
 /// What came of an intent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "message", rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing has been heard yet.
@@ -49,7 +49,7 @@ impl Outcome {
 }
 
 /// A job's state when it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastKnown {
     /// The engine's word.
     pub state: JobState,
@@ -66,7 +66,7 @@ pub struct LastKnown {
 }
 
 /// A job as the ledger holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRecord {
     /// What was submitted.
     #[serde(flatten)]
@@ -127,6 +127,8 @@ pub struct JobFilter {
     pub part: Part,
     /// At most so many, the newest.
     pub limit: Option<u32>,
+    /// Without their preludes.
+    pub brief: bool,
 }
 
 /// The jobs before and after a job: who was restored from whose state.

@@ -31,10 +31,13 @@ pub async fn restorable(session: &Session) -> Option<String> {
     if !session.open.as_ref()?.connection.capabilities.restore {
         return None;
     }
-    let all = target::all(session).await.ok()?;
+    let all = target::known(session, target::Part::Newest(Some(target::ENOUGH)))
+        .await
+        .ok()?;
+    let superseded = target::Superseded::of(&all);
     let jobs: Vec<&Job> = all
         .iter()
-        .filter(|job| job.origin != Origin::Session && !target::is_superseded(job, &all))
+        .filter(|job| job.origin != Origin::Session && !superseded.holds(job))
         .filter(|job| how(job).is_some())
         .collect();
     let (first, now) = (jobs.first()?, Timestamp::now());
