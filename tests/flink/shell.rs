@@ -33,6 +33,11 @@ impl Shell {
         }
     }
 
+    /// Its home.
+    pub const fn world(&self) -> &World {
+        &self.world
+    }
+
     /// skep, not yet told what to do.
     pub fn skep(&self) -> Program {
         self.world.skep().with("-u").arg(&self.url)

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use skep_engine::{
     CheckpointRequest, EngineError, ErrorKind, Format, JobControl, JobDetail, JobId, JobState, JobStatus, JobSummary,
-    Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Verdict,
+    LogLine, Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Verdict,
 };
 use tokio::sync::Mutex;
 
@@ -215,6 +215,14 @@ impl JobControl for Control {
 
     async fn savepoint(&self, _job: &JobId, _request: SavepointRequest) -> Result<Savepoint> {
         self.refuse("take a savepoint of a job that runs on")
+    }
+
+    async fn begin_savepoint(&self, _job: &JobId, _request: SavepointRequest) -> Result<()> {
+        self.refuse("take a savepoint of a job that runs on")
+    }
+
+    async fn log(&self, _job: &JobId) -> Result<Vec<LogLine>> {
+        self.refuse("read what a job has logged")
     }
 
     async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {

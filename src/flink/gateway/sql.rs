@@ -120,9 +120,10 @@ impl Engine for FlinkGateway {
                 cancel: true,
                 drain: true,
                 restore: true,
-                savepoint: sides.is_rest,
-                checkpoint: sides.is_rest,
-                native_format: sides.is_rest,
+                // Over SQL alone they are refused, with the reason.
+                savepoint: true,
+                checkpoint: true,
+                native_format: true,
                 ..Capabilities::default()
             },
             sql: Some(Arc::new(GatewaySql(session))),
@@ -152,7 +153,6 @@ struct Sides {
     stores: Option<Arc<dyn Stores>>,
     /// The JobManager as `host:port`, if it is spoken to.
     server: Option<String>,
-    is_rest: bool,
     greeting: String,
 }
 
@@ -168,7 +168,6 @@ impl Sides {
                     server: Some(server),
                     jobs: cluster.clone(),
                     stores: Some(cluster),
-                    is_rest: true,
                 }
             }
             Err(error) => {
@@ -178,7 +177,6 @@ impl Sides {
                     server: None,
                     jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), why)),
                     stores: None,
-                    is_rest: false,
                 }
             }
         }

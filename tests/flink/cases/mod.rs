@@ -2,19 +2,24 @@
 
 mod cancel;
 mod checkpoint;
+mod conformance;
 mod early_rows;
 mod faults;
 mod interrupts;
 mod lists;
 mod looks;
 mod outages;
+mod plans;
 mod restore;
 mod savepoint;
 mod sessions;
 mod statements;
 mod stop;
 mod submission;
+mod types;
+mod versions;
 mod wait;
+mod without_rest;
 
 use std::fs;
 use std::path::Path;
@@ -33,6 +38,10 @@ pub fn all() -> Vec<Case> {
         lists::CASES,
         looks::CASES,
         statements::CASES,
+        types::CASES,
+        plans::CASES,
+        without_rest::CASES,
+        versions::CASES,
         faults::CASES,
         early_rows::CASES,
         interrupts::CASES,
@@ -40,6 +49,7 @@ pub fn all() -> Vec<Case> {
         submission::CASES,
         outages::CASES,
         restore::CASES,
+        conformance::CASES,
     ]
     .concat()
 }
