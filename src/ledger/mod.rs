@@ -55,6 +55,8 @@ struct Writer {
     requests: Option<mpsc::Sender<Request>>,
     thread: Option<JoinHandle<()>>,
     problem: Arc<Mutex<Option<LedgerError>>>,
+    /// The failure that was told last.
+    told: Mutex<Option<LedgerError>>,
 }
 
 impl Drop for Writer {
@@ -93,6 +95,7 @@ impl Ledger {
                 requests: Some(sender),
                 thread: Some(thread),
                 problem: Arc::default(),
+                told: Mutex::default(),
             })),
         })
     }
@@ -111,6 +114,15 @@ impl Ledger {
     pub fn take_problem(&self) -> Option<LedgerError> {
         let writer = self.writer.as_ref()?;
         writer.problem.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether a failure is worth a word: the same one is told once, however often it comes.
+    pub fn is_news(&self, failure: &LedgerError) -> bool {
+        let Some(writer) = &self.writer else { return true };
+        let mut told = writer.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.as_ref() != Some(failure);
+        *told = Some(failure.clone());
+        is_news
     }
 
     /// Writes down what is about to be submitted. When this returns, it is on disk.

@@ -31,7 +31,7 @@ pub(super) fn meant(url: Option<&str>) -> String {
          SELECT seq FROM job WHERE job_id >= ?1 AND job_id < ?1 || 'g' AND {here} \
          UNION ALL SELECT seq FROM job WHERE operation_id = ?2 AND {here} \
          UNION ALL SELECT seq FROM (SELECT seq FROM job WHERE name = ?2 AND {here} ORDER BY seq DESC LIMIT {RUNS}) \
-         UNION ALL SELECT seq FROM (SELECT seq FROM job WHERE name = ?2 AND {here} AND {GOES_ON} \
+         UNION ALL SELECT seq FROM (SELECT seq FROM job INDEXED BY job_going_on WHERE name = ?2 AND {here} AND {GOES_ON} \
          ORDER BY seq DESC LIMIT {RUNS})) ORDER BY job.seq DESC"
     )
 }

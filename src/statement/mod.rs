@@ -143,7 +143,9 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 Some(ChosenId { again: true, .. }) => session.ledger.intend_again(intent).await,
                 _ => session.ledger.intend(intent).await,
             };
-            if let Err(cause) = intended {
+            if let Err(cause) = intended
+                && session.ledger.is_news(&cause)
+            {
                 session.ui.warn(&format!("this statement is not remembered: {cause}"));
             }
             Some(job_id)

@@ -17,6 +17,7 @@ mod statements;
 mod stop;
 mod submission;
 mod types;
+mod upgrade;
 mod versions;
 mod wait;
 mod without_rest;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Case> {
         submission::CASES,
         outages::CASES,
         restore::CASES,
+        upgrade::CASES,
         conformance::CASES,
     ]
     .concat()

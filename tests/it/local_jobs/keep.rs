@@ -186,7 +186,7 @@ fn from_the_command_line_it_stays_until_the_job_ends() {
     owner.send(COPY);
     owner.send("!wait %1 --until first-checkpoint\n!wait\n");
     owner.wait_err("is RUNNING · checkpoint");
-    let mut keeper = local(&world).with("every 50ms savepoint copy").start();
+    let keeper = local(&world).with("every 50ms savepoint copy").start();
     let out = keeper.wait_for_out("two paths", |out| out.lines().count() >= 2);
     assert!(fs::exists(out.lines().next().unwrap()).unwrap());
     drop(local(&world).with("stop copy").run().expect_code(0));
