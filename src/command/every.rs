@@ -226,6 +226,16 @@ impl Keeper {
         ));
     }
 
+    async fn runs(&self) -> bool {
+        let Ok(control) = self.target.control() else {
+            return false;
+        };
+        match control.status(&self.job_id).await {
+            Ok(status) => !status.lost && !status.state.is_terminal(),
+            Err(error) => error.kind != skep_engine::ErrorKind::NotFound,
+        }
+    }
+
     async fn save(&self) {
         let title = self.target.job.title();
         let Ok(control) = self.target.control() else { return };
@@ -249,6 +259,8 @@ impl Keeper {
                 };
                 format!("savepoint {}", savepoint.path)
             }
+            // It has ended meanwhile, which is told by whoever ended it.
+            Err(_) if !self.runs().await => return,
             Err(error) => {
                 self.schedule.update(self.number, |plan| plan.failed += 1);
                 format!("savepoint failed: {error}")

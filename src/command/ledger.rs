@@ -175,10 +175,13 @@ fn read(path: &Path, mut take: impl FnMut(Line)) -> Result<(), Error> {
             .take(LONGEST_LINE)
             .read_until(b'\n', &mut text)
             .map_err(unreadable)?;
+        let bad = |why: String| Error::failed(format!("{name}, line {number}: {why}; nothing was taken in"));
+        if read == 0 && number == 1 {
+            return Err(bad("it is no export of a ledger: it is empty".to_owned()));
+        }
         if read == 0 {
             break;
         }
-        let bad = |why: String| Error::failed(format!("{name}, line {number}: {why}; nothing was taken in"));
         if read as u64 == LONGEST_LINE && !text.ends_with(b"\n") {
             return Err(bad("it is longer than any line of an export".to_owned()));
         }

@@ -41,8 +41,9 @@ fn a_state_is_labelled_and_noted_later_and_found_by_its_label() {
             .arg(&path)
             .run();
         assert!(output.code == 1 && output.stderr.contains("label"), "{output}");
+        let other = World::new();
         let script = format!("{}{COPY}!savepoint %1 '--label={label}'\n!cancel %1\n", counting());
-        let output = local(&world).stdin(script).run();
+        let output = local(&other).stdin(script).run();
         assert!(output.code != 0 && output.stderr.contains("label"), "{output}");
     }
     let output = local(&world).with("--json restore copy good").run().expect_code(0);
