@@ -118,7 +118,7 @@ async fn main() {
     .await;
     measure("by an id", |number| {
         let ledger = ledger.clone();
-        async move { usize::from(ledger.job(id(number)).await.unwrap().is_some()) }
+        async move { usize::from(ledger.job(URL, id(number)).await.unwrap().is_some()) }
     })
     .await;
     measure("its savepoints", |number| {

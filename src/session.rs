@@ -37,6 +37,8 @@ pub struct Settings {
     pub restore: Option<String>,
     /// How many bytes of a detached query's rows are kept before the engine is held back.
     pub spool_limit: u64,
+    /// A statement that starts a job is written down before it is submitted.
+    pub remember: bool,
 }
 
 impl Default for Settings {
@@ -51,6 +53,7 @@ impl Default for Settings {
             interactive: false,
             restore: None,
             spool_limit: crate::job::spool::LIMIT,
+            remember: true,
         }
     }
 }
@@ -124,8 +127,8 @@ async fn settle(connection: Arc<Connection>, ledger: Ledger, ui: Ui) {
                     name,
                     bounded: false,
                 };
-                ledger.accepted(chosen, started, record.operation_id);
-                ledger.status(job_id, status);
+                ledger.accepted(&connection.url, chosen, started, record.operation_id);
+                ledger.status(&connection.url, job_id, status);
                 continue;
             }
             Ok(None) => "the cluster knows no job of that id".to_owned(),
@@ -138,7 +141,7 @@ async fn settle(connection: Arc<Connection>, ledger: Ledger, ui: Ui) {
                  known ({why}) · !job {chosen} asks again"
             ));
             let unheard = format!("the shell ended before it heard what came of it; {why}");
-            ledger.settled(chosen, Outcome::Unknown(unheard));
+            ledger.settled(&connection.url, chosen, Outcome::Unknown(unheard));
         }
     }
 }
@@ -195,16 +198,30 @@ impl Session {
             .ok_or_else(|| Error::failed("not connected").hint("!connect URL"))
     }
 
+    /// Does what may be given up at any moment, such as a question to a server: a signal ends it at once, and stays for
+    /// whoever looks for one next.
+    ///
+    /// # Errors
+    /// Those of the work, or a signal came.
+    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut interrupts = self.interrupts.clone();
+        tokio::select! {
+            biased;
+            done = work => done,
+            signal = interrupts.stop() => Err(signal.error()),
+        }
+    }
+
     /// Connects, and makes that the current connection. Jobs of the one before go on and stay in the table.
     ///
     /// # Errors
-    /// See [`Engines::connect`]; the current connection stays as it was.
+    /// See [`Engines::connect`], or a signal came; the current connection stays as it was.
     pub async fn connect(&mut self, url: &str) -> Result<(), Error> {
         let target = Target {
             url: url.to_owned(),
             ..self.target.clone()
         };
-        let connection = Arc::new(self.engines.connect(&target).await?);
+        let connection = Arc::new(self.unless_interrupted(self.engines.connect(&target)).await?);
         if let Some(stores) = &connection.stores
             && let Ok(recipes) = stores.recipes().await
             && !recipes.is_empty()

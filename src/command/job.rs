@@ -45,7 +45,7 @@ impl Command for Job {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let mut target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
-        let detail = detail(&mut target).await?;
+        let detail = session.unless_interrupted(detail(&mut target)).await?;
         if session.settings.json {
             let mut object =
                 serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;

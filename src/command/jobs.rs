@@ -56,32 +56,31 @@ impl Command for Jobs {
         let own = session.jobs.entries();
         let everything = args.has("all") || session.settings.one_shot;
         let limit = limit(&args, session.settings.json)?;
-        let jobs = if everything {
-            let jobs = target::known(session, target::Part::Newest(limit)).await?;
+        let (jobs, unlisted) = if everything {
+            let (jobs, unlisted) = target::known(session, target::Part::Newest(limit)).await?;
             if limit.is_some_and(|limit| jobs.len() >= limit as usize) {
                 session.ui.say("older ones are not looked for · --limit 0 lists all");
             }
-            jobs
+            (jobs, unlisted)
         } else {
-            own.into_iter().map(|entry| entry.job).collect()
+            (own.into_iter().map(|entry| entry.job).collect(), None)
         };
         let now = Timestamp::now();
         if session.settings.json {
             for job in jobs {
                 session.ui.json(&job.timed(now))?;
             }
-            return Ok(Flow::Continue);
-        }
-        if jobs.is_empty() {
+        } else if !jobs.is_empty() {
+            session.ui.list(&listing(jobs, everything, now))?;
+        } else if unlisted.is_none() {
             session.ui.say(if everything {
                 "no jobs"
             } else {
                 "no jobs in this session · !jobs -a lists earlier ones"
             });
-            return Ok(Flow::Continue);
         }
-        session.ui.list(&listing(jobs, everything, now))?;
-        Ok(Flow::Continue)
+        // What could be had has been listed.
+        unlisted.map_or(Ok(Flow::Continue), Err)
     }
 }
 

@@ -188,7 +188,7 @@ async fn note_end(session: &Session, target: &Target) {
     };
     // The stop itself has succeeded; that the job can't be looked at now is the watcher's to tell.
     let Ok(status) = jobs.status(&job_id).await else { return };
-    session.ledger.status(job_id, status.clone());
+    session.ledger.status(&target.connection.url, job_id, status.clone());
     if let Some(handle) = target.job.handle {
         session.jobs.update(handle, |entry| entry.job.apply(&status));
     }

@@ -56,10 +56,13 @@ impl Command for Savepoints {
             None => (None, session.open()?.connection.clone()),
         };
         let dirs = args.values("dir");
-        let found = match job_id {
-            Some(job_id) => gather_line(&connection, &session.ledger, job_id, &dirs).await?.1,
-            None => gather(&connection, &session.ledger, None, &dirs).await?,
+        let gathered = async {
+            match job_id {
+                Some(job_id) => Ok(gather_line(&connection, &session.ledger, job_id, &dirs).await?.1),
+                None => gather(&connection, &session.ledger, None, &dirs).await,
+            }
         };
+        let found = session.unless_interrupted(gathered).await?;
         if session.settings.json {
             for savepoint in &found {
                 session.ui.json(savepoint)?;

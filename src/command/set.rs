@@ -101,6 +101,13 @@ static SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        name: "ledger",
+        aliases: &[],
+        help: "whether a statement that starts a job is written down before it is submitted",
+        read: |settings| settings.remember.to_string(),
+        write: |settings, value| read_bool(value).map(|on| settings.remember = on),
+    },
+    Setting {
         name: "spool-limit",
         aliases: &[],
         help: "how many bytes of a background query's rows are kept before the engine is held back",

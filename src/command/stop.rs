@@ -70,10 +70,21 @@ impl Command for Stop {
             }
         }
         if drain && !args.has("yes") && !session.settings.yes {
-            session.ui.say(
-                "draining ends every open window and can't be taken back; the job should not be restored from this savepoint to go on.",
-            );
+            let mut running = Vec::new();
             for target in &targets {
+                // What the engine says of a job that has ended is said below; of one that it can't be asked about, too.
+                let (job_id, control) = (target.job_id()?, target.control()?);
+                let status = session.unless_interrupted(async { Ok(control.status(&job_id).await?) });
+                if !status.await?.state.is_terminal() {
+                    running.push(target);
+                }
+            }
+            if !running.is_empty() {
+                session.ui.say(
+                    "draining ends every open window and can't be taken back; the job should not be restored from this savepoint to go on.",
+                );
+            }
+            for target in running {
                 let answer = session
                     .ui
                     .ask_name(&format!("drain {}?", target.job.name), &target.job.name);

@@ -55,12 +55,29 @@ impl Target {
     }
 }
 
+/// What is said when no job of this session runs: on the command line there is hardly a session.
+pub fn none_runs(session: &Session) -> &'static str {
+    if session.settings.one_shot {
+        "no job was named, and this command has started none"
+    } else {
+        "no job of this session runs"
+    }
+}
+
 /// The job that a word means: of this session first, then of the ledger and of the engine.
 ///
 /// # Errors
-/// There is none, or there are several.
+/// There is none, or there are several, or a signal came.
 pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
+    session.unless_interrupted(find(session, word)).await
+}
+
+async fn find(session: &Session, word: &str) -> Result<Target, Error> {
     let reference: Reference = word.parse()?;
+    let refused = |error: ReferenceError| match session.settings.one_shot {
+        true => error.on_command_line(),
+        false => error.into(),
+    };
     let entries = session.jobs.entries();
     let (last, previous) = session.jobs.recent();
     let own: Vec<Job> = entries.iter().map(|entry| entry.job.clone()).collect();
@@ -68,10 +85,10 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         Ok(index) => {
             return Ok(Target::of_entry(entries[index].clone()));
         }
-        Err(error @ ReferenceError::Ambiguous { .. }) => return Err(error.into()),
+        Err(error @ ReferenceError::Ambiguous { .. }) => return Err(refused(error)),
         Err(error) => {
             if !matches!(reference, Reference::Word(_)) {
-                return Err(error.into());
+                return Err(refused(error));
             }
         }
     }
@@ -92,12 +109,15 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
             Err(error) => unasked = (error.kind != ErrorKind::NotFound).then_some(error),
         }
     }
-    let known = known(session, Part::Meant(word)).await?;
+    let (known, unlisted) = gather(session, Part::Meant(word)).await?;
+    if let Some(error) = unlisted {
+        session.ui.warn(&error.message);
+    }
     let index = match (reference::resolve(&reference, &candidates(&known), None, None), unasked) {
         (Ok(index), _) => index,
         // The engine has said why nothing can be said of the job.
         (Err(ReferenceError::NotFound { .. }), Some(error)) => return Err(error.into()),
-        (Err(error), _) => return Err(error.into()),
+        (Err(error), _) => return Err(refused(error)),
     };
     let mut job = known[index].clone();
     // A list says less of a job than the engine does when it is asked for this one.
@@ -143,24 +163,26 @@ pub enum Part<'a> {
     Newest(Option<u32>),
 }
 
-/// The jobs that the current connection's engine, the ledger and this session know, newest first.
+/// The jobs that the current connection's engine, the ledger and this session know, newest first; and why the engine
+/// could not be asked, if so.
 ///
 /// # Errors
-/// There is no connection.
-pub async fn known(session: &Session, part: Part<'_>) -> Result<Vec<Job>, Error> {
+/// There is no connection, or a signal came.
+pub async fn known(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<Error>), Error> {
+    session.unless_interrupted(gather(session, part)).await
+}
+
+async fn gather(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<Error>), Error> {
     let connection = Arc::clone(&session.open()?.connection);
-    let listed: Option<Vec<JobSummary>> = match &connection.jobs {
+    let (listed, unlisted): (Option<Vec<JobSummary>>, Option<Error>) = match &connection.jobs {
         Some(jobs) => match jobs.list().await {
-            Ok(listed) => Some(listed),
+            Ok(listed) => (Some(listed), None),
             Err(error) => {
-                session.ui.warn(&format!(
-                    "{} could not be asked for its jobs: {error}",
-                    connection.label
-                ));
-                None
+                let what = format!("{} could not be asked for its jobs", connection.label);
+                (None, Some(Error::from(error).within(&what)))
             }
         },
-        None => None,
+        None => (None, None),
     };
     // An archive that can't be asked is as good as none: what it would add has ended.
     let archived = match &connection.jobs {
@@ -206,7 +228,10 @@ pub async fn known(session: &Session, part: Part<'_>) -> Result<Vec<Job>, Error>
         match summaries.get(&record.job_id()) {
             // An engine that has lost what it knew does not undo an end that was seen.
             Some(summary) if summary.status.lost && job.known == Known::Ended => {}
-            Some(summary) => job.apply(&summary.status),
+            Some(summary) => {
+                job.apply(&summary.status);
+                job.cluster_id = job.cluster_id.or_else(|| summary.cluster_id.clone());
+            }
             None if job.known == Known::Ended || job.known == Known::Lost => {}
             // It may be on its way, from another shell, or never have arrived.
             None if record.outcome.is_unsettled() => {}
@@ -220,7 +245,7 @@ pub async fn known(session: &Session, part: Part<'_>) -> Result<Vec<Job>, Error>
             let mut job = from_summary(summary, &connection);
             // An older one that was not asked for: the ledger knows it all the same.
             if let Part::Newest(Some(_)) = part
-                && let Ok(Some(record)) = session.ledger.job(summary.job_id).await
+                && let Ok(Some(record)) = session.ledger.job(&connection.url, summary.job_id).await
             {
                 job = from_record(&record, &connection);
                 job.apply(&summary.status);
@@ -230,7 +255,7 @@ pub async fn known(session: &Session, part: Part<'_>) -> Result<Vec<Job>, Error>
     }
     others.sort_by_key(|job| std::cmp::Reverse(job.started));
     jobs.extend(others);
-    Ok(jobs)
+    Ok((jobs, unlisted))
 }
 
 /// The job of that id, if the engine knows it: a whole id needs no list.
@@ -240,7 +265,7 @@ async fn ask_by_id(
     jobs: &dyn JobControl,
     job_id: JobId,
 ) -> Result<Job, EngineError> {
-    if let Ok(Some(record)) = session.ledger.job(job_id).await {
+    if let Ok(Some(record)) = session.ledger.job(&connection.url, job_id).await {
         let mut job = from_record(&record, connection);
         job.apply(&jobs.status(&job_id).await?);
         return Ok(job);
@@ -259,6 +284,7 @@ fn from_summary(summary: &JobSummary, connection: &Connection) -> Job {
         Origin::Cluster,
     );
     job.job_id = Some(summary.job_id);
+    job.cluster_id.clone_from(&summary.cluster_id);
     job.apply(&summary.status);
     job
 }

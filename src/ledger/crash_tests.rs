@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use skep_engine::JobState;
 
-use super::tests::{id, intent};
+use super::tests::{URL, id, intent};
 use super::*;
 
 const DIR: &str = "SKEP_TEST_LEDGER";
@@ -48,7 +48,7 @@ fn entry() {
             }
             while role.ends_with('…') {
                 store
-                    .note_status(id(first), &JobStatus::new(JobState::Running))
+                    .note_status(URL, id(first), &JobStatus::new(JobState::Running))
                     .unwrap();
             }
         }
@@ -138,7 +138,7 @@ mod steps {
     use jiff::Timestamp;
     use skep_engine::Savepoint;
 
-    use super::super::tests::{URL, note, recipe, savepoint, started, upgrade};
+    use super::super::tests::{note, recipe, savepoint, started, upgrade};
     use super::*;
     use crate::failpoint;
     use crate::ledger::{Line, Note, Subject};
@@ -148,18 +148,18 @@ mod steps {
     /// A write of each sort, each one commit, under the names of their failpoints.
     pub const ALL: &[Step] = &[
         ("intent", |store| store.intend(&intent(1)).unwrap()),
-        ("accepted", |store| store.accept(id(1), &started(1), None).unwrap()),
+        ("accepted", |store| store.accept(URL, id(1), &started(1), None).unwrap()),
         ("intent", |store| store.intend(&intent(2)).unwrap()),
         ("settled", |store| {
-            store.settle(id(2), &Outcome::Refused("no".to_owned())).unwrap();
+            store.settle(URL, id(2), &Outcome::Refused("no".to_owned())).unwrap();
         }),
-        ("forgotten", |store| store.forget(id(2)).unwrap()),
+        ("forgotten", |store| store.forget(URL, id(2)).unwrap()),
         ("status", |store| {
             let status = JobStatus {
                 as_of: Timestamp::UNIX_EPOCH,
                 ..JobStatus::new(JobState::Running)
             };
-            store.note_status(id(1), &status).unwrap();
+            store.note_status(URL, id(1), &status).unwrap();
         }),
         ("savepoint", |store| store.save(URL, &savepoint(1, "/sp/1", 1)).unwrap()),
         ("label", |store| assert_eq!(store.label("/sp/1", "v1").unwrap(), None)),

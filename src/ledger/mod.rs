@@ -189,25 +189,30 @@ impl Ledger {
         self.ask(move |store| store.upgrades_of(&jobs)).await
     }
 
-    /// Writes down that the engine has accepted the intent of that id. From now on the job's id and name are those
-    /// that the engine gave it.
-    pub fn accepted(&self, intent: JobId, started: StartedJob, operation: Option<OperationId>) {
-        self.tell(move |store| store.accept(intent, &started, operation.as_ref()));
+    /// Writes down that the engine has accepted the intent of that id on that connection. From now on the job's id and
+    /// name are those that the engine gave it.
+    pub fn accepted(&self, url: &str, intent: JobId, started: StartedJob, operation: Option<OperationId>) {
+        let url = url.to_owned();
+        self.tell(move |store| store.accept(&url, intent, &started, operation.as_ref()));
     }
 
-    /// Writes down what came of the intent, if that is not known yet.
-    pub fn settled(&self, intent: JobId, outcome: Outcome) {
-        self.tell(move |store| store.settle(intent, &outcome));
+    /// Writes down what came of the intent on that connection, if that is not known yet.
+    pub fn settled(&self, url: &str, intent: JobId, outcome: Outcome) {
+        let url = url.to_owned();
+        self.tell(move |store| store.settle(&url, intent, &outcome));
     }
 
     /// Takes out the job of a query that has ended before the person's eyes: there is nothing to go back to.
-    pub fn forget(&self, job: JobId) {
-        self.tell(move |store| store.forget(job));
+    pub fn forget(&self, url: &str, job: JobId) {
+        let url = url.to_owned();
+        self.tell(move |store| store.forget(&url, job));
     }
 
-    /// Writes down a job's state, unless a later one is known. Nothing is kept of jobs that the ledger does not know.
-    pub fn status(&self, job: JobId, status: JobStatus) {
-        self.tell(move |store| store.note_status(job, &status));
+    /// Writes down a job's state as it was seen through that connection, unless a later one is known. Nothing is kept of
+    /// jobs that the ledger does not know.
+    pub fn status(&self, url: &str, job: JobId, status: JobStatus) {
+        let url = url.to_owned();
+        self.tell(move |store| store.note_status(&url, job, &status));
     }
 
     /// Keeps a savepoint that was made on that connection, or what is now known of it. A label that it carries is given
@@ -242,12 +247,13 @@ impl Ledger {
         self.ask(move |store| store.jobs(&filter)).await
     }
 
-    /// The job of that id.
+    /// The job of that id: of that connection, or else the newest of another.
     ///
     /// # Errors
     /// The ledger can't be read.
-    pub async fn job(&self, job: JobId) -> Result<Option<JobRecord>> {
-        self.ask(move |store| store.job(&job)).await
+    pub async fn job(&self, url: &str, job: JobId) -> Result<Option<JobRecord>> {
+        let url = url.to_owned();
+        self.ask(move |store| store.job(&url, &job)).await
     }
 
     /// Every job of that connection (or of all) that a word may mean, newest first: by its id, by a prefix of at least

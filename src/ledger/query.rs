@@ -80,9 +80,9 @@ impl Store {
         })
     }
 
-    /// The job of that id.
-    pub fn job(&self, id: &JobId) -> Result<Option<JobRecord>> {
-        self.read(|connection| job(connection, id))
+    /// The job of that id: of that connection, or of another that has one.
+    pub fn job(&self, url: &str, id: &JobId) -> Result<Option<JobRecord>> {
+        self.read(|connection| job(connection, url, id))
     }
 
     /// Every job that the word may mean: by id, prefix of an id, operation id or name; newest first.
@@ -120,7 +120,7 @@ impl Store {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT * FROM savepoint \
-                 WHERE job_id = ?1 OR key = (SELECT restored_key FROM job WHERE job_id = ?1)",
+                 WHERE job_id = ?1 OR key IN (SELECT restored_key FROM job WHERE job_id = ?1)",
             )?;
             let mut found = BTreeMap::new();
             for job in jobs {
@@ -217,15 +217,36 @@ fn prelude(connection: &Connection, job: i64) -> rusqlite::Result<Vec<String>> {
     statement.query_map([job], |row| row.get(0))?.collect()
 }
 
-/// The job of that id.
-pub(super) fn job(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<JobRecord>> {
-    Ok(select(connection, "job.job_id = ?1", [id.to_string()])?.pop())
+/// The job of that id: of that connection, or the newest of another.
+pub(super) fn job(connection: &Connection, url: &str, id: &JobId) -> rusqlite::Result<Option<JobRecord>> {
+    let Some(sequence) = sequence(connection, url, id)? else {
+        return Ok(None);
+    };
+    Ok(select(connection, "job.seq = ?1", [sequence])?.pop())
 }
 
-/// The number of the job of that id.
-pub(super) fn sequence(connection: &Connection, id: &JobId) -> rusqlite::Result<Option<i64>> {
-    let mut statement = connection.prepare_cached("SELECT seq FROM job WHERE job_id = ?1")?;
-    statement.query_row([id.to_string()], |row| row.get(0)).optional()
+/// The number of the job of that id: of that connection, or the newest of another. One cluster is reached by several
+/// URLs, and what one connection sees of a job holds for the other too.
+pub(super) fn sequence(connection: &Connection, url: &str, id: &JobId) -> rusqlite::Result<Option<i64>> {
+    let mut statement =
+        connection.prepare_cached("SELECT seq FROM job WHERE job_id = ?1 ORDER BY url = ?2 DESC, seq DESC LIMIT 1")?;
+    statement.query_row([&id.to_string(), url], |row| row.get(0)).optional()
+}
+
+/// The number of that connection's own job of that id.
+pub(super) fn own_sequence(connection: &Connection, url: &str, id: &JobId) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached("SELECT seq FROM job WHERE job_id = ?1 AND url = ?2")?;
+    statement.query_row([&id.to_string(), url], |row| row.get(0)).optional()
+}
+
+/// What the newest job of that id was restored from. A savepoint is the same whichever connection it is seen through.
+fn origin(connection: &Connection, id: JobId) -> rusqlite::Result<Option<Lineage>> {
+    let newest = select(
+        connection,
+        "job.job_id = ?1 ORDER BY job.seq DESC LIMIT 1",
+        [id.to_string()],
+    )?;
+    Ok(newest.into_iter().find_map(|job| job.intent.restored_from))
 }
 
 fn ancestors(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Lineage>> {
@@ -233,7 +254,7 @@ fn ancestors(connection: &Connection, id: JobId) -> rusqlite::Result<Vec<Lineage
     let mut seen = HashSet::from([id]);
     let mut next = Some(id);
     while let Some(id) = next.take() {
-        let Some(lineage) = job(connection, &id)?.and_then(|job| job.intent.restored_from) else {
+        let Some(lineage) = origin(connection, id)? else {
             break;
         };
         // A record that says a job comes from itself must not send us round and round.

@@ -104,10 +104,10 @@ impl Store {
     /// Writes down what is about to be submitted.
     pub fn intend(&mut self, intent: &Intent) -> Result<()> {
         self.as_shell(&step!("intent"), |transaction, shell| {
-            if query::sequence(transaction, &intent.job_id)?.is_some() {
+            if query::own_sequence(transaction, &intent.url, &intent.job_id)?.is_some() {
                 return Err(Failure::Ledger(LedgerError::Duplicate(intent.job_id)));
             }
-            insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell))
+            insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell)).map(drop)
         })
     }
 
@@ -115,54 +115,60 @@ impl Store {
     /// id, of which the engine takes only one.
     pub fn intend_again(&mut self, intent: &Intent) -> Result<()> {
         self.as_shell(&step!("intent"), |transaction, shell| {
-            if query::sequence(transaction, &intent.job_id)?.is_none() {
-                return insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell));
-            }
+            let Some(sequence) = query::own_sequence(transaction, &intent.url, &intent.job_id)? else {
+                return insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell)).map(drop);
+            };
             transaction.execute(
-                "UPDATE job SET shell = ?2, outcome = 'open', message = NULL \
-                 WHERE job_id = ?1 AND outcome <> 'accepted'",
-                params![intent.job_id.to_string(), shell],
+                "UPDATE job SET shell = ?2, outcome = 'open', message = NULL WHERE seq = ?1 AND outcome <> 'accepted'",
+                params![sequence, shell],
             )?;
             Ok(())
         })
     }
 
     /// Writes down that the engine has accepted it, under the id that the engine gave it.
-    pub fn accept(&mut self, intent: JobId, started: &StartedJob, operation: Option<&OperationId>) -> Result<()> {
+    pub fn accept(
+        &mut self,
+        url: &str,
+        intent: JobId,
+        started: &StartedJob,
+        operation: Option<&OperationId>,
+    ) -> Result<()> {
         self.write(&step!("accepted"), |transaction| {
-            let changed = transaction.execute(
+            let sequence = known(transaction, url, intent)?;
+            transaction.execute(
                 "UPDATE job SET job_id = ?2, name = ?3, cluster_id = ?4, operation_id = coalesce(?5, operation_id), \
-                 outcome = 'accepted', message = NULL WHERE job_id = ?1",
+                 outcome = 'accepted', message = NULL WHERE seq = ?1",
                 params![
-                    intent.to_string(),
+                    sequence,
                     started.job_id.to_string(),
                     started.name,
                     started.cluster_id,
                     operation.map(|operation| &operation.0),
                 ],
             )?;
-            known(changed, intent)
+            Ok(())
         })
     }
 
     /// Writes down what came of it. That it was accepted is never taken back: another shell has seen it.
-    pub fn settle(&mut self, job: JobId, outcome: &Outcome) -> Result<()> {
+    pub fn settle(&mut self, url: &str, job: JobId, outcome: &Outcome) -> Result<()> {
         let (word, message) = columns::outcome(outcome);
         self.write(&step!("settled"), |transaction| {
-            known(usize::from(query::sequence(transaction, &job)?.is_some()), job)?;
+            let sequence = known(transaction, url, job)?;
             transaction.execute(
                 "UPDATE job SET outcome = ?2, message = ?3 \
-                 WHERE job_id = ?1 AND outcome IN ('open', 'unknown') AND (outcome, message) IS NOT (?2, ?3)",
-                params![job.to_string(), word, message],
+                 WHERE seq = ?1 AND outcome IN ('open', 'unknown') AND (outcome, message) IS NOT (?2, ?3)",
+                params![sequence, word, message],
             )?;
             Ok(())
         })
     }
 
     /// Takes out a job that left nothing to go back to. Its savepoints stay.
-    pub fn forget(&mut self, job: JobId) -> Result<()> {
+    pub fn forget(&mut self, url: &str, job: JobId) -> Result<()> {
         self.write(&step!("forgotten"), |transaction| {
-            let Some(sequence) = query::sequence(transaction, &job)? else {
+            let Some(sequence) = query::own_sequence(transaction, url, &job)? else {
                 return Ok(());
             };
             transaction.execute("DELETE FROM prelude WHERE job = ?1", params![sequence])?;
@@ -172,7 +178,7 @@ impl Store {
     }
 
     /// Writes down a job's state, unless a later one is known. Jobs of other origin are not kept.
-    pub fn note_status(&mut self, job: JobId, status: &JobStatus) -> Result<()> {
+    pub fn note_status(&mut self, url: &str, job: JobId, status: &JobStatus) -> Result<()> {
         let seen = columns::at_stored_precision(LastKnown {
             state: status.state,
             as_of: status.as_of,
@@ -182,14 +188,17 @@ impl Store {
             error: status.error.clone(),
         });
         self.write(&step!("status"), |transaction| {
-            let Some(record) = query::job(transaction, &job)? else {
+            let (Some(sequence), Some(record)) = (
+                query::sequence(transaction, url, &job)?,
+                query::job(transaction, url, &job)?,
+            ) else {
                 return Ok(());
             };
             let last = later(record.last.clone(), seen);
             if record.last.as_ref() == Some(&last) {
                 return Ok(());
             }
-            update_last(transaction, job, &last)
+            update_last(transaction, sequence, &last)
         })
     }
 
@@ -247,11 +256,9 @@ fn declare(transaction: &Transaction<'_>, dir: &Path, path: PathBuf) -> Result<P
     })
 }
 
-fn known(rows: usize, job: JobId) -> Result<(), Failure> {
-    if rows == 0 {
-        return Err(Failure::Ledger(LedgerError::NoJob(job)));
-    }
-    Ok(())
+/// The number of that connection's job of that id, which must be there.
+fn known(transaction: &Transaction<'_>, url: &str, job: JobId) -> Result<i64, Failure> {
+    query::own_sequence(transaction, url, &job)?.ok_or(Failure::Ledger(LedgerError::NoJob(job)))
 }
 
 /// Keeps a savepoint, or what is now known of it, and its label if it has one.
@@ -321,7 +328,7 @@ pub(super) fn insert(
     outcome: &Outcome,
     created: Timestamp,
     shell: Option<i64>,
-) -> Result<(), Failure> {
+) -> Result<i64, Failure> {
     let (word, message) = columns::outcome(outcome);
     let origin = query::with_job(transaction, intent.restored_from.as_ref())?;
     let origin = origin.as_ref();
@@ -345,8 +352,9 @@ pub(super) fn insert(
             message,
         ],
     )?;
-    write_prelude(transaction, transaction.last_insert_rowid(), &intent.prelude)?;
-    Ok(())
+    let sequence = transaction.last_insert_rowid();
+    write_prelude(transaction, sequence, &intent.prelude)?;
+    Ok(sequence)
 }
 
 /// Each text is kept once, whichever jobs need it.
@@ -384,12 +392,12 @@ fn content_hash(text: &str) -> i64 {
     hash.cast_signed()
 }
 
-pub(super) fn update_last(transaction: &Transaction<'_>, job: JobId, last: &LastKnown) -> Result<(), Failure> {
+pub(super) fn update_last(transaction: &Transaction<'_>, sequence: i64, last: &LastKnown) -> Result<(), Failure> {
     let ended_by = last.ended_by.as_ref().map(columns::word).transpose()?;
     transaction.execute(
-        "UPDATE job SET state = ?2, as_of = ?3, started = ?4, ended = ?5, ended_by = ?6, error = ?7 WHERE job_id = ?1",
+        "UPDATE job SET state = ?2, as_of = ?3, started = ?4, ended = ?5, ended_by = ?6, error = ?7 WHERE seq = ?1",
         params![
-            job.to_string(),
+            sequence,
             last.state.as_str(),
             last.as_of.as_microsecond(),
             last.started.map(Timestamp::as_microsecond),
@@ -450,11 +458,15 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
         ended_by: recipe.ended_by,
         error: recipe.error.clone(),
     });
-    let known = query::job(transaction, &recipe.job_id)?;
+    let sequence = query::own_sequence(transaction, url, &recipe.job_id)?;
+    let known = match sequence {
+        Some(_) => query::job(transaction, url, &recipe.job_id)?,
+        None => None,
+    };
     let last = later(known.as_ref().and_then(|record| record.last.clone()), seen);
-    let Some(known) = known else {
-        insert(transaction, &intent, &Outcome::Accepted, recipe.started, None)?;
-        return update_last(transaction, recipe.job_id, &last);
+    let (Some(sequence), Some(known)) = (sequence, known) else {
+        let sequence = insert(transaction, &intent, &Outcome::Accepted, recipe.started, None)?;
+        return update_last(transaction, sequence, &last);
     };
     let changed = JobRecord {
         intent,
@@ -465,19 +477,18 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
     if changed == known {
         return Ok(());
     }
-    replace(transaction, &changed)
+    replace(transaction, sequence, &changed)
 }
 
 /// Writes what an engine's own record can change of a job.
-pub(super) fn replace(transaction: &Transaction<'_>, record: &JobRecord) -> Result<(), Failure> {
+pub(super) fn replace(transaction: &Transaction<'_>, sequence: i64, record: &JobRecord) -> Result<(), Failure> {
     let JobRecord { intent, last, .. } = record;
     let origin = intent.restored_from.as_ref();
     transaction.execute(
-        "UPDATE job SET url = ?2, engine = ?3, name = ?4, sql = ?5, restored_path = ?6, restored_key = ?7, \
-         restored_job = ?8, restored_checkpoint = ?9, outcome = 'accepted', message = NULL WHERE job_id = ?1",
+        "UPDATE job SET engine = ?2, name = ?3, sql = ?4, restored_path = ?5, restored_key = ?6, \
+         restored_job = ?7, restored_checkpoint = ?8, outcome = 'accepted', message = NULL WHERE seq = ?1",
         params![
-            intent.job_id.to_string(),
-            intent.url,
+            sequence,
             intent.engine,
             intent.name,
             intent.sql,
@@ -487,11 +498,9 @@ pub(super) fn replace(transaction: &Transaction<'_>, record: &JobRecord) -> Resu
             origin.and_then(|origin| origin.checkpoint_id).map(u64::cast_signed),
         ],
     )?;
-    if let Some(sequence) = query::sequence(transaction, &intent.job_id)? {
-        write_prelude(transaction, sequence, &intent.prelude)?;
-    }
+    write_prelude(transaction, sequence, &intent.prelude)?;
     match last {
-        Some(last) => update_last(transaction, intent.job_id, last),
+        Some(last) => update_last(transaction, sequence, last),
         None => Ok(()),
     }
 }

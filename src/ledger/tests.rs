@@ -141,7 +141,7 @@ async fn an_intent_comes_back_as_it_was_written() {
         ..intent(1)
     };
     open(dir.path()).intend(written.clone()).await.unwrap();
-    let record = open(dir.path()).job(id(1)).await.unwrap().unwrap();
+    let record = open(dir.path()).job(URL, id(1)).await.unwrap().unwrap();
     assert_eq!(record.intent, written);
     assert_eq!(record.outcome, Outcome::Open);
     assert_eq!(record.shell_pid, Some(std::process::id()));
@@ -185,9 +185,9 @@ async fn the_engines_id_and_name_replace_the_chosen_ones() {
         name: "insert-into_t".to_owned(),
         ..started(7)
     };
-    ledger.accepted(id(1), given, Some(OperationId("op-1".to_owned())));
-    assert_eq!(ledger.job(id(1)).await.unwrap(), None);
-    let record = ledger.job(id(7)).await.unwrap().unwrap();
+    ledger.accepted(URL, id(1), given, Some(OperationId("op-1".to_owned())));
+    assert_eq!(ledger.job(URL, id(1)).await.unwrap(), None);
+    let record = ledger.job(URL, id(7)).await.unwrap().unwrap();
     assert_eq!(record.outcome, Outcome::Accepted);
     assert_eq!(record.intent.name, "insert-into_t");
     assert_eq!(record.intent.prelude, intent(1).prelude);
@@ -200,11 +200,14 @@ async fn what_was_accepted_is_never_taken_back() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     ledger.intend(intent(1)).await.unwrap();
-    ledger.settled(id(1), Outcome::Unknown("reply lost".to_owned()));
+    ledger.settled(URL, id(1), Outcome::Unknown("reply lost".to_owned()));
     assert_eq!(ids(&ledger, Part::Unsettled).await, [id(1)]);
-    ledger.accepted(id(1), started(1), None);
-    ledger.settled(id(1), Outcome::NeverArrived);
-    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
+    ledger.accepted(URL, id(1), started(1), None);
+    ledger.settled(URL, id(1), Outcome::NeverArrived);
+    assert_eq!(
+        ledger.job(URL, id(1)).await.unwrap().unwrap().outcome,
+        Outcome::Accepted
+    );
     assert_eq!(ledger.take_problem(), None);
 }
 
@@ -215,12 +218,12 @@ async fn lists_hold_the_part_that_is_asked_for_newest_first() {
     for number in 1..=5 {
         ledger.intend(intent(number)).await.unwrap();
     }
-    ledger.accepted(id(1), started(1), None);
-    ledger.status(id(1), JobStatus::new(JobState::Finished));
-    ledger.accepted(id(2), started(2), None);
-    ledger.status(id(2), JobStatus::new(JobState::Running));
-    ledger.settled(id(3), Outcome::Refused("no such table".to_owned()));
-    ledger.settled(id(4), Outcome::NeverArrived);
+    ledger.accepted(URL, id(1), started(1), None);
+    ledger.status(URL, id(1), JobStatus::new(JobState::Finished));
+    ledger.accepted(URL, id(2), started(2), None);
+    ledger.status(URL, id(2), JobStatus::new(JobState::Running));
+    ledger.settled(URL, id(3), Outcome::Refused("no such table".to_owned()));
+    ledger.settled(URL, id(4), Outcome::NeverArrived);
     assert_eq!(ids(&ledger, Part::All).await, [id(5), id(4), id(3), id(2), id(1)]);
     assert_eq!(ids(&ledger, Part::Jobs).await, [id(5), id(2), id(1)]);
     assert_eq!(ids(&ledger, Part::NotEnded).await, [id(5), id(2)]);
@@ -250,6 +253,7 @@ async fn the_end_of_a_job_is_not_taken_back_by_a_late_word() {
         ..JobStatus::new(state)
     };
     ledger.status(
+        URL,
         id(1),
         JobStatus {
             ended: Some(at(20)),
@@ -259,9 +263,9 @@ async fn the_end_of_a_job_is_not_taken_back_by_a_late_word() {
             ..seen(JobState::Failed, 20)
         },
     );
-    ledger.status(id(1), seen(JobState::Running, 30));
-    ledger.status(id(1), seen(JobState::Failed, 40));
-    let last = ledger.job(id(1)).await.unwrap().unwrap().last.unwrap();
+    ledger.status(URL, id(1), seen(JobState::Running, 30));
+    ledger.status(URL, id(1), seen(JobState::Failed, 40));
+    let last = ledger.job(URL, id(1)).await.unwrap().unwrap().last.unwrap();
     assert_eq!(
         last,
         LastKnown {
@@ -273,9 +277,9 @@ async fn the_end_of_a_job_is_not_taken_back_by_a_late_word() {
             error: Some("disk full".to_owned()),
         }
     );
-    ledger.status(id(2), seen(JobState::Running, 30));
+    ledger.status(URL, id(2), seen(JobState::Running, 30));
     assert_eq!(
-        ledger.job(id(2)).await.unwrap(),
+        ledger.job(URL, id(2)).await.unwrap(),
         None,
         "a job of other origin is not kept"
     );
@@ -293,6 +297,7 @@ async fn a_word_finds_ids_prefixes_names_and_operations() {
     ledger.intend(named(0xab, "orders")).await.unwrap();
     ledger.intend(named(0xcd, "abab")).await.unwrap();
     ledger.accepted(
+        URL,
         id(0xab),
         StartedJob {
             name: "orders".to_owned(),
@@ -396,7 +401,7 @@ async fn a_family_reaches_up_and_down() {
     for (number, origin) in [(2, 1), (3, 2), (4, 2), (5, 2)] {
         ledger.intend(restored(number, origin)).await.unwrap();
     }
-    ledger.settled(id(5), Outcome::Refused("no".to_owned()));
+    ledger.settled(URL, id(5), Outcome::Refused("no".to_owned()));
     let family = ledger.family(id(3)).await.unwrap();
     assert_eq!(
         family.ancestors,
@@ -466,8 +471,8 @@ async fn a_record_is_one_flat_object() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     ledger.intend(intent(1)).await.unwrap();
-    ledger.settled(id(1), Outcome::Refused("no table t".to_owned()));
-    let record = ledger.job(id(1)).await.unwrap().unwrap();
+    ledger.settled(URL, id(1), Outcome::Refused("no table t".to_owned()));
+    let record = ledger.job(URL, id(1)).await.unwrap().unwrap();
     let json = serde_json::to_value(record).unwrap();
     assert_eq!(json["job_id"], id(1).to_string());
     assert_eq!(
@@ -508,10 +513,9 @@ async fn an_import_settles_an_intent_and_brings_the_end() {
         restored_from: from(9, "/sp/9", 2),
         ..recipe(1)
     };
-    ledger.import("local:/moved", "local", vec![ended.clone()]);
-    let record = ledger.job(id(1)).await.unwrap().unwrap();
+    ledger.import(URL, "local", vec![ended.clone()]);
+    let record = ledger.job(URL, id(1)).await.unwrap().unwrap();
     assert_eq!(record.outcome, Outcome::Accepted);
-    assert_eq!(record.intent.url, "local:/moved");
     assert_eq!(record.intent.sql, ended.sql);
     assert_eq!(record.intent.restored_from, ended.restored_from);
     let last = record.last.unwrap();
@@ -522,15 +526,38 @@ async fn an_import_settles_an_intent_and_brings_the_end() {
 }
 
 #[tokio::test]
+async fn a_job_of_another_connection_with_the_same_id_keeps_none_from_being_remembered() {
+    const COPY: &str = "local:/copy";
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.import(COPY, "local", vec![recipe(1)]);
+    ledger.intend(intent(1)).await.unwrap();
+    ledger.accepted(URL, id(1), started(1), None);
+    ledger.status(URL, id(1), JobStatus::new(JobState::Canceled));
+    let of = async |url: &str| ledger.job(url, id(1)).await.unwrap().unwrap();
+    let (here, copy) = (of(URL).await, of(COPY).await);
+    assert_eq!((here.intent.url.as_str(), copy.intent.url.as_str()), (URL, COPY));
+    assert_eq!(here.last.map(|last| last.state), Some(JobState::Canceled));
+    assert_eq!(copy.last.map(|last| last.state), Some(recipe(1).state));
+    assert_eq!(ledger.find("01010101", None).await.unwrap().len(), 2);
+    // One cluster has several URLs: through one that has no job of its own, the newest is seen and kept up to date.
+    assert_eq!(of("flink-rest://jm:8081").await.intent.url, URL);
+    ledger.forget(URL, id(1));
+    ledger.status("flink-rest://jm:8081", id(1), JobStatus::new(JobState::Failed));
+    assert_eq!(of(URL).await.last.map(|last| last.state), Some(JobState::Failed));
+    assert_eq!(ledger.take_problem(), None);
+}
+
+#[tokio::test]
 async fn only_the_statements_of_dead_shells_are_orphans() {
     let dir = tempfile::tempdir().unwrap();
     let (alive, dead) = (open(dir.path()), open(dir.path()));
     alive.intend(intent(1)).await.unwrap();
     dead.intend(intent(2)).await.unwrap();
     dead.intend(intent(3)).await.unwrap();
-    dead.settled(id(3), Outcome::Unknown("connection reset".to_owned()));
+    dead.settled(URL, id(3), Outcome::Unknown("connection reset".to_owned()));
     dead.intend(intent(4)).await.unwrap();
-    dead.accepted(id(4), started(4), None);
+    dead.accepted(URL, id(4), started(4), None);
     assert_eq!(alive.orphans(None).await.unwrap(), []);
     drop(dead);
     let orphans = alive.orphans(Some(URL)).await.unwrap();
@@ -543,7 +570,7 @@ async fn a_ledger_that_keeps_nothing_takes_everything() {
     let ledger = Ledger::none();
     assert!(!ledger.is_kept());
     ledger.intend(intent(1)).await.unwrap();
-    ledger.accepted(id(1), started(1), None);
+    ledger.accepted(URL, id(1), started(1), None);
     ledger.saved(URL, savepoint(1, "/sp/1", 1));
     ledger.flush().await;
     assert_eq!(ids(&ledger, Part::All).await, []);
@@ -555,7 +582,7 @@ async fn a_ledger_that_keeps_nothing_takes_everything() {
 async fn a_failed_write_that_nobody_waited_for_is_told_once() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
-    ledger.accepted(id(1), started(1), None);
+    ledger.accepted(URL, id(1), started(1), None);
     ledger.flush().await;
     assert_eq!(ledger.take_problem(), Some(LedgerError::NoJob(id(1))));
     assert_eq!(ledger.take_problem(), None);
@@ -645,11 +672,14 @@ async fn what_is_submitted_again_is_open_again_unless_it_was_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     ledger.intend_again(intent(1)).await.unwrap();
-    ledger.settled(id(1), Outcome::Unknown("lost".to_owned()));
+    ledger.settled(URL, id(1), Outcome::Unknown("lost".to_owned()));
     ledger.intend_again(intent(1)).await.unwrap();
-    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Open);
-    ledger.accepted(id(1), started(1), None);
+    assert_eq!(ledger.job(URL, id(1)).await.unwrap().unwrap().outcome, Outcome::Open);
+    ledger.accepted(URL, id(1), started(1), None);
     ledger.intend_again(intent(1)).await.unwrap();
-    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
+    assert_eq!(
+        ledger.job(URL, id(1)).await.unwrap().unwrap().outcome,
+        Outcome::Accepted
+    );
     assert_eq!(ids(&ledger, Part::All).await, [id(1)]);
 }

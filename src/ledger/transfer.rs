@@ -169,25 +169,30 @@ impl Store {
 }
 
 fn take_job(transaction: &Transaction<'_>, job: &JobRecord) -> Result<bool, Failure> {
-    let Some(known) = query::job(transaction, &job.job_id())? else {
+    let (url, id) = (&job.intent.url, job.job_id());
+    let Some(sequence) = query::own_sequence(transaction, url, &id)? else {
         // Its shell is another machine's, or of another home: nobody here can tell whether it is alive.
         let outcome = match &job.outcome {
             Outcome::Open => Outcome::Unknown("it was taken over from another ledger before that was known".to_owned()),
             other => other.clone(),
         };
         insert(transaction, &job.intent, &outcome, job.created, None)?;
+        let sequence = query::own_sequence(transaction, url, &id)?;
         transaction.execute(
-            "UPDATE job SET cluster_id = ?2, operation_id = ?3 WHERE job_id = ?1",
+            "UPDATE job SET cluster_id = ?2, operation_id = ?3 WHERE seq = ?1",
             params![
-                job.job_id().to_string(),
+                sequence,
                 job.cluster_id,
                 job.operation_id.as_ref().map(|operation| &operation.0)
             ],
         )?;
-        if let Some(last) = &job.last {
-            update_last(transaction, job.job_id(), last)?;
+        if let (Some(last), Some(sequence)) = (&job.last, sequence) {
+            update_last(transaction, sequence, last)?;
         }
         return Ok(true);
+    };
+    let Some(known) = query::job(transaction, url, &id)? else {
+        return Ok(false);
     };
     let last = match (known.last.clone(), job.last.clone()) {
         (known, Some(seen)) => Some(later(known, seen)),
@@ -201,16 +206,16 @@ fn take_job(transaction: &Transaction<'_>, job: &JobRecord) -> Result<bool, Fail
         return Ok(false);
     }
     if merged.outcome == Outcome::Accepted {
-        replace(transaction, &merged)?;
+        replace(transaction, sequence, &merged)?;
         return Ok(true);
     }
     let (word, message) = columns::outcome(&merged.outcome);
     transaction.execute(
-        "UPDATE job SET outcome = ?2, message = ?3 WHERE job_id = ?1",
-        params![job.job_id().to_string(), word, message],
+        "UPDATE job SET outcome = ?2, message = ?3 WHERE seq = ?1",
+        params![sequence, word, message],
     )?;
     if let Some(last) = &merged.last {
-        update_last(transaction, job.job_id(), last)?;
+        update_last(transaction, sequence, last)?;
     }
     Ok(true)
 }

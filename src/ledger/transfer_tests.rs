@@ -27,8 +27,8 @@ async fn exported(ledger: &Ledger) -> Vec<Line> {
 async fn full(dir: &Path) -> Ledger {
     let ledger = open(dir);
     ledger.intend(intent(1)).await.unwrap();
-    ledger.accepted(id(1), started(1), Some(OperationId("op-1".to_owned())));
-    ledger.status(id(1), JobStatus::new(JobState::Running));
+    ledger.accepted(URL, id(1), started(1), Some(OperationId("op-1".to_owned())));
+    ledger.status(URL, id(1), JobStatus::new(JobState::Running));
     ledger.saved(URL, savepoint(1, "/sp/1", 1));
     ledger.label("/sp/1", "before").await.unwrap();
     let restored = Intent {
@@ -40,7 +40,7 @@ async fn full(dir: &Path) -> Ledger {
         ..intent(2)
     };
     ledger.intend(restored).await.unwrap();
-    ledger.settled(id(2), Outcome::Refused("no such table".to_owned()));
+    ledger.settled(URL, id(2), Outcome::Refused("no such table".to_owned()));
     ledger.import("local:/other", "local", vec![recipe(3)]);
     ledger.begin_upgrade(upgrade(6, 1)).await.unwrap();
     ledger.note(note(1, "slow since Monday")).await.unwrap();
@@ -94,18 +94,18 @@ async fn what_is_taken_in_completes_and_undoes_nothing() {
     let here = open(to.path());
     // The same job, seen later and ended; the same state, with another label; a label that another state has.
     here.intend(intent(1)).await.unwrap();
-    here.accepted(id(1), started(1), None);
+    here.accepted(URL, id(1), started(1), None);
     let mut ended = JobStatus::new(JobState::Finished);
     ended.as_of = "2100-01-01T00:00:00Z".parse().unwrap();
-    here.status(id(1), ended);
+    here.status(URL, id(1), ended);
     here.saved(URL, savepoint(1, "/sp/0", 1));
     here.label("/sp/0", "before").await.unwrap();
     // Of this one nothing had been heard here.
     here.intend(intent(2)).await.unwrap();
     here.take_in(lines).await.unwrap();
-    let job = here.job(id(1)).await.unwrap().unwrap();
+    let job = here.job(URL, id(1)).await.unwrap().unwrap();
     assert_eq!(job.last.unwrap().state, JobState::Finished);
-    let refused = here.job(id(2)).await.unwrap().unwrap();
+    let refused = here.job(URL, id(2)).await.unwrap().unwrap();
     assert_eq!(refused.outcome, Outcome::Refused("no such table".to_owned()));
     let labelled = here.labelled("before", Some(URL)).await.unwrap();
     assert_eq!(labelled.len(), 1);
@@ -120,12 +120,12 @@ async fn an_outcome_that_was_open_there_is_unknown_here() {
     there.intend(intent(1)).await.unwrap();
     let here = open(to.path());
     here.take_in(exported(&there).await).await.unwrap();
-    let outcome = here.job(id(1)).await.unwrap().unwrap().outcome;
+    let outcome = here.job(URL, id(1)).await.unwrap().unwrap().outcome;
     assert!(matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
     // Once it is known there, it is here.
-    there.accepted(id(1), started(1), None);
+    there.accepted(URL, id(1), started(1), None);
     here.take_in(exported(&there).await).await.unwrap();
-    assert_eq!(here.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
+    assert_eq!(here.job(URL, id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
 }
 
 #[tokio::test]

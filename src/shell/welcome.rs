@@ -31,9 +31,9 @@ pub async fn restorable(session: &Session) -> Option<String> {
     if !session.open.as_ref()?.connection.capabilities.restore {
         return None;
     }
-    let all = target::known(session, target::Part::Newest(Some(target::ENOUGH)))
-        .await
-        .ok()?;
+    // Whether the engine can be asked is for whoever asks it for something.
+    let part = target::Part::Newest(Some(target::ENOUGH));
+    let (all, _) = target::known(session, part).await.ok()?;
     let superseded = target::Superseded::of(&all);
     let jobs: Vec<&Job> = all
         .iter()

@@ -15,7 +15,7 @@ use skep_engine::{
 
 use crate::error::Error;
 use crate::interrupt::Signal;
-use crate::ledger::Intent;
+use crate::ledger::{Intent, LedgerError};
 use crate::session::Session;
 use crate::syntax::{Kind, classifier};
 use crate::syntax::{secrets, sink};
@@ -129,7 +129,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     });
     let leaves_job = starts_job || connection.capabilities.queries_are_jobs;
     let intent = match job_id {
-        Some(job_id) if leaves_job => {
+        Some(job_id) if leaves_job && session.settings.remember => {
             let intent = Intent {
                 job_id,
                 url: connection.url.clone(),
@@ -143,11 +143,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 Some(ChosenId { again: true, .. }) => session.ledger.intend_again(intent).await,
                 _ => session.ledger.intend(intent).await,
             };
-            if let Err(cause) = intended
-                && session.ledger.is_news(&cause)
-            {
-                session.ui.warn(&format!("this statement is not remembered: {cause}"));
-            }
+            intended.map_err(unwritten)?;
             Some(job_id)
         }
         _ => None,
@@ -164,7 +160,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         Ok(operation) => operation,
         Err(error) => {
             if let Some(job_id) = intent {
-                submission::note_refusal(&session.ledger, &session.ui, job_id, &error);
+                submission::note_refusal(&session.ledger, &session.ui, &connection.url, job_id, &error);
             }
             if error.kind == ErrorKind::Cancelled
                 && let Some(signal) = asked
@@ -203,6 +199,16 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         return running.take_back(session, operation).await;
     }
     running.go_on(session, operation).await
+}
+
+/// What can't be written down first is not submitted: if this shell ended before the engine has answered, nobody would
+/// know of the job.
+fn unwritten(cause: LedgerError) -> Error {
+    let mut error = Error::failed(format!(
+        "{cause}: the statement can't be written down, and was not submitted"
+    ));
+    error.hints.extend(cause.hint());
+    error.hint("!set ledger off submits without writing down")
 }
 
 /// A random id for a job.
@@ -255,7 +261,8 @@ async fn waits(session: &Session, kind: &Kind, bounded: Option<bool>, background
         return false;
     };
     let is = async |key: &str, value: &str| {
-        sql.setting(key)
+        session
+            .unless_interrupted(async { Ok(sql.setting(key).await?) })
             .await
             .ok()
             .flatten()

@@ -438,6 +438,30 @@ fn what_means_no_job_is_refused_and_what_means_several_lists_them() {
 }
 
 #[test]
+fn a_command_without_a_session_speaks_of_none() {
+    let world = World::new();
+    for (command, code) in [
+        ("job nope", 1),
+        ("job %1", 1),
+        ("job", 1),
+        ("wait", 0),
+        ("cancel --all", 0),
+    ] {
+        let output = local(&world).with(command).run().expect_code(code);
+        assert!(
+            !output.stderr.is_empty() && !output.stderr.contains("this session"),
+            "{output}"
+        );
+    }
+    let output = local(&world).with("stop nope").run().expect_code(1);
+    drop(
+        output
+            .expect_stderr("no job nope")
+            .expect_stderr("skep jobs lists them"),
+    );
+}
+
+#[test]
 fn several_jobs_are_saved_side_by_side() {
     let world = World::new();
     let second =

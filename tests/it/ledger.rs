@@ -6,7 +6,7 @@ use std::path::Path;
 
 use skep::ledger::{JobFilter, JobRecord, Ledger, Outcome, Part};
 
-use crate::world::{World, wait_until};
+use crate::world::{World, scripted, wait_until};
 
 /// Every statement that the world's ledger holds, oldest first.
 fn held(world: &World) -> Vec<JobRecord> {
@@ -62,6 +62,55 @@ fn a_statement_is_held_with_what_came_of_it() {
     assert_eq!(held[0].intent.sql, "INSERT INTO a");
     assert_eq!(held[0].intent.prelude, ["SET 'k' = 'v'"]);
     assert_eq!(held[0].intent.url, "scripted:");
+}
+
+#[test]
+fn what_can_t_be_written_down_is_not_submitted() {
+    let world = World::new();
+    let shell = world.scripted().with("-u scripted: -e").arg("INSERT INTO first");
+    drop(shell.run().expect_code(0));
+    // Files that are no longer than this, as on a disk that is full: there is room to open the ledger, and for little more.
+    let command = format!(
+        "trap '' XFSZ; ulimit -f 40; exec {} -u scripted: --force",
+        scripted().display()
+    );
+    let mut script: String = (0..20).map(|n| format!("INSERT INTO t{n};\n")).collect();
+    script += "!set ledger off\nINSERT INTO last;\n";
+    let output = world.program("bash").arg("-c").arg(command).stdin(script).run();
+    output
+        .expect_code(1)
+        .expect_stderr("the statement can't be written down, and was not submitted")
+        .expect_stderr("!set ledger off submits without writing down");
+    let submitted = world.journal();
+    let names = submitted
+        .iter()
+        .filter_map(|line| line.strip_prefix("submit INSERT INTO "));
+    let names: Vec<_> = names.collect();
+    assert!(names.len() < 22, "{names:?}");
+    let (last, before) = names.split_last().unwrap();
+    assert_eq!(*last, "last");
+    let held = held(&world);
+    let held: Vec<_> = held.iter().map(|job| job.intent.name.as_str()).collect();
+    assert_eq!(held, before);
+}
+
+#[test]
+fn a_list_that_the_cluster_does_not_give_is_told_by_the_exit_code() {
+    let world = World::new();
+    let mute = || world.scripted().with("-u scripted:mute");
+    drop(mute().with("-e").arg("INSERT INTO orders").run().expect_code(0));
+    let listed = mute().with("jobs --json").run().expect_code(5);
+    let job: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!((&job["name"], &job["origin"]), (&"orders".into(), &"ledger".into()));
+    listed.expect_stderr("could not be asked for its jobs: nobody answers any more");
+    // A name is looked for where it can be.
+    drop(
+        mute()
+            .with("job orders")
+            .run()
+            .expect_code(0)
+            .expect_stderr("could not be asked"),
+    );
 }
 
 #[test]

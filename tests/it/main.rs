@@ -8,6 +8,7 @@ mod conformance;
 mod documentation;
 mod exit_codes;
 mod exit_signals;
+mod flink_gateway;
 mod flink_rest;
 #[cfg(feature = "local")]
 mod formats;

@@ -11,7 +11,7 @@ SELECT 1; FAIL
   'neither';
 --> n,text
 --> 0,row 0
---! error: line 10, column 16: neither
+--! error: line 10, column 15: neither
 --!    FAIL
 --!        ^
 --! hint: do not ask for failures

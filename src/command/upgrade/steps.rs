@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
                 entry.job.apply(&status);
                 entry.job.savepoint = Some(saved.path.clone());
             });
-            self.session.ledger.status(old, status);
+            self.session.ledger.status(&self.connection.url, old, status);
         }
         drop(acting);
         let took = quantity::duration(began.elapsed());
@@ -299,7 +299,7 @@ impl<'a> Run<'a> {
         {
             return Ok(None);
         }
-        let record = self.session.ledger.job(id).await.ok().flatten();
+        let record = self.session.ledger.job(&self.connection.url, id).await.ok().flatten();
         if record.is_some_and(|record| matches!(record.outcome, Outcome::Unknown(_))) {
             return Err(error.within("whether the job was started is not known"));
         }
@@ -509,7 +509,7 @@ impl<'a> Run<'a> {
         };
         failpoint::hit("upgrade.cancelled");
         if let Some(status) = &status {
-            self.session.ledger.status(new, status.clone());
+            self.session.ledger.status(&self.connection.url, new, status.clone());
             if let Some(handle) = handle {
                 self.session.jobs.update(handle, |entry| entry.job.apply(status));
             }

@@ -31,6 +31,7 @@ impl Cluster {
                 let status = status_of(&job)?;
                 Ok(JobSummary {
                     job_id,
+                    cluster_id: self.id.clone(),
                     name: job.name,
                     status,
                 })
@@ -132,6 +133,7 @@ impl Cluster {
         Ok(Known {
             summary: JobSummary {
                 job_id: *job,
+                cluster_id: self.id.clone(),
                 name: graph.name.clone(),
                 status,
             },
@@ -252,6 +254,7 @@ fn status_of(job: &JobOverview) -> Result<JobStatus> {
     let running = job.tasks.running.saturating_add(job.tasks.finished);
     // A job that is still being set up has no tasks yet, which is not the same as all of them running.
     status.tasks = (job.tasks.total > 0).then_some((running, job.tasks.total));
+    status.waiting = status.tasks.map(|_| job.tasks.scheduled);
     status.ended_by = match status.state {
         JobState::Failed => Some(EndedBy::Failed),
         JobState::Canceled => Some(EndedBy::Cancelled),

@@ -18,7 +18,7 @@ use super::settings::Version;
 use super::submission;
 use crate::flink::Limits;
 use crate::flink::address::{Address, Server, server_beside};
-use crate::flink::cluster::Cluster;
+use crate::flink::cluster::{Cluster, cluster_name};
 use crate::flink::directories::Configured;
 use crate::flink::failure::fit_to_show;
 use crate::flink::history::Archive;
@@ -84,20 +84,19 @@ impl Engine for FlinkGateway {
             )),
         };
         let product = format!("{} {}", fit_to_show(&info.product_name), fit_to_show(&info.version));
-        let mut sides = Sides::of(cluster, &api, &properties);
+        let mut sides = Sides::of(cluster, &api, &properties, cluster_name(&effective));
         let archive = Archive::beside(&address, &transports, &effective, self.limits);
         if let Some(archive) = &archive {
             sides.jobs = Arc::clone(archive).remember(sides.jobs);
         }
         let version = Version::read(&info.version);
-        let cluster_id = cluster_id(&effective).or_else(|| sides.server.clone());
         let session = Session::new(
             Arc::clone(&api),
             handle,
             properties,
             Some(Arc::clone(&sides.jobs)),
             version,
-            cluster_id,
+            sides.cluster_id,
             idle_timeout(&effective),
         );
         let stores = Shelves {
@@ -151,21 +150,25 @@ fn not_connected(error: EngineError) -> EngineError {
 struct Sides {
     jobs: Arc<dyn JobControl>,
     stores: Option<Arc<dyn Stores>>,
-    /// The JobManager as `host:port`, if it is spoken to.
-    server: Option<String>,
+    /// What tells the cluster from others.
+    cluster_id: Option<String>,
     greeting: String,
 }
 
 impl Sides {
     /// Those of the cluster's REST interface, or what SQL alone offers.
-    fn of(cluster: Result<(Cluster, String)>, api: &Arc<Api>, properties: &BTreeMap<String, String>) -> Self {
+    fn of(
+        cluster: Result<(Cluster, String)>,
+        api: &Arc<Api>,
+        properties: &BTreeMap<String, String>,
+        name: Option<String>,
+    ) -> Self {
         match cluster {
             Ok((cluster, greeting)) => {
-                let server = cluster.server().to_owned();
                 let cluster = Arc::new(cluster);
                 Self {
-                    greeting: format!("cluster {server}: {greeting}"),
-                    server: Some(server),
+                    greeting: format!("cluster {}: {greeting}", cluster.server()),
+                    cluster_id: cluster.id().map(str::to_owned),
                     jobs: cluster.clone(),
                     stores: Some(cluster),
                 }
@@ -174,8 +177,8 @@ impl Sides {
                 let why = format!("the cluster's REST interface can't be used: {error}");
                 Self {
                     greeting: format!("job verbs by SQL alone ({why})"),
-                    server: None,
-                    jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), why)),
+                    jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), name.clone(), why)),
+                    cluster_id: name,
                     stores: None,
                 }
             }
@@ -189,14 +192,6 @@ fn rest_address(effective: &BTreeMap<String, String>, gateway: &Url) -> Option<U
     let host = get("rest.address").or_else(|| get("jobmanager.rpc.address"))?;
     let tls = get("security.ssl.rest.enabled").or_else(|| get("security.ssl.enabled")) == Some("true");
     server_beside(host, get("rest.port"), tls, Server::JobManager, gateway)
-}
-
-/// What tells the cluster from others, where it has a name.
-fn cluster_id(effective: &BTreeMap<String, String>) -> Option<String> {
-    ["kubernetes.cluster-id", "yarn.application.id"]
-        .iter()
-        .find_map(|key| effective.get(*key))
-        .map(|id| fit_to_show(id))
 }
 
 /// The statements that lead to the catalog and database of a `jdbc:flink` URL.

@@ -4,6 +4,7 @@ mod tls;
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
@@ -15,6 +16,10 @@ use super::Limits;
 use super::address::Server;
 use super::failure;
 use super::transport::{self, Authorization, Transport};
+
+/// How long an answer that takes a server no work is waited for on one connection, and how many are tried.
+const SOON: Duration = Duration::from_secs(3);
+const CONNECTIONS: usize = 4;
 
 /// Whether a request may be sent again when its answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +117,18 @@ impl Client {
     /// `GET`.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         self.send(Method::GET, path, None, Repeat::Idempotent).await
+    }
+
+    /// `GET` of what a server has at hand. If it does not answer soon it is asked again on another connection: the SQL
+    /// Gateway serves each by one of a few threads, and a statement that waits in another's session blocks that thread for
+    /// all its connections (seen on 2.3.0).
+    pub(crate) async fn get_at_hand<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        for _ in 1..CONNECTIONS {
+            if let Ok(answer) = tokio::time::timeout(SOON, self.get(path)).await {
+                return answer;
+            }
+        }
+        self.get(path).await
     }
 
     /// `GET`, and the answer as it came.
