@@ -590,10 +590,10 @@ fn a_ledger_of_a_newer_version_is_left_alone_and_that_is_said_once() {
     let program = |sql: &str| world.scripted().with("-u scripted: -o csv -e").arg(sql);
     drop(program("INSERT INTO a").run().expect_code(0));
     let path = world.path("data/ledger.db");
-    let mut bytes = fs::read(&path).unwrap();
-    // The format's number stands there, in four bytes (sqlite.org/fileformat2.html).
-    bytes[60..64].copy_from_slice(&9_999_u32.to_be_bytes());
-    fs::write(&path, &bytes).unwrap();
+    let later = rusqlite::Connection::open(&path).unwrap();
+    later.pragma_update(None, "user_version", 9_999).unwrap();
+    later.close().unwrap();
+    let bytes = fs::read(&path).unwrap();
     let output = program("INSERT INTO b; INSERT INTO c; SELECT 1")
         .run()
         .expect(0, "n,text\n0,row 0\n");
