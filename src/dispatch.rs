@@ -68,15 +68,14 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
             run(session, command::find(name)?, args).await
         }
         _ => {
-            statement::execute(
-                session,
-                Request {
-                    text: text.to_owned(),
-                    background,
-                    ..Request::default()
-                },
-            )
-            .await?;
+            let restore = command::restore::known(session, text).await?;
+            let request = Request {
+                text: text.to_owned(),
+                background,
+                restore,
+                ..Request::default()
+            };
+            statement::execute(session, request).await?;
             Ok(Flow::Continue)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use skep_engine::{Connection, Engine, Target};
+use skep_engine::{Connection, Engine, Stores, Target};
 
 use crate::error::Error;
 
@@ -57,6 +57,13 @@ impl Engines {
                     .hint(format!("known are {}", known.join(", ")))
             })?;
         Ok(driver.connect(target).await?)
+    }
+
+    /// The states that this machine has, of each engine but those that `except` has already.
+    pub fn offline(&self, except: Option<&dyn Stores>) -> Vec<Arc<dyn Stores>> {
+        let all = self.drivers.iter().filter_map(|driver| driver.offline());
+        all.filter(|stores| except.is_none_or(|known| known.engine() != stores.engine()))
+            .collect()
     }
 }
 

@@ -16,6 +16,27 @@ use crate::ledger::{Ledger, Outcome};
 use crate::render;
 use crate::ui::{Ui, sanitize};
 
+/// What statements that start a job start from, unless they say it themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RestoreFrom {
+    /// From nothing.
+    #[default]
+    Nothing,
+    /// The next one from the state at this path.
+    Path(String),
+    /// Each that has run before from its newest usable state.
+    Newest,
+}
+
+impl RestoreFrom {
+    /// A statement has started a job: a path is for one alone.
+    pub fn spend(&mut self) {
+        if matches!(self, Self::Path(_)) {
+            *self = Self::Nothing;
+        }
+    }
+}
+
 /// How the shell behaves; `!set` and the command line's flags change it.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -33,8 +54,10 @@ pub struct Settings {
     pub interactive: bool,
     /// One command was given on the command line: there is no session before it.
     pub one_shot: bool,
-    /// The path of the state that the next statement which starts a job is to start from.
-    pub restore: Option<String>,
+    /// What statements that start a job start from.
+    pub restore: RestoreFrom,
+    /// The checkpoints of jobs stay when they are cancelled or fail, whatever is configured.
+    pub keep_checkpoints: bool,
     /// How many bytes of a detached query's rows are kept before the engine is held back.
     pub spool_limit: u64,
     /// A statement that starts a job is written down before it is submitted.
@@ -51,7 +74,8 @@ impl Default for Settings {
             one_shot: false,
             force: false,
             interactive: false,
-            restore: None,
+            restore: RestoreFrom::Nothing,
+            keep_checkpoints: false,
             spool_limit: crate::job::spool::LIMIT,
             remember: true,
         }

@@ -16,14 +16,17 @@ mod every;
 mod foreground;
 mod gather;
 mod help;
+mod inspect;
 mod job;
 mod jobs;
 mod ledger;
+mod lineage;
 mod logs;
 mod note;
 mod plan;
+mod prune;
 mod quit;
-mod restore;
+pub(crate) mod restore;
 mod run;
 mod savepoint;
 mod savepoints;
@@ -51,6 +54,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &run::Run,
     &jobs::Jobs,
     &job::Job,
+    &lineage::Lineage,
     &wait::Wait,
     &cancel::Cancel,
     &logs::Logs,
@@ -60,6 +64,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &checkpoint::Checkpoint,
     &checkpoints::Checkpoints,
     &savepoints::Savepoints,
+    &inspect::Inspect,
     &restore::Restore,
     &upgrade::Upgrades,
     &drop_savepoint::DropSavepoint,

@@ -10,6 +10,7 @@ mod history;
 mod http;
 mod limits;
 mod shelves;
+mod state;
 mod transport;
 
 use async_trait::async_trait;
@@ -99,9 +100,13 @@ impl Engine for FlinkRest {
             jobs = Arc::clone(archive).remember(jobs);
         }
         let stores = Shelves {
-            cluster: cluster.clone().map(|cluster| cluster as Arc<dyn Stores>),
+            cluster: cluster.clone(),
             archive,
-            configured: cluster.map(|cluster| cluster as Arc<dyn Configured>),
+            configured: cluster
+                .map(|cluster| cluster as Arc<dyn Configured>)
+                .into_iter()
+                .collect(),
+            ..Shelves::default()
         };
         Ok(Connection {
             url: address.shown,
@@ -121,6 +126,10 @@ impl Engine for FlinkRest {
             jobs: Some(jobs),
             stores: Some(Arc::new(stores)),
         })
+    }
+
+    fn offline(&self) -> Option<Arc<dyn Stores>> {
+        Some(Arc::new(Shelves::default()))
     }
 }
 

@@ -33,11 +33,13 @@ use std::thread::{self, JoinHandle};
 use skep_engine::{JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
 use tokio::sync::oneshot;
 
+use crate::savepoint::Claim;
+
 pub use error::{LedgerError, Result};
 pub use note::{Note, Subject};
-pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, superseded};
+pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, Plan, Submission, superseded};
 use store::Store;
-pub use transfer::{Line, Place, Saved, Taken, VERSION};
+pub use transfer::{Line, Place, Ran, Saved, Taken, VERSION};
 pub use upgrade::{Step, Terms, Upgrade, Version};
 
 /// A handle to the ledger. Clones share it. When the last one is dropped, what was sent is written before the drop
@@ -222,6 +224,12 @@ impl Ledger {
         self.tell(move |store| store.save(&url, &savepoint));
     }
 
+    /// Forgets the savepoint at that path. What it was taken of or restored from stays.
+    pub fn forget_saved(&self, path: &str) {
+        let path = path.to_owned();
+        self.tell(move |store| store.forget_saved(&path));
+    }
+
     /// Gives the savepoint at that path a label, and returns the path of the one that had it until now. Within a job
     /// and its ancestors and descendants a label names one savepoint: the last to be given it.
     ///
@@ -282,6 +290,32 @@ impl Ledger {
     /// The ledger can't be read.
     pub async fn savepoints(&self, jobs: Vec<JobId>) -> Result<Vec<Savepoint>> {
         self.ask(move |store| store.savepoints(&jobs)).await
+    }
+
+    /// The savepoint or checkpoint at that path, as it was recorded.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn savepoint(&self, path: &str) -> Result<Option<Savepoint>> {
+        let path = path.to_owned();
+        self.ask(move |store| store.savepoint(&path)).await
+    }
+
+    /// The jobs that have taken over the state they started from.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn claims(&self) -> Result<Vec<Claim>> {
+        self.ask(move |store| store.claims()).await
+    }
+
+    /// The runs on that connection of statements in which this text stands, newest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn runs(&self, url: &str, text: &str) -> Result<Vec<JobRecord>> {
+        let (url, text) = (url.to_owned(), text.to_owned());
+        self.ask(move |store| store.runs(&url, &text)).await
     }
 
     /// The savepoints that were recorded on that connection (or on any), newest first.

@@ -11,7 +11,7 @@ use super::store::{Failure, Store, step};
 use crate::savepoint::path_key;
 
 /// What a note is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// A job.

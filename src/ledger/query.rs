@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 use skep_engine::{JobId, Lineage, Savepoint};
 
-use super::columns;
+use super::columns::{self, Fact};
 use super::error::{LedgerError, Result};
 use super::presence;
 use super::record::{Family, JobFilter, JobRecord, Part};
 use super::store::Store;
-use crate::savepoint::path_key;
+use crate::savepoint::{Claim, path_key};
 
 /// So many runs of one name are looked at, the newest, and as many that have not ended: with them it can be told which one
 /// goes on.
@@ -134,6 +134,36 @@ impl Store {
         })
     }
 
+    /// The runs on that connection of statements in which this text stands, newest first.
+    pub fn runs(&self, url: &str, text: &str) -> Result<Vec<JobRecord>> {
+        let condition = "job.url = ?1 AND instr(job.sql, ?2) > 0 AND job.outcome IN ('open', 'accepted', 'unknown') \
+                         ORDER BY job.seq DESC";
+        self.read(|connection| select(connection, condition, [url, text]))
+    }
+
+    /// The jobs that have taken over the state they started from.
+    pub fn claims(&self) -> Result<Vec<Claim>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT job_id, restored_path, restored_job, restored_checkpoint FROM job \
+                 WHERE claim = 'claim' AND restored_path IS NOT NULL AND outcome IN ('open', 'accepted', 'unknown')",
+            )?;
+            let claims = statement.query_map([], |row| {
+                let by = columns::parse_id(&row.get::<_, String>("job_id")?)?;
+                Ok(columns::origin(row)?.map(|state| Claim { by, state }))
+            })?;
+            claims.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// The savepoint at that path.
+    pub fn savepoint(&self, path: &str) -> Result<Option<Savepoint>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM savepoint WHERE key = ?1")?;
+            statement.query_row([path_key(path)], columns::savepoint).optional()
+        })
+    }
+
     /// The savepoints that were recorded on this connection, or on any, newest first.
     pub fn all_savepoints(&self, url: Option<&str>) -> Result<Vec<Savepoint>> {
         self.read(|connection| {
@@ -217,12 +247,27 @@ fn prelude(connection: &Connection, job: i64) -> rusqlite::Result<Vec<String>> {
     statement.query_map([job], |row| row.get(0))?.collect()
 }
 
-/// The job of that id: of that connection, or the newest of another.
+/// The facts of that sort that are kept of a job.
+fn texts(connection: &Connection, job: i64, fact: Fact) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT fact.name, statement.text FROM fact JOIN statement ON statement.id = fact.statement \
+         WHERE fact.job = ?1 AND fact.sort = ?2",
+    )?;
+    let pair = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    statement.query_map(params![job, fact.as_str()], pair)?.collect()
+}
+
+/// The job of that id, with the facts that are kept of it: of that connection, or the newest of another.
 pub(super) fn job(connection: &Connection, url: &str, id: &JobId) -> rusqlite::Result<Option<JobRecord>> {
     let Some(sequence) = sequence(connection, url, id)? else {
         return Ok(None);
     };
-    Ok(select(connection, "job.seq = ?1", [sequence])?.pop())
+    let Some(mut job) = select(connection, "job.seq = ?1", [sequence])?.pop() else {
+        return Ok(None);
+    };
+    job.intent.submission.circumstances = texts(connection, sequence, Fact::Circumstance)?;
+    job.intent.submission.objects = texts(connection, sequence, Fact::Object)?;
+    Ok(Some(job))
 }
 
 /// The number of the job of that id: of that connection, or the newest of another. One cluster is reached by several

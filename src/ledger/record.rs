@@ -1,10 +1,10 @@
 //! What the ledger holds of a job.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use skep_engine::{EndedBy, JobId, JobState, Lineage, OperationId};
+use skep_engine::{ClaimMode, EndedBy, JobId, JobState, Lineage, OperationId};
 
 /// A statement that is about to be submitted. Written before the engine hears of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,31 @@ pub struct Intent {
     pub prelude: Vec<String>,
     /// The state it starts from.
     pub restored_from: Option<Lineage>,
+    /// How it is submitted. The facts in it come with a job that is asked for by its id, not with lists.
+    #[serde(skip)]
+    pub submission: Submission,
+}
+
+/// How a statement is submitted, beyond what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Submission {
+    /// Whose the state is that it starts from.
+    pub claim: ClaimMode,
+    /// The compiled plan that is run in its place.
+    pub plan: Option<Plan>,
+    /// Settings by which it is decided whether its state fits elsewhere, as they were.
+    pub circumstances: BTreeMap<String, String>,
+    /// The definitions of what it uses that outlives its session, by name; secrets as references.
+    pub objects: BTreeMap<String, String>,
+}
+
+/// A compiled plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The file's path or URI.
+    pub path: String,
+    /// The SHA-256 of the file in hex, if this machine could read it.
+    pub sha256: Option<String>,
 }
 
 /// What came of an intent.

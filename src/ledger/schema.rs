@@ -152,6 +152,19 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX job_by_origin_key ON job (restored_key);
 ",
     "
+    ALTER TABLE job ADD COLUMN claim TEXT;
+    ALTER TABLE job ADD COLUMN plan_path TEXT;
+    ALTER TABLE job ADD COLUMN plan_sha256 TEXT;
+    CREATE INDEX job_by_claim ON job (claim) WHERE claim IS NOT NULL;
+    CREATE TABLE fact (
+        job INTEGER NOT NULL REFERENCES job (seq),
+        sort TEXT NOT NULL,
+        name TEXT NOT NULL,
+        statement INTEGER NOT NULL REFERENCES statement (id),
+        PRIMARY KEY (job, sort, name)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
     CREATE TABLE note (
         id INTEGER PRIMARY KEY,
         subject TEXT NOT NULL,

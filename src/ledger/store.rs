@@ -1,15 +1,16 @@
 //! The database as one thread uses it: what is written.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use skep_engine::{JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
+use skep_engine::{ClaimMode, JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
 
+use super::columns::Fact;
 use super::error::{LedgerError, Result};
 use super::presence::Presence;
-use super::record::{Intent, JobRecord, LastKnown, Outcome};
+use super::record::{Intent, JobRecord, LastKnown, Outcome, Submission};
 use super::{columns, query, schema};
 use crate::failpoint;
 use crate::savepoint::path_key;
@@ -172,7 +173,16 @@ impl Store {
                 return Ok(());
             };
             transaction.execute("DELETE FROM prelude WHERE job = ?1", params![sequence])?;
+            transaction.execute("DELETE FROM fact WHERE job = ?1", params![sequence])?;
             transaction.execute("DELETE FROM job WHERE seq = ?1", params![sequence])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a savepoint.
+    pub fn forget_saved(&mut self, path: &str) -> Result<()> {
+        self.write(&step!("forgotten"), |transaction| {
+            transaction.execute("DELETE FROM savepoint WHERE key = ?1", params![path_key(path)])?;
             Ok(())
         })
     }
@@ -332,10 +342,11 @@ pub(super) fn insert(
     let (word, message) = columns::outcome(outcome);
     let origin = query::with_job(transaction, intent.restored_from.as_ref())?;
     let origin = origin.as_ref();
+    let plan = intent.submission.plan.as_ref();
     transaction.execute(
         "INSERT INTO job (job_id, url, engine, name, sql, restored_path, restored_key, restored_job, \
-         restored_checkpoint, created, shell, outcome, message) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         restored_checkpoint, created, shell, outcome, message, claim, plan_path, plan_sha256) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         params![
             intent.job_id.to_string(),
             intent.url,
@@ -350,38 +361,66 @@ pub(super) fn insert(
             shell,
             word,
             message,
+            (intent.submission.claim != ClaimMode::NoClaim).then(|| intent.submission.claim.as_str()),
+            plan.map(|plan| &plan.path),
+            plan.and_then(|plan| plan.sha256.as_ref()),
         ],
     )?;
     let sequence = transaction.last_insert_rowid();
     write_prelude(transaction, sequence, &intent.prelude)?;
+    write_facts(
+        transaction,
+        sequence,
+        Fact::Circumstance,
+        &intent.submission.circumstances,
+    )?;
+    write_facts(transaction, sequence, Fact::Object, &intent.submission.objects)?;
     Ok(sequence)
 }
 
-/// Each text is kept once, whichever jobs need it.
+fn write_facts(
+    transaction: &Transaction<'_>,
+    job: i64,
+    fact: Fact,
+    texts: &BTreeMap<String, String>,
+) -> rusqlite::Result<()> {
+    for (name, text) in texts {
+        let statement = write_text(transaction, text)?;
+        transaction.execute(
+            "INSERT INTO fact (job, sort, name, statement) VALUES (?1, ?2, ?3, ?4)",
+            params![job, fact.as_str(), name, statement],
+        )?;
+    }
+    Ok(())
+}
+
 fn write_prelude(transaction: &Transaction<'_>, job: i64, prelude: &[String]) -> rusqlite::Result<()> {
     transaction.execute("DELETE FROM prelude WHERE job = ?1", [job])?;
     for (position, text) in (0_i64..).zip(prelude) {
-        let hash = content_hash(text);
-        let known: Option<i64> = transaction
-            .prepare_cached("SELECT id FROM statement WHERE hash = ?1 AND text = ?2")?
-            .query_row(params![hash, text], |row| row.get(0))
-            .optional()?;
-        let statement = match known {
-            Some(id) => id,
-            None => {
-                transaction.execute(
-                    "INSERT INTO statement (hash, text) VALUES (?1, ?2)",
-                    params![hash, text],
-                )?;
-                transaction.last_insert_rowid()
-            }
-        };
+        let statement = write_text(transaction, text)?;
         transaction.execute(
             "INSERT INTO prelude (job, position, statement) VALUES (?1, ?2, ?3)",
             params![job, position, statement],
         )?;
     }
     Ok(())
+}
+
+/// Each text is kept once, whichever jobs need it.
+fn write_text(transaction: &Transaction<'_>, text: &str) -> rusqlite::Result<i64> {
+    let hash = content_hash(text);
+    let known: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM statement WHERE hash = ?1 AND text = ?2")?
+        .query_row(params![hash, text], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    transaction.execute(
+        "INSERT INTO statement (hash, text) VALUES (?1, ?2)",
+        params![hash, text],
+    )?;
+    Ok(transaction.last_insert_rowid())
 }
 
 /// FNV-1a, 64 bits: finds equal texts quickly. Texts are compared as well, so that a collision does no harm.
@@ -441,6 +480,11 @@ fn move_label(transaction: &Transaction<'_>, path: &str, label: &str) -> Result<
 }
 
 fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recipe) -> Result<(), Failure> {
+    let sequence = query::own_sequence(transaction, url, &recipe.job_id)?;
+    let known = match sequence {
+        Some(_) => query::job(transaction, url, &recipe.job_id)?,
+        None => None,
+    };
     let intent = Intent {
         job_id: recipe.job_id,
         url: url.to_owned(),
@@ -449,6 +493,9 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
         sql: recipe.sql.clone(),
         prelude: recipe.prelude.clone(),
         restored_from: query::with_job(transaction, recipe.restored_from.as_ref())?,
+        submission: known
+            .as_ref()
+            .map_or_else(Submission::default, |record| record.intent.submission.clone()),
     };
     let seen = columns::at_stored_precision(LastKnown {
         state: recipe.state,
@@ -458,11 +505,6 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
         ended_by: recipe.ended_by,
         error: recipe.error.clone(),
     });
-    let sequence = query::own_sequence(transaction, url, &recipe.job_id)?;
-    let known = match sequence {
-        Some(_) => query::job(transaction, url, &recipe.job_id)?,
-        None => None,
-    };
     let last = later(known.as_ref().and_then(|record| record.last.clone()), seen);
     let (Some(sequence), Some(known)) = (sequence, known) else {
         let sequence = insert(transaction, &intent, &Outcome::Accepted, recipe.started, None)?;

@@ -7,7 +7,7 @@ use skep_engine::Savepoint;
 
 use super::error::Result;
 use super::note::{self, Note};
-use super::record::{JobRecord, Outcome};
+use super::record::{JobRecord, Outcome, Submission};
 use super::store::{Failure, Store, insert, later, replace, save, step, update_last};
 use super::upgrade::{self, Upgrade};
 use super::{columns, query};
@@ -28,13 +28,23 @@ pub enum Line {
         version: u32,
     },
     /// A statement that started a job, or may have.
-    Job(Box<JobRecord>),
+    Job(Box<Ran>),
     /// A savepoint or checkpoint.
     Savepoint(Box<Saved>),
     /// An upgrade.
     Upgrade(Box<Upgrade>),
     /// A note.
     Note(Note),
+}
+
+/// A job with all that is known of how it was submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ran {
+    /// It.
+    #[serde(flatten)]
+    pub record: JobRecord,
+    /// How it was submitted.
+    pub submission: Submission,
 }
 
 /// A savepoint with where it was made.
@@ -91,9 +101,12 @@ impl Store {
                 0 => {
                     let condition = "job.seq > ?1 ORDER BY job.seq LIMIT ?2";
                     let jobs = query::select_numbered(connection, condition, params![after, PAGE])?;
-                    for (sequence, job) in jobs {
+                    for (sequence, mut record) in jobs {
                         last = sequence;
-                        lines.push(Line::Job(Box::new(job)));
+                        let whole = query::job(connection, &record.intent.url, &record.job_id())?;
+                        let submission = whole.map(|job| job.intent.submission).unwrap_or_default();
+                        record.intent.submission = Submission::default();
+                        lines.push(Line::Job(Box::new(Ran { record, submission })));
                     }
                 }
                 1 => {
@@ -151,7 +164,11 @@ impl Store {
             for line in lines {
                 match line {
                     Line::Ledger { .. } => {}
-                    Line::Job(job) => taken.jobs += u64::from(take_job(transaction, job)?),
+                    Line::Job(ran) => {
+                        let mut job = ran.record.clone();
+                        job.intent.submission = ran.submission.clone();
+                        taken.jobs += u64::from(take_job(transaction, &job)?);
+                    }
                     Line::Savepoint(saved) => taken.savepoints += u64::from(take_savepoint(transaction, saved)?),
                     Line::Upgrade(upgrade) => {
                         taken.upgrades += u64::from(upgrade::take_in(transaction, upgrade)?);

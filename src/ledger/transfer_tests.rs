@@ -56,7 +56,7 @@ async fn full(dir: &Path) -> Ledger {
 fn comparable(lines: Vec<Line>) -> Vec<Line> {
     let own = |line| match line {
         Line::Job(mut job) => {
-            job.shell_pid = None;
+            job.record.shell_pid = None;
             Line::Job(job)
         }
         other => other,

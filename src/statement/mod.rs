@@ -1,5 +1,6 @@
 //! A SQL statement on its way: from the text to rows on the screen, or to a job in the table.
 
+mod check;
 pub mod replay;
 mod running;
 mod submission;
@@ -9,18 +10,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skep_engine::{
-    Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, OperationHandle, Restore, Sql, Submit,
-    Withdrawal,
+    ClaimMode, Connection, Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, Operation,
+    OperationHandle, Restore, Sql, Submit, Withdrawal,
 };
 
 use crate::error::Error;
 use crate::interrupt::Signal;
-use crate::ledger::{Intent, LedgerError};
-use crate::session::Session;
+use crate::ledger::{self, Intent, LedgerError};
+use crate::session::{RestoreFrom, Session};
 use crate::syntax::{Kind, classifier};
 use crate::syntax::{secrets, sink};
 use crate::ui::quantity;
 
+pub use check::{Change, Statement, same_query};
 use running::Running;
 use submission::Submitted;
 
@@ -53,6 +55,8 @@ pub struct Start {
     pub restore: Restore,
     /// The number of the checkpoint, for the record.
     pub checkpoint_id: Option<u64>,
+    /// Whether another statement than the one that made the state is meant.
+    pub change: Change,
     /// A session with the prelude replayed; the current one if none.
     pub session: Option<(Arc<dyn Sql>, Vec<String>)>,
 }
@@ -81,7 +85,9 @@ pub enum Done {
 pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Error> {
     let began = Instant::now();
     let open = session.open()?.clone();
-    let (sql, prelude) = match request.restore.as_ref().and_then(|start| start.session.clone()) {
+    let own_session = request.restore.as_ref().and_then(|start| start.session.clone());
+    let is_restored = request.restore.is_some();
+    let (sql, prelude) = match own_session {
         Some((sql, prelude)) => (sql, prelude),
         None => (open.sql()?, open.prelude.clone()),
     };
@@ -96,16 +102,21 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let connection = open.connection;
 
     let starts_job = kind.starts_job();
-    let restore = match (&request.restore, starts_job) {
-        (Some(start), _) => Some(start.restore.clone()),
-        (None, true) => session.settings.restore.take().map(|path| Restore {
-            path,
-            job_id: None,
-            allow_non_restored: false,
-            fork: false,
-        }),
+    let start = match (request.restore, starts_job) {
+        (Some(start), _) => Some(start),
+        (None, true) => waiting(session, &connection).await,
         (None, false) => None,
     };
+    if let Some(start) = &start {
+        let submitted = check::Statement {
+            sql: sql.as_ref(),
+            text: &redacted.text,
+            prelude: &prelude,
+        };
+        let from = (start.restore.job_id, start.restore.path.as_str());
+        check::same_query(session, &connection, &submitted, from, start.change).await?;
+    }
+    let restore = start.as_ref().map(|start| start.restore.clone());
     let may_be_job = starts_job || matches!(kind, Kind::Query);
     let chosen = request.job_id;
     let job_id = (connection.capabilities.chosen_job_id && may_be_job)
@@ -119,12 +130,13 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         prelude: prelude.clone().into(),
         recorded: redacted.text.clone(),
         restore: restore.clone(),
+        keep_checkpoints: session.settings.keep_checkpoints,
         foreground: !request.background,
         withdrawal: withdrawal.clone(),
     };
     let lineage = restore.as_ref().map(|restore| Lineage {
         job_id: restore.job_id,
-        checkpoint_id: request.restore.as_ref().and_then(|start| start.checkpoint_id),
+        checkpoint_id: start.as_ref().and_then(|start| start.checkpoint_id),
         path: restore.path.clone(),
     });
     let leaves_job = starts_job || connection.capabilities.queries_are_jobs;
@@ -138,6 +150,10 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 sql: redacted.text.clone(),
                 prelude,
                 restored_from: lineage.clone(),
+                submission: ledger::Submission {
+                    claim: restore.as_ref().map_or(ClaimMode::NoClaim, |restore| restore.claim),
+                    ..ledger::Submission::default()
+                },
             };
             let intended = match chosen {
                 Some(ChosenId { again: true, .. }) => session.ledger.intend_again(intent).await,
@@ -152,10 +168,18 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let (submitted, asked) = match submission::answer(session, &mut task, &withdrawal).await {
         Submitted::Answered(answer, asked) => (answer, asked),
         Submitted::Left(signal) => {
+            // Whether it was started is not known: the next one is not to start from there as well.
+            if starts_job && !is_restored {
+                session.settings.restore.spend();
+            }
             submission::leave(session, task, name, &connection, intent);
             return Err(signal.error());
         }
     };
+    if starts_job && !is_restored && may_have_started(&submitted) {
+        // It was for this statement alone.
+        session.settings.restore.spend();
+    }
     let operation = match submitted {
         Ok(operation) => operation,
         Err(error) => {
@@ -177,7 +201,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         session.ui.warn(note);
     }
     if kind.is_session_scoped()
-        && request.restore.is_none()
+        && !is_restored
         && let Some(open) = &mut session.open
     {
         open.prelude.push(redacted.text.clone());
@@ -199,6 +223,32 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         return running.take_back(session, operation).await;
     }
     running.go_on(session, operation).await
+}
+
+/// The state that `!set restore` has named for the next statement that starts a job.
+async fn waiting(session: &Session, connection: &Connection) -> Option<Start> {
+    let RestoreFrom::Path(path) = session.settings.restore.clone() else {
+        return None;
+    };
+    let found = check::state(session, connection, &path).await;
+    Some(Start {
+        restore: Restore {
+            path,
+            job_id: found.as_ref().and_then(|found| found.job_id),
+            ..Restore::default()
+        },
+        checkpoint_id: found.and_then(|found| found.checkpoint_id),
+        change: Change::Unasked,
+        session: None,
+    })
+}
+
+/// Whether a job was started, as far as is known.
+fn may_have_started(submitted: &Result<Operation, EngineError>) -> bool {
+    match submitted {
+        Ok(_) => true,
+        Err(error) => matches!(error.kind, ErrorKind::Lost | ErrorKind::Timeout),
+    }
 }
 
 /// What can't be written down first is not submitted: if this shell ended before the engine has answered, nobody would

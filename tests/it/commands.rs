@@ -87,7 +87,7 @@ fn before(world: &World, name: &str) -> String {
             );
             String::new()
         }
-        "drop-savepoint" => {
+        "drop-savepoint" | "inspect" => {
             let script = format!("{RUNNING}!stop %1 --dir savepoints\n");
             drop(local(world).stdin(script).run().expect_code(0));
             let made = fs::read_dir(world.path("savepoints"))
@@ -160,6 +160,13 @@ fn every_command_answers_in_json() {
         let keys: &[&str] = match spec.name {
             "jobs" | "wait" | "cancel" | "restore" | "async" => &JOB,
             "savepoint" | "stop" | "checkpoint" | "checkpoints" | "savepoints" | "drop-savepoint" => &SAVEPOINT,
+            "inspect" => {
+                assert_keys(
+                    &objects[0],
+                    &[&SAVEPOINT[..], &["format", "drained", "operators", "files"]].concat(),
+                );
+                continue;
+            }
             "job" => {
                 let more = ["vertices", "checkpoints", "exceptions"];
                 assert_keys(&objects[0], &[&JOB[..], &more].concat());
@@ -184,6 +191,22 @@ fn every_command_answers_in_json() {
                 "began",
             ],
             "every" => &["number", "every_ms", "command", "next", "done", "failed", "last"],
+            "lineage" => &[
+                "job_id",
+                "name",
+                "parent",
+                "how",
+                "fork",
+                "from",
+                "state",
+                "started",
+                "ended",
+                "ended_by",
+                "sql",
+                "changed",
+                "changed_prelude",
+                "notes",
+            ],
             "note" => &["job_id", "path", "at", "text"],
             "ledger" => {
                 assert_eq!(objects[0]["type"], "ledger");

@@ -12,11 +12,14 @@ mod flink_gateway;
 mod flink_rest;
 #[cfg(feature = "local")]
 mod formats;
+mod inspect;
 mod interrupts;
 mod ledger;
 #[cfg(feature = "local")]
 mod local_jobs;
 mod panics;
 mod prompt;
+#[cfg(feature = "local")]
+mod prune;
 mod scripts;
 mod world;

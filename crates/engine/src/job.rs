@@ -228,7 +228,8 @@ pub struct JobDetail {
 }
 
 /// The format of a savepoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Readable by every state backend of the engine.
     #[default]

@@ -23,7 +23,7 @@ use crate::ledger::{Outcome, Step, Upgrade};
 use crate::savepoint::{self, Known, Which, path_key};
 use crate::session::{self, Session};
 use crate::statement::replay::replay_apart;
-use crate::statement::{self, ChosenId, Done, Request, Start, new_job_id};
+use crate::statement::{self, Change, ChosenId, Done, Request, Start, new_job_id};
 use crate::ui::quantity;
 
 /// How long the new job's own first checkpoint is waited for before one is asked for: by then its first rows have passed,
@@ -318,6 +318,7 @@ impl<'a> Run<'a> {
             job_id: state.job_id,
             allow_non_restored: is_new && self.upgrade.terms.allow_non_restored,
             fork: !is_new && self.upgrade.overtaken,
+            ..Restore::default()
         };
         let request = Request {
             text: version.sql.clone(),
@@ -325,6 +326,8 @@ impl<'a> Run<'a> {
             restore: Some(Start {
                 restore,
                 checkpoint_id: state.checkpoint_id,
+                // It was looked at before anything was stopped.
+                change: Change::Allowed,
                 session: Some((sql, version.prelude)),
             }),
             job_id: Some(job_id),

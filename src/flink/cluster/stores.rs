@@ -12,7 +12,7 @@ use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, Sa
 use super::answers::{Checkpoint, CheckpointConfig, Checkpoints, Triggered};
 use super::operations::{Waiting, read_id};
 use super::{Cluster, time};
-use crate::flink::directories::{self, local, plain};
+use crate::flink::directories::{kind_by_name, local, plain};
 use crate::flink::failure::{self, RootCause};
 use crate::flink::http::Repeat;
 use crate::flink::limits::Backoff;
@@ -73,36 +73,32 @@ impl Cluster {
         Ok(found)
     }
 
-    /// The savepoint or checkpoint at that path: as the statistics know it, or else whether this machine has it.
+    /// The savepoint or checkpoint at that path, as the statistics know it.
     pub(super) async fn inspect_path(&self, path: &str) -> Result<Savepoint> {
         let wanted = plain(path);
         let known = self.find_all().await?;
         if let Some(savepoint) = known.into_iter().find(|savepoint| plain(&savepoint.path) == wanted) {
             return Ok(savepoint);
         }
-        if !is_here(path) {
-            let shown = failure::fit_to_show(path);
-            let message = format!(
-                "the cluster at {} knows of nothing at {shown}, nor is it on this machine",
-                self.server()
-            );
-            return Err(EngineError::not_found(message).hint(
-                "statistics name the last ten of each job only; give the path of the directory that has _metadata",
-            ));
-        }
-        Ok(Savepoint {
-            path: path.to_owned(),
-            kind: kind_by_name(wanted),
-            job_id: None,
-            checkpoint_id: None,
-            taken: None,
-            size: None,
-            format_version: None,
-            label: None,
-            verdict: Verdict::Usable,
-            reasons: Vec::new(),
-            sources: vec![directories::SOURCE.to_owned()],
-        })
+        let shown = failure::fit_to_show(path);
+        let message = format!(
+            "the cluster at {} knows of nothing at {shown}, nor is it on this machine",
+            self.server()
+        );
+        Err(EngineError::not_found(message)
+            .hint("statistics name the last ten of each job only; give the path of the directory that has _metadata"))
+    }
+
+    /// The states that running jobs have claimed: each deletes its one when it needs it no more, wherever it lies.
+    pub(crate) async fn claims(&self) -> Result<Vec<Claim>> {
+        let jobs = self.list_jobs().await?;
+        let running = jobs.into_iter().filter(|job| !job.status.state.is_terminal());
+        let claims = stream::iter(running).map(|job| async move {
+            let statistics = self.checkpoints(&job.job_id).await?;
+            Ok(statistics.and_then(|statistics| claim(&job.job_id, &statistics)))
+        });
+        let claims: Vec<Option<Claim>> = claims.buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(claims.into_iter().flatten().collect())
     }
 
     /// Has the cluster delete a savepoint.
@@ -259,13 +255,25 @@ fn saved(job: &JobId, checkpoint: &Checkpoint, kept: bool) -> Option<Savepoint> 
     })
 }
 
-/// What the name of the directory says: checkpoints lie in `chk-NUMBER`.
-fn kind_by_name(plain: &str) -> SavepointKind {
-    let name = plain.rsplit('/').next().unwrap_or(plain);
-    match name.strip_prefix("chk-") {
-        Some(number) if number.parse::<u64>().is_ok() => SavepointKind::Checkpoint,
-        _ => SavepointKind::Savepoint,
-    }
+/// A state that a running job has claimed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Its path without what may be written or left out.
+    pub(crate) path: String,
+    /// The job.
+    pub(crate) job: JobId,
+}
+
+/// What a job has claimed: of a restored state that was claimed `is_savepoint` is false, whatever it is (seen on 1.20 and
+/// 2.3). One of the job's own is what it came back to by itself after a failure.
+fn claim(job: &JobId, statistics: &Checkpoints) -> Option<Claim> {
+    let restored = statistics.latest.restored.as_ref()?;
+    let path = plain(restored.external_path.as_deref()?);
+    let is_own = path.rsplit('/').nth(1) == Some(&job.to_string());
+    (!restored.is_savepoint && !is_own).then(|| Claim {
+        path: path.to_owned(),
+        job: *job,
+    })
 }
 
 /// Whether this machine has a savepoint or checkpoint at that path.

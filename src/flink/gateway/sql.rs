@@ -7,7 +7,7 @@ use arrow::array::AsArray;
 use async_trait::async_trait;
 use skep_engine::{
     Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobControl, Object, ObjectKind,
-    Operation, Result, Rows, Sql, Stores, Submit, Target,
+    Operation, Result, Rows, Sql, Submit, Target,
 };
 use url::Url;
 
@@ -100,9 +100,12 @@ impl Engine for FlinkGateway {
             idle_timeout(&effective),
         );
         let stores = Shelves {
-            cluster: sides.stores,
+            configured: std::iter::once(Arc::clone(&session) as Arc<dyn Configured>)
+                .chain(sides.cluster.clone().map(|cluster| cluster as Arc<dyn Configured>))
+                .collect(),
+            cluster: sides.cluster,
             archive,
-            configured: Some(Arc::clone(&session) as Arc<dyn Configured>),
+            ..Shelves::default()
         };
         for statement in use_statements(&address) {
             submission::submit(Arc::clone(&session), Submit::new(statement)).await?;
@@ -119,6 +122,7 @@ impl Engine for FlinkGateway {
                 cancel: true,
                 drain: true,
                 restore: true,
+                claim: true,
                 // Over SQL alone they are refused, with the reason.
                 savepoint: true,
                 checkpoint: true,
@@ -149,7 +153,7 @@ fn not_connected(error: EngineError) -> EngineError {
 /// The sides of a connection that know of jobs.
 struct Sides {
     jobs: Arc<dyn JobControl>,
-    stores: Option<Arc<dyn Stores>>,
+    cluster: Option<Arc<Cluster>>,
     /// What tells the cluster from others.
     cluster_id: Option<String>,
     greeting: String,
@@ -170,7 +174,7 @@ impl Sides {
                     greeting: format!("cluster {}: {greeting}", cluster.server()),
                     cluster_id: cluster.id().map(str::to_owned),
                     jobs: cluster.clone(),
-                    stores: Some(cluster),
+                    cluster: Some(cluster),
                 }
             }
             Err(error) => {
@@ -179,7 +183,7 @@ impl Sides {
                     greeting: format!("job verbs by SQL alone ({why})"),
                     jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), name.clone(), why)),
                     cluster_id: name,
-                    stores: None,
+                    cluster: None,
                 }
             }
         }

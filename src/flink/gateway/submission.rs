@@ -66,6 +66,9 @@ pub(super) async fn submit(session: Arc<Session>, submit: Submit) -> Result<Oper
                 .to_owned(),
         );
     }
+    if kind.starts_job() && !matches!(kind, Kind::Insert { values: true }) {
+        notes.extend(circumstances.at_risk(submit.keep_checkpoints).map(str::to_owned));
+    }
     let sent =
         statement_set::as_execute(&submit.text, &Dialect::FLINK).unwrap_or_else(|| Rewritten::unchanged(&submit.text));
     let statement = Statement {

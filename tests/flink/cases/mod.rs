@@ -5,6 +5,7 @@ mod checkpoint;
 mod conformance;
 mod early_rows;
 mod faults;
+mod files;
 mod interrupts;
 mod lists;
 mod looks;
@@ -51,6 +52,9 @@ pub fn all() -> Vec<Case> {
         outages::CASES,
         restore::CASES,
         upgrade::CASES,
+        restore::changed::CASES,
+        restore::claims::CASES,
+        files::CASES,
         conformance::CASES,
     ]
     .concat()

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
+use rustix::process::Signal;
+
 use super::{CTRL_C, CTRL_D, CTRL_Z, shell, start_endless};
 use crate::world::pty::Ended;
 use crate::world::{World, scripted};
@@ -329,6 +331,20 @@ fn ctrl_c_stops_a_wait_and_not_the_job() {
     let screen = pty.wait_prompt("scripted [1]> ");
     assert!(screen.has("no longer waiting; the jobs go on"), "{screen}");
     assert!(!world.journal().iter().any(|line| line.starts_with("cancel")));
+}
+
+#[test]
+fn a_script_does_not_wait_without_end_for_a_cancel() {
+    let world = World::new();
+    let script = world.scripted().with("-u scripted: -o csv -e");
+    let running = script.arg("CANCEL HANGS; SELECT ENDLESS QUIETLY").start();
+    running.wait_out("row 2");
+    running.signal(Signal::INT);
+    running
+        .wait()
+        .expect_code(130)
+        .expect_stderr("the cancel of job ")
+        .expect_stderr(" goes on: job ");
 }
 
 #[test]
