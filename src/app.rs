@@ -13,6 +13,7 @@ use crate::engines::{DEFAULT_URL, Engines};
 use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::job::Table;
+use crate::job::schedule::Schedule;
 use crate::ledger::Ledger;
 use crate::session::{RestoreFrom, Session, Settings};
 use crate::ui::Ui;
@@ -129,6 +130,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         engines,
         open: None,
         jobs: Table::new(),
+        schedule: Schedule::default(),
         ledger,
         interrupts: Interrupts::install(interactive)?,
         settings,

@@ -17,7 +17,9 @@ pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Erro
     if let Err(error) = &done {
         session.last_error = Some(error.clone());
     }
-    if let Some(problem) = session.ledger.take_problem() {
+    if let Some(problem) = session.ledger.take_problem()
+        && session.ledger.is_news(&problem)
+    {
         session
             .ui
             .warn(&format!("{problem}; what was just done is not remembered"));

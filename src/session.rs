@@ -11,6 +11,7 @@ use crate::engines::Engines;
 use crate::error::{Error, ExitCode};
 use crate::interrupt::Interrupts;
 use crate::job::Table;
+use crate::job::schedule::Schedule;
 use crate::ledger::{Ledger, Outcome};
 use crate::render;
 use crate::ui::{Ui, sanitize};
@@ -195,6 +196,8 @@ pub struct Session {
     pub open: Option<Open>,
     /// This session's jobs.
     pub jobs: Table,
+    /// What is done to them again and again.
+    pub schedule: Schedule,
     /// What outlives the session.
     pub ledger: Ledger,
     /// Ctrl-C and its like.

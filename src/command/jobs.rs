@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
-use super::spec::{Category, Flag, Spec};
+use super::spec::{Category, Flag, Kind, Spec};
 use super::target;
 use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
@@ -28,12 +28,20 @@ static SPEC: Spec = Spec {
     help: "With --all also the jobs that the ledger and the engine know of this connection, marked by where they are\n\
            known from. On the command line, where there is no session, always with --all.",
     positionals: &[],
-    flags: &[Flag {
-        name: "all",
-        short: Some('a'),
-        value: None,
-        help: "also those of other sessions",
-    }],
+    flags: &[
+        Flag {
+            name: "all",
+            short: Some('a'),
+            value: None,
+            help: "also those of other sessions",
+        },
+        Flag {
+            name: "limit",
+            short: None,
+            value: Some(("N", Kind::Word)),
+            help: "so many of the ledger's, the newest: 1000 if nothing is said, with --json and with 0 all",
+        },
+    ],
     example: "!jobs --all",
     one_shot: true,
 };
@@ -47,8 +55,13 @@ impl Command for Jobs {
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let own = session.jobs.entries();
         let everything = args.has("all") || session.settings.one_shot;
+        let limit = limit(&args, session.settings.json)?;
         let (jobs, unlisted) = if everything {
-            target::all(session).await?
+            let (jobs, unlisted) = target::known(session, target::Part::Newest(limit)).await?;
+            if limit.is_some_and(|limit| jobs.len() >= limit as usize) {
+                session.ui.say("older ones are not looked for · --limit 0 lists all");
+            }
+            (jobs, unlisted)
         } else {
             (own.into_iter().map(|entry| entry.job).collect(), None)
         };
@@ -68,6 +81,15 @@ impl Command for Jobs {
         }
         // What could be had has been listed.
         unlisted.map_or(Ok(Flow::Continue), Err)
+    }
+}
+
+fn limit(args: &Args, json: bool) -> Result<Option<u32>, Error> {
+    match args.value("limit").map(str::parse) {
+        None => Ok((!json).then_some(target::ENOUGH)),
+        Some(Ok(0)) => Ok(None),
+        Some(Ok(limit)) => Ok(Some(limit)),
+        Some(Err(_)) => Err(Error::usage("--limit is a number")),
     }
 }
 

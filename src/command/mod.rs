@@ -12,13 +12,17 @@ mod checkpoints;
 mod connect;
 mod drop_savepoint;
 mod error;
+mod every;
 mod foreground;
 mod gather;
 mod help;
 mod inspect;
 mod job;
 mod jobs;
+mod ledger;
+mod lineage;
 mod logs;
+mod note;
 mod plan;
 mod prune;
 mod quit;
@@ -50,10 +54,12 @@ pub static COMMANDS: &[&dyn Command] = &[
     &run::Run,
     &jobs::Jobs,
     &job::Job,
+    &lineage::Lineage,
     &wait::Wait,
     &cancel::Cancel,
     &logs::Logs,
     &savepoint::Savepoint,
+    &every::Every,
     &stop::Stop,
     &checkpoint::Checkpoint,
     &checkpoints::Checkpoints,
@@ -62,6 +68,8 @@ pub static COMMANDS: &[&dyn Command] = &[
     &restore::Restore,
     &upgrade::Upgrades,
     &drop_savepoint::DropSavepoint,
+    &note::Note,
+    &ledger::Ledger,
     &set::Set,
     &error::Error,
     &help::Help,

@@ -1,7 +1,9 @@
 //! Which job a command means.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use skep_engine::{Connection, EngineError, ErrorKind, JobControl, JobId, JobSummary};
 
 use crate::error::Error;
@@ -107,7 +109,7 @@ async fn find(session: &Session, word: &str) -> Result<Target, Error> {
             Err(error) => unasked = (error.kind != ErrorKind::NotFound).then_some(error),
         }
     }
-    let (known, unlisted) = all(session).await?;
+    let (known, unlisted) = gather(session, Part::Meant(word)).await?;
     if let Some(error) = unlisted {
         session.ui.warn(&error.message);
     }
@@ -149,16 +151,28 @@ pub async fn resolve_all(session: &Session, words: &[String]) -> Result<Vec<Targ
     Ok(targets)
 }
 
-/// All jobs that the current connection's engine, the ledger and this session know, newest first; and why the engine
+/// So many of the ledger's jobs are enough for somebody who looks at a list.
+pub const ENOUGH: u32 = 1_000;
+
+/// Which jobs of the ledger are wanted.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    /// Those that a word may mean.
+    Meant(&'a str),
+    /// The newest so many, or all.
+    Newest(Option<u32>),
+}
+
+/// The jobs that the current connection's engine, the ledger and this session know, newest first; and why the engine
 /// could not be asked, if so.
 ///
 /// # Errors
 /// There is no connection, or a signal came.
-pub async fn all(session: &Session) -> Result<(Vec<Job>, Option<Error>), Error> {
-    session.unless_interrupted(gather_all(session)).await
+pub async fn known(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<Error>), Error> {
+    session.unless_interrupted(gather(session, part)).await
 }
 
-async fn gather_all(session: &Session) -> Result<(Vec<Job>, Option<Error>), Error> {
+async fn gather(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<Error>), Error> {
     let connection = Arc::clone(&session.open()?.connection);
     let (listed, unlisted): (Option<Vec<JobSummary>>, Option<Error>) = match &connection.jobs {
         Some(jobs) => match jobs.list().await {
@@ -175,15 +189,25 @@ async fn gather_all(session: &Session) -> Result<(Vec<Job>, Option<Error>), Erro
         Some(jobs) => jobs.archived().await.unwrap_or_default(),
         None => Vec::new(),
     };
-    let find = |id: JobId| {
-        let listed = listed.iter().flatten().chain(&archived);
-        listed.into_iter().find(|summary| summary.job_id == id)
+    // The engine's own word goes before the archive's.
+    let summaries: HashMap<JobId, &JobSummary> = archived
+        .iter()
+        .chain(listed.iter().flatten())
+        .map(|summary| (summary.job_id, summary))
+        .collect();
+    let recorded = match part {
+        Part::Meant(word) => session.ledger.find(word, Some(&connection.url)).await,
+        Part::Newest(limit) => {
+            let filter = JobFilter {
+                url: Some(connection.url.clone()),
+                limit,
+                brief: true,
+                ..JobFilter::default()
+            };
+            session.ledger.jobs(filter).await
+        }
     };
-    let filter = JobFilter {
-        url: Some(connection.url.clone()),
-        ..JobFilter::default()
-    };
-    let recorded = session.ledger.jobs(filter).await.unwrap_or_else(|cause| {
+    let recorded = recorded.unwrap_or_else(|cause| {
         session.ui.warn(&format!("the ledger could not be read: {cause}"));
         Vec::new()
     });
@@ -194,11 +218,14 @@ async fn gather_all(session: &Session) -> Result<(Vec<Job>, Option<Error>), Erro
         .map(|entry| entry.job)
         .rev()
         .collect();
-    let known = |jobs: &[Job], id: JobId| jobs.iter().any(|job| job.job_id == Some(id));
+    let mut known: HashSet<JobId> = jobs.iter().filter_map(|job| job.job_id).collect();
     let mut others = Vec::new();
-    for record in recorded.iter().filter(|record| !known(&jobs, record.job_id())) {
+    for record in &recorded {
+        if !known.insert(record.job_id()) {
+            continue;
+        }
         let mut job = from_record(record, &connection);
-        match find(record.job_id()) {
+        match summaries.get(&record.job_id()) {
             // An engine that has lost what it knew does not undo an end that was seen.
             Some(summary) if summary.status.lost && job.known == Known::Ended => {}
             Some(summary) => {
@@ -213,10 +240,17 @@ async fn gather_all(session: &Session) -> Result<(Vec<Job>, Option<Error>), Erro
         }
         others.push(job);
     }
-    let summaries = listed.iter().flatten().chain(&archived);
-    for summary in summaries.filter(|summary| !known(&jobs, summary.job_id)) {
-        if !known(&others, summary.job_id) {
-            others.push(from_summary(summary, &connection));
+    for summary in listed.iter().flatten().chain(&archived) {
+        if known.insert(summary.job_id) {
+            let mut job = from_summary(summary, &connection);
+            // An older one that was not asked for: the ledger knows it all the same.
+            if let Part::Newest(Some(_)) = part
+                && let Ok(Some(record)) = session.ledger.job(&connection.url, summary.job_id).await
+            {
+                job = from_record(&record, &connection);
+                job.apply(&summary.status);
+            }
+            others.push(job);
         }
     }
     others.sort_by_key(|job| std::cmp::Reverse(job.started));
@@ -284,24 +318,51 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
     job
 }
 
-/// Whether the job's name means a later one: one that was restored from it or, where none of them runs, simply the
-/// newest.
-pub fn is_superseded(job: &Job, all: &[Job]) -> bool {
-    // Of one that another shell submitted and nobody has heard of it is not known that it ever ran.
-    let goes_on = |job: &Job| job.is_active() && (job.state.is_some() || job.origin == Origin::Session);
-    !goes_on(job)
-        && all.iter().any(|other| {
-            other.name == job.name && other.job_id != job.job_id && (goes_on(other) || other.started > job.started)
-        })
+/// The runs of each name: its name means a later one where one was restored from the others or, where none of them runs,
+/// simply the newest.
+#[derive(Debug, Default)]
+pub struct Superseded<'a> {
+    runs: HashMap<&'a str, Runs>,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    goes_on: bool,
+    newest: Option<Timestamp>,
+}
+
+impl<'a> Superseded<'a> {
+    /// Of these jobs.
+    pub fn of(jobs: &'a [Job]) -> Self {
+        let mut runs: HashMap<&str, Runs> = HashMap::new();
+        for job in jobs {
+            let runs = runs.entry(&job.name).or_default();
+            runs.goes_on |= goes_on(job);
+            runs.newest = runs.newest.max(job.started);
+        }
+        Self { runs }
+    }
+
+    /// Whether a later run has taken this one's place.
+    pub fn holds(&self, job: &Job) -> bool {
+        let runs = self.runs.get(job.name.as_str());
+        !goes_on(job) && runs.is_some_and(|runs| runs.goes_on || runs.newest > job.started)
+    }
+}
+
+/// Of one that another shell submitted and nobody has heard of it is not known that it ever ran.
+fn goes_on(job: &Job) -> bool {
+    job.is_active() && (job.state.is_some() || job.origin == Origin::Session)
 }
 
 fn candidates(jobs: &[Job]) -> Vec<Candidate> {
+    let superseded = Superseded::of(jobs);
     let candidate = |job: &Job| Candidate {
         handle: job.handle,
         job_id: job.job_id,
         operation: None,
         name: job.name.clone(),
-        superseded: is_superseded(job, jobs),
+        superseded: superseded.holds(job),
     };
     jobs.iter().map(candidate).collect()
 }

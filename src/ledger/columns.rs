@@ -54,7 +54,7 @@ pub(super) fn parse_id(text: &str) -> rusqlite::Result<JobId> {
     text.parse().map_err(unreadable)
 }
 
-fn timestamp(microseconds: i64) -> rusqlite::Result<Timestamp> {
+pub(super) fn timestamp(microseconds: i64) -> rusqlite::Result<Timestamp> {
     Timestamp::from_microsecond(microseconds).map_err(unreadable)
 }
 

@@ -138,9 +138,10 @@ mod steps {
     use jiff::Timestamp;
     use skep_engine::Savepoint;
 
-    use super::super::tests::{recipe, savepoint, started, upgrade};
+    use super::super::tests::{note, recipe, savepoint, started, upgrade};
     use super::*;
     use crate::failpoint;
+    use crate::ledger::{Line, Note, Subject};
 
     type Step = (&'static str, fn(&mut Store));
 
@@ -175,10 +176,18 @@ mod steps {
             };
             store.write_upgrade(&next).unwrap();
         }),
+        ("note", |store| store.note(&note(1, "slow")).unwrap()),
+        ("merged", |store| {
+            let lines = [
+                Line::Note(note(1, "slow again")),
+                Line::Upgrade(Box::new(upgrade(8, 3))),
+            ];
+            assert_eq!(store.take_in(&lines).unwrap().notes, 1);
+        }),
     ];
 
     /// Everything a ledger holds but what differs from run to run.
-    fn contents(store: &Store) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>) {
+    fn contents(store: &Store) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>, Vec<Note>) {
         let filter = JobFilter {
             part: Part::All,
             ..JobFilter::default()
@@ -190,11 +199,12 @@ mod steps {
             }
         }
         let upgrades = store.open_upgrades(None, false).unwrap();
-        (jobs, store.all_savepoints(None).unwrap(), upgrades)
+        let notes = store.notes(&[Subject::JobId(id(1))]).unwrap();
+        (jobs, store.all_savepoints(None).unwrap(), upgrades, notes)
     }
 
     /// What the ledger holds after the first steps.
-    fn after(steps: usize) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>) {
+    fn after(steps: usize) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>, Vec<Note>) {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         ALL[..steps].iter().for_each(|(_, step)| step(&mut store));

@@ -10,17 +10,21 @@
 
 mod columns;
 mod error;
+mod note;
 mod presence;
 mod query;
 mod record;
 mod schema;
 mod store;
+mod transfer;
 mod upgrade;
 
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transfer_tests;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -32,8 +36,10 @@ use tokio::sync::oneshot;
 use crate::savepoint::Claim;
 
 pub use error::{LedgerError, Result};
+pub use note::{Note, Subject};
 pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, Plan, Submission, superseded};
 use store::Store;
+pub use transfer::{Line, Place, Ran, Saved, Taken, VERSION};
 pub use upgrade::{Step, Terms, Upgrade, Version};
 
 /// A handle to the ledger. Clones share it. When the last one is dropped, what was sent is written before the drop
@@ -51,6 +57,8 @@ struct Writer {
     requests: Option<mpsc::Sender<Request>>,
     thread: Option<JoinHandle<()>>,
     problem: Arc<Mutex<Option<LedgerError>>>,
+    /// The failure that was told last.
+    told: Mutex<Option<LedgerError>>,
 }
 
 impl Drop for Writer {
@@ -89,6 +97,7 @@ impl Ledger {
                 requests: Some(sender),
                 thread: Some(thread),
                 problem: Arc::default(),
+                told: Mutex::default(),
             })),
         })
     }
@@ -107,6 +116,15 @@ impl Ledger {
     pub fn take_problem(&self) -> Option<LedgerError> {
         let writer = self.writer.as_ref()?;
         writer.problem.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether a failure is worth a word: the same one is told once, however often it comes.
+    pub fn is_news(&self, failure: &LedgerError) -> bool {
+        let Some(writer) = &self.writer else { return true };
+        let mut told = writer.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.as_ref() != Some(failure);
+        *told = Some(failure.clone());
+        is_news
     }
 
     /// Writes down what is about to be submitted. When this returns, it is on disk.
@@ -307,6 +325,47 @@ impl Ledger {
     pub async fn all_savepoints(&self, url: Option<&str>) -> Result<Vec<Savepoint>> {
         let url = url.map(str::to_owned);
         self.ask(move |store| store.all_savepoints(url.as_deref())).await
+    }
+
+    /// The savepoints of that label on that connection (or on any), newest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn labelled(&self, label: &str, url: Option<&str>) -> Result<Vec<Savepoint>> {
+        let (label, url) = (label.to_owned(), url.map(str::to_owned));
+        self.ask(move |store| store.labelled(&label, url.as_deref())).await
+    }
+
+    /// Keeps a note.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub async fn note(&self, note: Note) -> Result<()> {
+        self.ask(move |store| store.note(&note)).await
+    }
+
+    /// What was written about these jobs and saved states, oldest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn notes(&self, subjects: Vec<Subject>) -> Result<Vec<Note>> {
+        self.ask(move |store| store.notes(&subjects)).await
+    }
+
+    /// The next entries of an export that has come to that place, and the place where it goes on; `None` at its end.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn export(&self, place: Place) -> Result<(Vec<Line>, Option<Place>)> {
+        self.ask(move |store| store.export(place)).await
+    }
+
+    /// Takes in entries of another ledger, all or none. Nothing that is known is lost, and doing so again changes nothing.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub async fn take_in(&self, lines: Vec<Line>) -> Result<Taken> {
+        self.ask(move |store| store.take_in(&lines)).await
     }
 
     /// What a job was restored from, and who was restored from it.

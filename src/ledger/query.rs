@@ -13,6 +13,37 @@ use super::record::{Family, JobFilter, JobRecord, Part};
 use super::store::Store;
 use crate::savepoint::{Claim, path_key};
 
+/// So many runs of one name are looked at, the newest, and as many that have not ended: with them it can be told which one
+/// goes on.
+const RUNS: usize = 200;
+
+/// Of a job that has not ended, as an index has it.
+const GOES_ON: &str = "coalesce(state, '') NOT IN ('FAILED', 'CANCELED', 'FINISHED')";
+
+/// That a job is meant by a word: `?1` is the beginning of an id, if it can be one, `?2` the word, `?3` the URL. Each part
+/// has an index of its own.
+pub(super) fn meant(url: Option<&str>) -> String {
+    let here = of_url(url, 3);
+    // Behind the last digit comes `g`. The `+` keeps the index by URL out of it, which would find too many.
+    let here = here.replace("job.url", "+job.url");
+    format!(
+        "job.seq IN ( \
+         SELECT seq FROM job WHERE job_id >= ?1 AND job_id < ?1 || 'g' AND {here} \
+         UNION ALL SELECT seq FROM job WHERE operation_id = ?2 AND {here} \
+         UNION ALL SELECT seq FROM (SELECT seq FROM job WHERE name = ?2 AND {here} ORDER BY seq DESC LIMIT {RUNS}) \
+         UNION ALL SELECT seq FROM (SELECT seq FROM job INDEXED BY job_going_on WHERE name = ?2 AND {here} AND {GOES_ON} \
+         ORDER BY seq DESC LIMIT {RUNS})) ORDER BY job.seq DESC"
+    )
+}
+
+/// That a job is of the connection, if one is given: `?N` is its URL. An index helps only where that is said plainly.
+fn of_url(url: Option<&str>, parameter: usize) -> String {
+    match url {
+        Some(_) => format!("job.url = ?{parameter}"),
+        None => format!("?{parameter} IS NULL"),
+    }
+}
+
 /// A reference by prefix has at least so many digits.
 const SHORTEST_PREFIX: usize = 4;
 
@@ -36,8 +67,17 @@ impl Store {
             Part::Unsettled => "job.outcome IN ('open', 'unknown')",
         };
         let limit = filter.limit.map_or(-1, i64::from);
-        let condition = format!("(?1 IS NULL OR job.url = ?1) AND {part} ORDER BY job.seq DESC LIMIT ?2");
-        self.read(|connection| select(connection, &condition, params![filter.url, limit]))
+        let condition = format!(
+            "{} AND {part} ORDER BY job.seq DESC LIMIT ?2",
+            of_url(filter.url.as_deref(), 1)
+        );
+        self.read(|connection| {
+            let jobs = rows(connection, &condition, params![filter.url, limit])?;
+            if filter.brief {
+                return Ok(jobs.into_iter().map(|(_, job)| job).collect());
+            }
+            with_preludes(connection, jobs)
+        })
     }
 
     /// The job of that id: of that connection, or of another that has one.
@@ -49,15 +89,14 @@ impl Store {
     pub fn find(&self, word: &str, url: Option<&str>) -> Result<Vec<JobRecord>> {
         let digits = word.to_ascii_lowercase();
         let is_prefix = digits.len() >= SHORTEST_PREFIX && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let prefix = is_prefix.then(|| format!("{digits}*"));
-        let condition = "(?3 IS NULL OR job.url = ?3) \
-                         AND (job.job_id GLOB ?1 OR job.name = ?2 OR job.operation_id = ?2) ORDER BY job.seq DESC";
-        self.read(|connection| select(connection, condition, params![prefix, word, url]))
+        let prefix = is_prefix.then_some(digits);
+        let condition = meant(url);
+        self.read(|connection| select(connection, &condition, params![prefix, word, url]))
     }
 
     /// Statements whose outcome is still to be had and whose shell has ended: somebody else must ask the engine.
     pub fn orphans(&self, url: Option<&str>) -> Result<Vec<JobRecord>> {
-        let condition = "(?1 IS NULL OR job.url = ?1) AND job.outcome IN ('open', 'unknown')";
+        let condition = format!("{} AND job.outcome IN ('open', 'unknown')", of_url(url, 1));
         let shells: BTreeSet<i64> = self.read(|connection| {
             let mut statement = connection.prepare(&format!(
                 "SELECT DISTINCT job.shell FROM job WHERE {condition} AND shell > 0"
@@ -135,6 +174,17 @@ impl Store {
         })
     }
 
+    /// The savepoints of that label on this connection, or on any, newest first.
+    pub fn labelled(&self, label: &str, url: Option<&str>) -> Result<Vec<Savepoint>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT * FROM savepoint WHERE label = ?1 AND (?2 IS NULL OR url = ?2) \
+                 ORDER BY coalesce(taken, recorded) DESC",
+            )?;
+            statement.query_map(params![label, url], columns::savepoint)?.collect()
+        })
+    }
+
     /// Who was restored from whose state, upwards and downwards.
     pub fn family(&self, id: &JobId) -> Result<Family> {
         self.read(|connection| {
@@ -153,21 +203,40 @@ fn recency(row: &rusqlite::Row<'_>) -> rusqlite::Result<i64> {
     }
 }
 
-/// Jobs with their preludes.
-fn select(connection: &Connection, condition: &str, parameters: impl Params) -> rusqlite::Result<Vec<JobRecord>> {
+/// Jobs with their numbers, without their preludes.
+fn rows(connection: &Connection, condition: &str, parameters: impl Params) -> rusqlite::Result<Vec<(i64, JobRecord)>> {
     let sql = format!(
         "SELECT {} FROM job LEFT JOIN shell ON shell.id = job.shell WHERE {condition}",
         columns::JOB
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(parameters, |row| Ok((row.get::<_, i64>("seq")?, columns::job(row)?)))?;
-    let mut jobs = Vec::new();
-    for row in rows {
-        let (sequence, mut job) = row?;
+    let rows = statement.query_map(parameters, |row| Ok((row.get("seq")?, columns::job(row)?)))?;
+    rows.collect()
+}
+
+fn with_preludes(connection: &Connection, jobs: Vec<(i64, JobRecord)>) -> rusqlite::Result<Vec<JobRecord>> {
+    let mut whole = Vec::with_capacity(jobs.len());
+    for (sequence, mut job) in jobs {
         job.intent.prelude = prelude(connection, sequence)?;
-        jobs.push(job);
+        whole.push(job);
     }
-    Ok(jobs)
+    Ok(whole)
+}
+
+/// Jobs with their numbers and preludes.
+pub(super) fn select_numbered(
+    connection: &Connection,
+    condition: &str,
+    parameters: impl Params,
+) -> rusqlite::Result<Vec<(i64, JobRecord)>> {
+    let jobs = rows(connection, condition, parameters)?;
+    let numbers: Vec<i64> = jobs.iter().map(|(sequence, _)| *sequence).collect();
+    Ok(numbers.into_iter().zip(with_preludes(connection, jobs)?).collect())
+}
+
+/// Jobs with their preludes.
+fn select(connection: &Connection, condition: &str, parameters: impl Params) -> rusqlite::Result<Vec<JobRecord>> {
+    with_preludes(connection, rows(connection, condition, parameters)?)
 }
 
 fn prelude(connection: &Connection, job: i64) -> rusqlite::Result<Vec<String>> {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use skep_engine::{ClaimMode, EndedBy, JobId, JobState, Lineage, OperationId};
 
 /// A statement that is about to be submitted. Written before the engine hears of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The id that was chosen for the job; once the engine has accepted, the id that it has.
     pub job_id: JobId,
@@ -29,7 +29,7 @@ pub struct Intent {
 }
 
 /// How a statement is submitted, beyond what it says.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Submission {
     /// Whose the state is that it starts from.
     pub claim: ClaimMode,
@@ -42,7 +42,7 @@ pub struct Submission {
 }
 
 /// A compiled plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The file's path or URI.
     pub path: String,
@@ -51,7 +51,7 @@ pub struct Plan {
 }
 
 /// What came of an intent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "message", rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing has been heard yet.
@@ -74,7 +74,7 @@ impl Outcome {
 }
 
 /// A job's state when it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastKnown {
     /// The engine's word.
     pub state: JobState,
@@ -91,7 +91,7 @@ pub struct LastKnown {
 }
 
 /// A job as the ledger holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRecord {
     /// What was submitted.
     #[serde(flatten)]
@@ -152,6 +152,8 @@ pub struct JobFilter {
     pub part: Part,
     /// At most so many, the newest.
     pub limit: Option<u32>,
+    /// Without their preludes.
+    pub brief: bool,
 }
 
 /// The jobs before and after a job: who was restored from whose state.

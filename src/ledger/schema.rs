@@ -164,6 +164,18 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (job, sort, name)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE note (
+        id INTEGER PRIMARY KEY,
+        subject TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (subject, at, text)
+    ) STRICT;
+    CREATE INDEX job_by_operation ON job (operation_id) WHERE operation_id IS NOT NULL;
+    CREATE INDEX job_unsettled ON job (url) WHERE outcome IN ('open', 'unknown');
+    CREATE INDEX job_going_on ON job (name) WHERE coalesce(state, '') NOT IN ('FAILED', 'CANCELED', 'FINISHED');
+",
 ];
 
 /// The newest format that is known here.

@@ -215,38 +215,7 @@ impl Store {
     /// Keeps a savepoint, and its label if it has one.
     pub fn save(&mut self, url: &str, savepoint: &Savepoint) -> Result<()> {
         self.write(&step!("savepoint"), |transaction| {
-            let (kind, verdict) = (columns::word(&savepoint.kind)?, columns::word(&savepoint.verdict)?);
-            let reasons = serde_json::to_string(&savepoint.reasons).map_err(columns::unfit)?;
-            transaction.execute(
-                "INSERT INTO savepoint (key, path, url, kind, job_id, checkpoint_id, taken, size, format_version, \
-                 verdict, reasons, recorded) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-                 ON CONFLICT (key) DO UPDATE SET url = ?3, kind = ?4, job_id = coalesce(?5, job_id), \
-                 checkpoint_id = coalesce(?6, checkpoint_id), taken = coalesce(?7, taken), size = coalesce(?8, size), \
-                 format_version = coalesce(?9, format_version), verdict = ?10, reasons = ?11",
-                params![
-                    path_key(&savepoint.path),
-                    savepoint.path,
-                    url,
-                    kind,
-                    savepoint.job_id.map(|job| job.to_string()),
-                    savepoint.checkpoint_id.map(u64::cast_signed),
-                    savepoint.taken.map(Timestamp::as_microsecond),
-                    savepoint.size.map(u64::cast_signed),
-                    savepoint.format_version,
-                    verdict,
-                    reasons,
-                    Timestamp::now().as_microsecond(),
-                ],
-            )?;
-            // A job may have been restored from it before it was known whose it is.
-            transaction.execute(
-                "UPDATE job SET restored_job = ?2 WHERE restored_key = ?1 AND restored_job IS NULL AND ?2 IS NOT NULL",
-                params![path_key(&savepoint.path), savepoint.job_id.map(|job| job.to_string())],
-            )?;
-            match &savepoint.label {
-                Some(label) => move_label(transaction, &savepoint.path, label).map(drop),
-                None => Ok(()),
-            }
+            save(transaction, url, savepoint, Timestamp::now())
         })
     }
 
@@ -302,8 +271,49 @@ fn known(transaction: &Transaction<'_>, url: &str, job: JobId) -> Result<i64, Fa
     query::own_sequence(transaction, url, &job)?.ok_or(Failure::Ledger(LedgerError::NoJob(job)))
 }
 
+/// Keeps a savepoint, or what is now known of it, and its label if it has one.
+pub(super) fn save(
+    transaction: &Transaction<'_>,
+    url: &str,
+    savepoint: &Savepoint,
+    recorded: Timestamp,
+) -> Result<(), Failure> {
+    let (kind, verdict) = (columns::word(&savepoint.kind)?, columns::word(&savepoint.verdict)?);
+    let reasons = serde_json::to_string(&savepoint.reasons).map_err(columns::unfit)?;
+    transaction.execute(
+        "INSERT INTO savepoint (key, path, url, kind, job_id, checkpoint_id, taken, size, format_version, \
+         verdict, reasons, recorded) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         ON CONFLICT (key) DO UPDATE SET url = ?3, kind = ?4, job_id = coalesce(?5, job_id), \
+         checkpoint_id = coalesce(?6, checkpoint_id), taken = coalesce(?7, taken), size = coalesce(?8, size), \
+         format_version = coalesce(?9, format_version), verdict = ?10, reasons = ?11",
+        params![
+            path_key(&savepoint.path),
+            savepoint.path,
+            url,
+            kind,
+            savepoint.job_id.map(|job| job.to_string()),
+            savepoint.checkpoint_id.map(u64::cast_signed),
+            savepoint.taken.map(Timestamp::as_microsecond),
+            savepoint.size.map(u64::cast_signed),
+            savepoint.format_version,
+            verdict,
+            reasons,
+            recorded.as_microsecond(),
+        ],
+    )?;
+    // A job may have been restored from it before it was known whose it is.
+    transaction.execute(
+        "UPDATE job SET restored_job = ?2 WHERE restored_key = ?1 AND restored_job IS NULL AND ?2 IS NOT NULL",
+        params![path_key(&savepoint.path), savepoint.job_id.map(|job| job.to_string())],
+    )?;
+    match &savepoint.label {
+        Some(label) => move_label(transaction, &savepoint.path, label).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// The later of two states. The end of a job is not taken back by a state that was seen before it.
-fn later(known: Option<LastKnown>, seen: LastKnown) -> LastKnown {
+pub(super) fn later(known: Option<LastKnown>, seen: LastKnown) -> LastKnown {
     let Some(known) = known else {
         return seen;
     };
@@ -322,7 +332,7 @@ fn later(known: Option<LastKnown>, seen: LastKnown) -> LastKnown {
     newer
 }
 
-fn insert(
+pub(super) fn insert(
     transaction: &Transaction<'_>,
     intent: &Intent,
     outcome: &Outcome,
@@ -421,7 +431,7 @@ fn content_hash(text: &str) -> i64 {
     hash.cast_signed()
 }
 
-fn update_last(transaction: &Transaction<'_>, sequence: i64, last: &LastKnown) -> Result<(), Failure> {
+pub(super) fn update_last(transaction: &Transaction<'_>, sequence: i64, last: &LastKnown) -> Result<(), Failure> {
     let ended_by = last.ended_by.as_ref().map(columns::word).transpose()?;
     transaction.execute(
         "UPDATE job SET state = ?2, as_of = ?3, started = ?4, ended = ?5, ended_by = ?6, error = ?7 WHERE seq = ?1",
@@ -513,7 +523,7 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
 }
 
 /// Writes what an engine's own record can change of a job.
-fn replace(transaction: &Transaction<'_>, sequence: i64, record: &JobRecord) -> Result<(), Failure> {
+pub(super) fn replace(transaction: &Transaction<'_>, sequence: i64, record: &JobRecord) -> Result<(), Failure> {
     let JobRecord { intent, last, .. } = record;
     let origin = intent.restored_from.as_ref();
     transaction.execute(

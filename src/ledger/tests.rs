@@ -73,6 +73,14 @@ pub(super) fn recipe(number: u8) -> Recipe {
     }
 }
 
+pub(super) fn note(job: u8, text: &str) -> Note {
+    Note {
+        subject: Subject::JobId(id(job)),
+        at: Timestamp::UNIX_EPOCH,
+        text: text.to_owned(),
+    }
+}
+
 pub(super) fn upgrade(number: u8, old: u8) -> Upgrade {
     let version = |sql: &str| Version {
         sql: sql.to_owned(),
@@ -227,6 +235,7 @@ async fn lists_hold_the_part_that_is_asked_for_newest_first() {
         url: Some(URL.to_owned()),
         part: Part::All,
         limit: Some(2),
+        brief: true,
     };
     assert_eq!(ledger.jobs(filter).await.unwrap().len(), 2);
     let elsewhere = JobFilter {

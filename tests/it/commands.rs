@@ -116,6 +116,7 @@ fn every_example_does_what_it_says() {
         let output = output.expect_code(0);
         let silent = [
             "async",
+            "every",
             "run",
             "set",
             "quit",
@@ -189,6 +190,29 @@ fn every_command_answers_in_json() {
                 "cause",
                 "began",
             ],
+            "every" => &["number", "every_ms", "command", "next", "done", "failed", "last"],
+            "lineage" => &[
+                "job_id",
+                "name",
+                "parent",
+                "how",
+                "fork",
+                "from",
+                "state",
+                "started",
+                "ended",
+                "ended_by",
+                "sql",
+                "changed",
+                "changed_prelude",
+                "notes",
+            ],
+            "note" => &["job_id", "path", "at", "text"],
+            "ledger" => {
+                assert_eq!(objects[0]["type"], "ledger");
+                assert!(objects.iter().any(|object| object["type"] == "job"), "{output}");
+                continue;
+            }
             "fg" => &["EXPR$0"],
             "plan" => &["result"],
             "logs" => &["at", "text"],

@@ -516,6 +516,92 @@ fn without_a_ledger_it_works_on_and_says_so_once() {
     }
 }
 
+/// A small file system of its own, which ends with the value.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    /// `None` where none can be made: that takes root, and a kernel that has tmpfs.
+    fn small(path: &Path) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let mounted = Self::mount("size=512k,mode=700", path);
+        mounted.then(|| Self(path.to_owned()))
+    }
+
+    fn mount(options: &str, path: &Path) -> bool {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "skep-test"]).arg(path);
+        mount.output().is_ok_and(|output| output.status.success())
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.0.join("honey")).unwrap();
+        let block = [b'h'; 4096];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+    }
+
+    fn make_read_only(&self) {
+        assert!(Self::mount("remount,ro", &self.0));
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let mut umount = std::process::Command::new("umount");
+        let _ = umount.arg("-l").arg(&self.0).output();
+    }
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "whoever runs the tests reads it")]
+fn on_a_full_or_read_only_disk_it_works_on_and_says_so_once() {
+    for (what, harm) in [
+        ("full", Mount::fill as fn(&Mount)),
+        ("read-only", Mount::make_read_only),
+    ] {
+        let world = World::new();
+        let Some(mount) = Mount::small(&world.path("data")) else {
+            eprintln!("not tested: a small file system can't be mounted here, which takes root");
+            return;
+        };
+        let program = |sql: &str| world.scripted().with("-u scripted: -o csv -e").arg(sql);
+        drop(program("INSERT INTO a").run().expect_code(0));
+        let before = fs::read(world.path("data/ledger.db")).unwrap();
+        harm(&mount);
+        let output = program("INSERT INTO b; INSERT INTO c; INSERT INTO d; SELECT 1").run();
+        let output = output.expect(0, "n,text\n0,row 0\n");
+        let told: Vec<_> = output
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("warning"))
+            .collect();
+        assert!(told.len() == 1 && told[0].contains("ledger"), "{what}: {output}");
+        assert_eq!(
+            before,
+            fs::read(world.path("data/ledger.db")).unwrap(),
+            "{what}: it is left as it is"
+        );
+    }
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_is_left_alone_and_that_is_said_once() {
+    let world = World::new();
+    let program = |sql: &str| world.scripted().with("-u scripted: -o csv -e").arg(sql);
+    drop(program("INSERT INTO a").run().expect_code(0));
+    let path = world.path("data/ledger.db");
+    let later = rusqlite::Connection::open(&path).unwrap();
+    later.pragma_update(None, "user_version", 9_999).unwrap();
+    later.close().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let output = program("INSERT INTO b; INSERT INTO c; SELECT 1")
+        .run()
+        .expect(0, "n,text\n0,row 0\n");
+    assert_eq!(output.stderr.matches("has format 9999").count(), 1, "{output}");
+    assert!(!output.stderr.contains("not remembered:"), "{output}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
 #[test]
 fn a_home_that_is_none_is_no_hindrance() {
     let world = World::new();

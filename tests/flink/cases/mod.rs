@@ -20,6 +20,7 @@ mod statements;
 mod stop;
 mod submission;
 mod types;
+mod upgrade;
 mod versions;
 mod wait;
 mod without_rest;
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Case> {
         submission::CASES,
         outages::CASES,
         restore::CASES,
+        upgrade::CASES,
         restore::changed::CASES,
         restore::claims::CASES,
         restore::fits::CASES,
