@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_request_is_named_without_handles() {
-        let shown = |path| {
+        let shown = |path: &str| {
             let ask = Ask {
                 method: Method::GET,
                 path,
