@@ -24,12 +24,12 @@ SAMPLE = ROOT / "crates/metadata/tests/samples/1.20.3-heap-files"
 MOST_LINKS = 30_000
 
 
-def make(root, states, jobs):
+def make(root, spare, states, jobs):
     files = sorted(SAMPLE.iterdir())
     sources, links = [], MOST_LINKS
     for number in range(states):
         if links >= MOST_LINKS:
-            copies = root / f".copies-{number}"
+            copies = spare / f"copies-{number}"
             shutil.copytree(SAMPLE, copies)
             sources, links = [copies / file.name for file in files], 0
         directory = root / f"{number % jobs:032x}" / f"chk-{number // jobs + 1}"
@@ -62,7 +62,7 @@ def main():
         root = Path(place) / "checkpoints"
         root.mkdir()
         began = time.monotonic()
-        make(root, options.states, options.jobs)
+        make(root, Path(place), options.states, options.jobs)
         print(f"{options.states} states of {options.jobs} jobs made in {time.monotonic() - began:.1f} s")
         for flags in (["--json"], []):
             rounds = [search(options.skep, root, Path(place) / "home", *flags) for _ in range(options.rounds)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use skep_engine::{Connection, Engine, Stores, Target};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Where one connects if nothing else is said.
 pub const DEFAULT_URL: &str = "local:";
@@ -56,7 +56,15 @@ impl Engines {
                 Error::usage(format!("no engine has URLs that begin with {scheme:?}"))
                     .hint(format!("known are {}", known.join(", ")))
             })?;
-        Ok(driver.connect(target).await?)
+        driver.connect(target).await.map_err(|error| {
+            // The URL, or an option, is not what it has to be: nobody was asked anything.
+            let is_usage = error.kind == skep_engine::ErrorKind::Rejected;
+            let mut error = Error::from(error);
+            if is_usage {
+                error.kind = ErrorKind::Usage;
+            }
+            error
+        })
     }
 
     /// The states that this machine has, of each engine but those that `except` has already.

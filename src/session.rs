@@ -56,6 +56,8 @@ pub struct Settings {
     pub one_shot: bool,
     /// What statements that start a job start from.
     pub restore: RestoreFrom,
+    /// The directory in which the compiled plans of jobs are kept; jobs are started without if none is named.
+    pub keep_plan: Option<String>,
     /// The checkpoints of jobs stay when they are cancelled or fail, whatever is configured.
     pub keep_checkpoints: bool,
     /// How many bytes of a detached query's rows are kept before the engine is held back.
@@ -75,6 +77,7 @@ impl Default for Settings {
             force: false,
             interactive: false,
             restore: RestoreFrom::Nothing,
+            keep_plan: None,
             keep_checkpoints: false,
             spool_limit: crate::job::spool::LIMIT,
             remember: true,

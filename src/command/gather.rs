@@ -58,6 +58,8 @@ pub async fn gather(
                 savepoint.verdict = seen.verdict;
                 savepoint.reasons = seen.reasons;
                 savepoint.size = seen.size.or(savepoint.size);
+                savepoint.format_version = seen.format_version.or(savepoint.format_version);
+                savepoint.sources.extend(seen.sources);
             }
             Err(error) if error.kind == ErrorKind::NotFound => {
                 savepoint.verdict = Verdict::Gone;

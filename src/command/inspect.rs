@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use skep_engine::{
-    EngineError, ErrorKind, FileVerdict, Format, Inspection, OperatorState, SavepointKind, StateFile, Verdict,
+    EngineError, ErrorKind, FileVerdict, Format, Inspection, OperatorState, Savepoint, SavepointKind, StateFile,
+    Verdict,
 };
 
 use super::args::Args;
@@ -50,7 +51,9 @@ impl Command for Inspect {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
-        let inspection = examine(session, args.word(0).unwrap_or_default()).await?;
+        let work = examine(session, args.word(0).unwrap_or_default());
+        let mut inspection = session.unless_interrupted(work).await?;
+        recall(session, &mut inspection.savepoint).await;
         if session.settings.json {
             session.ui.json(&inspection)?;
         } else {
@@ -86,6 +89,20 @@ async fn examine(session: &Session, path: &str) -> Result<Inspection, Error> {
         }
     }
     Err(unknown.into())
+}
+
+/// Adds what only the ledger knows: whose it is and what it is called are not in a state's files.
+async fn recall(session: &Session, savepoint: &mut Savepoint) {
+    // A ledger that can't be read knows nothing; the shell has said so already.
+    if let Ok(Some(known)) = session.ledger.savepoint(&savepoint.path).await {
+        savepoint.job_id = savepoint.job_id.or(known.job_id);
+        savepoint.label = savepoint.label.take().or(known.label);
+        for source in known.sources {
+            if !savepoint.sources.contains(&source) {
+                savepoint.sources.push(source);
+            }
+        }
+    }
 }
 
 fn print(session: &Session, inspection: &Inspection) -> Result<(), Error> {

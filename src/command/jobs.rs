@@ -106,11 +106,13 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
         ("job id", Align::Left),
         ("started", Align::Left),
         ("for", Align::Right),
-        ("rows in", Align::Right),
-        ("rows out", Align::Right),
-        ("last checkpoint", Align::Left),
-        ("savepoint", Align::Left),
     ]);
+    // Not every engine counts the rows of a whole job.
+    let has_rows = jobs.iter().any(|job| job.rows_in.is_some() || job.rows_out.is_some());
+    if has_rows {
+        columns.extend([("rows in", Align::Right), ("rows out", Align::Right)]);
+    }
+    columns.extend([("last checkpoint", Align::Left), ("savepoint", Align::Left)]);
     let mut listing = Listing::new(columns);
     for job in jobs {
         let job = job.timed(now);
@@ -132,8 +134,14 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
             job.started
                 .map_or_else(dash, |started| quantity::moment(started, now, &TimeZone::system())),
             job.duration_ms.map_or_else(dash, age_ms),
-            job.rows_in.map_or_else(dash, quantity::count),
-            job.rows_out.map_or_else(dash, quantity::count),
+        ]);
+        if has_rows {
+            row.extend([
+                job.rows_in.map_or_else(dash, quantity::count),
+                job.rows_out.map_or_else(dash, quantity::count),
+            ]);
+        }
+        row.extend([
             checkpoint.unwrap_or_else(dash),
             job.savepoint.clone().unwrap_or_else(dash),
         ]);
@@ -151,6 +159,8 @@ pub fn age_ms(ms: i64) -> String {
 fn state(job: &Job) -> String {
     let state = match (job.state, job.known) {
         (_, Known::Lost) => "lost".to_owned(),
+        // The engine can't be asked: that is what it said last.
+        (Some(state), Known::Unknown) => format!("was {state}"),
         (Some(state), _) => state.to_string(),
         (None, _) => "–".to_owned(),
     };

@@ -66,9 +66,11 @@ impl Command for Logs {
             if session.settings.json {
                 session.ui.json(&json!({ "at": line.at, "text": line.text }))?;
             } else {
-                session
-                    .ui
-                    .print(&format!("{} {}", quantity::moment(line.at, now, &zone), line.text))?;
+                session.ui.print(&format!(
+                    "{} {}",
+                    quantity::exact_moment(line.at, now, &zone),
+                    line.text
+                ))?;
             }
         }
         Ok(Flow::Continue)

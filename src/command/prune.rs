@@ -151,7 +151,7 @@ fn tell(session: &Session, fates: &[(&Savepoint, Fate)]) -> Result<(), Error> {
         for (savepoint, fate) in fates {
             let (fate, why) = match fate {
                 Fate::Delete => ("delete", None),
-                Fate::Keep(why) => ("keep", Some(*why)),
+                Fate::Keep(why) | Fate::Within(why) => ("keep", Some(*why)),
             };
             session.ui.json(&Told { savepoint, fate, why })?;
         }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::TryFutureExt;
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use skep_engine::{Savepoint, SavepointKind, Stores, Verdict};
@@ -116,15 +118,17 @@ impl Command for Savepoints {
         let others = session.engines.offline(connection.stores.as_deref());
         let searched: Vec<Arc<dyn Stores>> = connection.stores.iter().chain(&others).cloned().collect();
         let search = async {
-            let mut lists = vec![match job_id {
-                Some(job_id) => gather_line(&connection, &session.ledger, job_id, &dirs).await?.1,
-                None => gather(&connection, &session.ledger, None, &dirs).await?,
-            }];
+            let known = async {
+                match job_id {
+                    Some(job_id) => Ok(gather_line(&connection, &session.ledger, job_id, &dirs).await?.1),
+                    None => gather(&connection, &session.ledger, None, &dirs).await,
+                }
+            };
             // What a person points to may be another engine's than the one that is connected.
-            for stores in others.iter().filter(|_| !dirs.is_empty()) {
-                lists.push(stores.find(job_id.as_ref(), &dirs).await?);
-            }
-            Ok(merge(lists))
+            let pointed_to = others.iter().filter(|_| !dirs.is_empty());
+            let elsewhere = try_join_all(pointed_to.map(|stores| stores.find(job_id.as_ref(), &dirs)));
+            let (known, elsewhere) = futures::try_join!(known, elsewhere.map_err(Error::from))?;
+            Ok(merge([known].into_iter().chain(elsewhere)))
         };
         let found = session
             .unless_interrupted(with_progress(&session.ui, &searched, search))

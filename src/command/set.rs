@@ -26,7 +26,10 @@ static SPEC: Spec = Spec {
            each that has run before start from its newest usable state, so that a script can be run again as it is; !set\n\
            restore off takes either back.\n\
            !set keep checkpoints makes the checkpoints of the jobs that are started then stay when these are cancelled or\n\
-           fail, however the engine is configured.",
+           fail, however the engine is configured.\n\
+           !set keep plan DIR starts streaming INSERTs and statement sets from compiled plans, which are kept in DIR, a\n\
+           directory that the server and every shell can read and write: with the same plan a job is restored at another\n\
+           parallelism, and a changed query finds the state of its operators.",
     positionals: &[
         Positional {
             name: "NAME",
@@ -116,6 +119,20 @@ static SETTINGS: &[Setting] = &[
         help: "whether a statement that starts a job is written down before it is submitted",
         read: |settings| settings.remember.to_string(),
         write: |settings, value| read_bool(value).map(|on| settings.remember = on),
+    },
+    Setting {
+        name: "keep-plan",
+        aliases: &["keep plan"],
+        help: "the directory in which the compiled plans are kept that jobs are started from, or off",
+        read: |settings| settings.keep_plan.clone().unwrap_or_else(|| "off".to_owned()),
+        write: |settings, value| {
+            settings.keep_plan = match value {
+                "off" => None,
+                "on" => return Err(Error::usage("which directory is not said").hint("!set keep plan DIR")),
+                dir => Some(dir.to_owned()),
+            };
+            Ok(())
+        },
     },
     Setting {
         name: "spool-limit",

@@ -90,11 +90,17 @@ impl Engine for FlinkRest {
                     let cluster = Arc::new(cluster);
                     (cluster.clone(), Some(cluster), greeting)
                 }
-                (Err(error), Some(archive)) if archive.answers().await => {
-                    let greeting = format!("{error}: the History Server tells of jobs that have ended");
-                    (Arc::new(Away(error)), None, greeting)
-                }
-                (Err(error), _) => return Err(error),
+                (Err(error), Some(archive)) => match archive.answers().await {
+                    Ok(()) => {
+                        let greeting = format!("{error}: the History Server tells of jobs that have ended");
+                        (Arc::new(Away(error)), None, greeting)
+                    }
+                    Err(beside) => {
+                        let error = error.hint(format!("the History Server can't be asked either: {beside}"));
+                        return Err(beside.hints.into_iter().fold(error, EngineError::hint));
+                    }
+                },
+                (Err(error), None) => return Err(error),
             };
         if let Some(archive) = &archive {
             jobs = Arc::clone(archive).remember(jobs);

@@ -22,12 +22,14 @@ pub struct Rules<'a> {
     pub needed: &'a HashSet<String>,
 }
 
-/// What is to become of a savepoint: deleted, or kept for a reason.
+/// What is to become of a savepoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// Nobody needs it.
+    /// It is deleted: nobody needs it.
     Delete,
-    /// It is kept, because.
+    /// It is kept by the rules, because.
+    Within(&'static str),
+    /// It is kept whatever the rules say, because.
     Keep(&'static str),
 }
 
@@ -59,11 +61,11 @@ fn fate(savepoint: &Savepoint, newer: usize, rules: &Rules<'_>) -> Fate {
         _ if rules.needed.contains(path_key(&savepoint.path).as_ref()) => "a running job was restored from it",
         _ if savepoint.label.is_some() => "it has a label",
         _ if is_usable && newer == 0 => "the newest usable one",
-        _ if is_usable && newer < rules.keep => "one of the newest",
+        _ if is_usable && newer < rules.keep => return Fate::Within("one of the newest"),
         _ => match (rules.before, savepoint.taken) {
             (None, _) => return Fate::Delete,
             (Some(before), Some(taken)) if taken < before => return Fate::Delete,
-            (Some(_), Some(_)) => "not old enough",
+            (Some(_), Some(_)) => return Fate::Within("not old enough"),
             (Some(_), None) => "its age is not known",
         },
     })

@@ -1,12 +1,13 @@
 //! Before a statement starts from a saved state: is it the one that made the state? An engine that maps state by the shape
 //! of the query alone takes it over into another query of that shape, and says nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use skep_engine::{Connection, Dialect, JobId, Savepoint, Sql};
+use skep_engine::{Connection, Dialect, Fit, Inspection, JobId, Restore, Savepoint, Sql};
 
 use super::replay::{self, Recipe};
 use crate::error::Error;
+use crate::ledger::Submission;
 use crate::session::Session;
 use crate::syntax::change::{self, Part};
 use crate::syntax::definitions::{Definitions, Difference};
@@ -36,6 +37,96 @@ pub struct Statement<'a> {
     pub prelude: &'a [String],
 }
 
+/// What is known of how a state was made.
+pub(super) struct Maker {
+    job: Option<JobId>,
+    path: String,
+    pub(super) recipe: Option<Recipe>,
+    pub(super) submission: Submission,
+    /// The state, looked into.
+    pub(super) state: Option<Inspection>,
+}
+
+impl Maker {
+    /// Asks the engine's record and the ledger for it.
+    pub(super) async fn find(session: &Session, connection: &Connection, restore: &Restore) -> Self {
+        let path = restore.path.clone();
+        // An engine that compares all of it by itself needs nothing from here.
+        let state = match &connection.stores {
+            Some(stores) if !connection.capabilities.exact_state => stores.examine(&path).await.ok(),
+            _ => None,
+        };
+        let job = match restore
+            .job_id
+            .or(state.as_ref().and_then(|state| state.savepoint.job_id))
+        {
+            Some(job) => Some(job),
+            None => self::state(session, connection, &path)
+                .await
+                .and_then(|state| state.job_id),
+        };
+        let (recipe, submission) = match job {
+            Some(job) => {
+                let record = session.ledger.job(&connection.url, job).await.ok().flatten();
+                (
+                    replay::recipe(session, connection, job, "").await.ok(),
+                    record.map(|record| record.intent.submission).unwrap_or_default(),
+                )
+            }
+            None => (None, Submission::default()),
+        };
+        Self {
+            job,
+            path,
+            recipe,
+            submission,
+            state,
+        }
+    }
+}
+
+/// Asks the engine what of the state does not fit: what is certain not to run is refused.
+///
+/// # Errors
+/// It would not run.
+pub(super) async fn fits(
+    session: &Session,
+    maker: &Maker,
+    submitted: &Statement<'_>,
+    planned: bool,
+) -> Result<(), Error> {
+    let Some(state) = &maker.state else {
+        return Ok(());
+    };
+    let made = Some(&maker.submission.circumstances).filter(|made| !made.is_empty());
+    let fit = Fit { state, made, planned };
+    let misfits = submitted.sql.misfits(&fit).await?;
+    let fatal = misfits.iter().find(|misfit| misfit.is_fatal);
+    if let Some(misfit) = fatal {
+        return Err(Error::failed(format!("{}; nothing was submitted", misfit.message)).hint(&misfit.hint));
+    }
+    for misfit in misfits {
+        session.ui.warn(&misfit.message);
+        session.ui.hint(&misfit.hint);
+    }
+    Ok(())
+}
+
+/// Holds the definitions of what outlives the session against those that there were, and shows what differs. They are never
+/// touched.
+pub(super) fn same_objects(session: &Session, maker: &Maker, now: &BTreeMap<String, String>, dialect: &Dialect) {
+    for (name, before) in &maker.submission.objects {
+        let after = now.get(name).map(String::as_str).unwrap_or_default();
+        let lines = change::lines(&normal::lines(before, dialect), &normal::lines(after, dialect));
+        if !lines.is_empty() {
+            session.ui.warn(&format!(
+                "{name} is not defined as it was when the state was made; it is left as it is:\n{}",
+                lines.join("\n")
+            ));
+        }
+    }
+}
+
 /// Holds the statement against the one that made the state, shows what differs, and refuses what must not be.
 ///
 /// # Errors
@@ -44,20 +135,29 @@ pub async fn same_query(
     session: &Session,
     connection: &Connection,
     submitted: &Statement<'_>,
-    from: (Option<JobId>, &str),
+    from: (JobId, &str),
     change: Change,
 ) -> Result<(), Error> {
-    let (maker, path) = from;
-    let maker = match maker {
-        Some(maker) => Some(maker),
-        None => state(session, connection, path).await.and_then(|state| state.job_id),
+    let restore = Restore {
+        job_id: Some(from.0),
+        path: from.1.to_owned(),
+        ..Restore::default()
     };
+    let maker = Maker::find(session, connection, &restore).await;
+    same_as_made(session, connection, submitted, &maker, change)
+}
+
+/// The same for a state whose maker has been found.
+pub(super) fn same_as_made(
+    session: &Session,
+    connection: &Connection,
+    submitted: &Statement<'_>,
+    maker: &Maker,
+    change: Change,
+) -> Result<(), Error> {
     let exact = connection.capabilities.exact_state;
-    let known = match maker {
-        Some(maker) => replay::recipe(session, connection, maker, "").await.ok(),
-        None => None,
-    };
-    let Some(known) = known else {
+    let path = maker.path.as_str();
+    let Some(known) = &maker.recipe else {
         if !exact {
             session.ui.warn(&format!(
                 "which statement made {path} is not known: whether this one may go on from it can't be checked"
@@ -66,12 +166,13 @@ pub async fn same_query(
         return Ok(());
     };
     let dialect = submitted.sql.dialect();
-    let found = Found::between(&known, submitted, &dialect);
+    let found = Found::between(known, submitted, &dialect);
     if found.is_empty() {
         return Ok(());
     }
     let maker = maker
-        .map(|maker| format!(" (job {})", maker.short()))
+        .job
+        .map(|job| format!(" (job {})", job.short()))
         .unwrap_or_default();
     let shown = found.lines.join("\n");
     let refused = match change {

@@ -1,6 +1,8 @@
 //! A SQL statement on its way: from the text to rows on the screen, or to a job in the table.
 
 mod check;
+mod objects;
+mod plan;
 pub mod replay;
 mod running;
 mod submission;
@@ -16,8 +18,9 @@ use skep_engine::{
 
 use crate::error::Error;
 use crate::interrupt::Signal;
-use crate::ledger::{self, Intent, LedgerError};
+use crate::ledger::{self, Intent, LedgerError, Plan};
 use crate::session::{RestoreFrom, Session};
+use crate::syntax::definitions::Definitions;
 use crate::syntax::{Kind, classifier};
 use crate::syntax::{secrets, sink};
 use crate::ui::quantity;
@@ -107,20 +110,39 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         (None, true) => waiting(session, &connection).await,
         (None, false) => None,
     };
-    if let Some(start) = &start {
-        let submitted = check::Statement {
-            sql: sql.as_ref(),
-            text: &redacted.text,
-            prelude: &prelude,
-        };
-        let from = (start.restore.job_id, start.restore.path.as_str());
-        check::same_query(session, &connection, &submitted, from, start.change).await?;
+    let submitted = check::Statement {
+        sql: sql.as_ref(),
+        text: &redacted.text,
+        prelude: &prelude,
+    };
+    let maker = match &start {
+        Some(start) => Some(check::Maker::find(session, &connection, &start.restore).await),
+        None => None,
+    };
+    if let (Some(start), Some(maker)) = (&start, &maker) {
+        check::same_as_made(session, &connection, &submitted, maker, start.change)?;
     }
-    let restore = start.as_ref().map(|start| start.restore.clone());
     let may_be_job = starts_job || matches!(kind, Kind::Query);
     let chosen = request.job_id;
     let job_id = (connection.capabilities.chosen_job_id && may_be_job)
         .then(|| chosen.map_or_else(new_job_id, |chosen| chosen.id));
+    let wanted = plan::Wanted {
+        submitted: &submitted,
+        text: &text,
+        kind: &kind,
+        job_id,
+        maker: maker.as_ref(),
+        allow_non_restored: start.as_ref().is_some_and(|start| start.restore.allow_non_restored),
+    };
+    if let Some(maker) = &maker {
+        check::fits(session, maker, &submitted, maker.submission.plan.is_some()).await?;
+    }
+    let plan = plan::choose(session, &connection, &wanted).await?;
+    let how = how(&submitted, starts_job, start.as_ref(), plan.clone()).await;
+    if let Some(maker) = &maker {
+        check::same_objects(session, maker, &how.objects, &dialect);
+    }
+    let restore = start.as_ref().map(|start| start.restore.clone());
     let name = job_name(&kind, &request.text, &dialect);
     let withdrawal = Withdrawal::default();
     let submit = Submit {
@@ -130,6 +152,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         prelude: prelude.clone().into(),
         recorded: redacted.text.clone(),
         restore: restore.clone(),
+        plan: plan.map(|plan| plan.path),
         keep_checkpoints: session.settings.keep_checkpoints,
         foreground: !request.background,
         withdrawal: withdrawal.clone(),
@@ -150,10 +173,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 sql: redacted.text.clone(),
                 prelude,
                 restored_from: lineage.clone(),
-                submission: ledger::Submission {
-                    claim: restore.as_ref().map_or(ClaimMode::NoClaim, |restore| restore.claim),
-                    ..ledger::Submission::default()
-                },
+                submission: how,
             };
             let intended = match chosen {
                 Some(ChosenId { again: true, .. }) => session.ledger.intend_again(intent).await,
@@ -203,6 +223,8 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     if kind.is_session_scoped()
         && !is_restored
         && let Some(open) = &mut session.open
+        // What outlives the session is there already when it is told again.
+        && !Definitions::of(open.prelude.iter().map(String::as_str), &dialect).outlives(&redacted.text, &dialect)
     {
         open.prelude.push(redacted.text.clone());
     }
@@ -223,6 +245,25 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         return running.take_back(session, operation).await;
     }
     running.go_on(session, operation).await
+}
+
+/// How a statement is submitted, as it is written down.
+async fn how(
+    submitted: &check::Statement<'_>,
+    starts_job: bool,
+    start: Option<&Start>,
+    plan: Option<Plan>,
+) -> ledger::Submission {
+    if !starts_job {
+        return ledger::Submission::default();
+    }
+    ledger::Submission {
+        claim: start.map_or(ClaimMode::NoClaim, |start| start.restore.claim),
+        plan,
+        // What can't be asked for is not known later.
+        circumstances: submitted.sql.circumstances().await.unwrap_or_default(),
+        objects: objects::definitions(submitted).await,
+    }
 }
 
 /// The state that `!set restore` has named for the next statement that starts a job.

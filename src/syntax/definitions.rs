@@ -6,10 +6,13 @@ use skep_engine::Dialect;
 
 use super::classifier::classify;
 use super::cursor::Cursor;
-use super::kind::{Kind, ObjectType};
+use super::kind::{Kind, ObjectType, Scope};
 use super::lexer::TokenKind;
 use super::literal::unquote;
 use super::normal;
+
+/// The catalog that a session begins in, which is kept in memory: `table.builtin-catalog-name`, unless it is set.
+const BUILT_IN: &str = "default_catalog";
 
 /// What a session has been told, as far as it is in effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Definitions {
     resources: Vec<String>,
     /// Catalog and database, as `USE` has set them.
     current: Vec<String>,
+    /// `USE CATALOG` has been said.
+    has_left: bool,
 }
 
 /// What an object is called: its sort, and the parts of its name.
@@ -76,10 +81,13 @@ impl Definitions {
                 let parts = cursor.name().unwrap_or_default();
                 match (catalog, parts.len()) {
                     (false, 1) => {
-                        self.current.truncate(1);
+                        self.current.truncate(usize::from(self.has_left));
                         self.current.extend(parts);
                     }
-                    _ => self.current = parts,
+                    _ => {
+                        self.has_left |= catalog || parts.len() > 1;
+                        self.current = parts;
+                    }
                 }
             }
             Kind::AddJar | Kind::RemoveJar | Kind::LoadModule | Kind::UnloadModule | Kind::UseModules => {
@@ -121,6 +129,52 @@ impl Definitions {
             parts: parts.clone(),
         };
         self.objects.contains_key(&of("table")) || self.objects.contains_key(&of("view"))
+    }
+
+    /// A name as this session means it, with catalog and database as far as they have been said.
+    pub fn full_name(&self, parts: Vec<String>) -> String {
+        self.whole(parts).join(".")
+    }
+
+    /// Whether what the statement makes, alters or drops outlives the session: it lies in a catalog that this session has
+    /// not made in memory.
+    pub fn outlives(&self, text: &str, dialect: &Dialect) -> bool {
+        let kind = classify(text, dialect);
+        if kind.scope() != Scope::Catalog {
+            return false;
+        }
+        let (Kind::Create { object, .. } | Kind::Drop { object, .. } | Kind::Alter { object, .. }) = kind else {
+            return false;
+        };
+        let mut cursor = Cursor::new(text, dialect);
+        cursor.bump();
+        cursor.eat_all(&["OR", "REPLACE"]);
+        let Some((name, _)) = self.name(&mut cursor, object) else {
+            return false;
+        };
+        let catalog = match (object, name.parts.as_slice()) {
+            (ObjectType::Database, [catalog, _]) | (_, [catalog, _, _]) => catalog,
+            _ => match self.current.as_slice() {
+                [catalog] | [catalog, _] if self.has_left => catalog,
+                _ => return false,
+            },
+        };
+        self.is_lasting(catalog, dialect)
+    }
+
+    fn is_lasting(&self, catalog: &str, dialect: &Dialect) -> bool {
+        let name = Name {
+            sort: "catalog",
+            parts: vec![catalog.to_owned()],
+        };
+        match self.objects.get(&name) {
+            Some(object) => !object.statements.iter().any(|text| {
+                let text = normal::normal(text, dialect).to_ascii_lowercase();
+                text.contains("'generic_in_memory'")
+            }),
+            // The catalog that every session begins in is its own.
+            None => catalog != BUILT_IN,
+        }
     }
 
     /// Reads the sort and the name of an object, and whether it is only made if it is not there.
@@ -293,6 +347,32 @@ mod tests {
             ["SET 'a'", "SET 'b'"]
         );
         assert_eq!(differ(&["ADD JAR 'a.jar'"], &[], "SELECT 1"), ["jars and modules"]);
+    }
+
+    #[test]
+    fn what_lies_in_a_lasting_catalog_outlives_the_session() {
+        let outlives = |before: &[&str], text: &str| definitions(before).outlives(text, &DIALECT);
+        let memory = "CREATE CATALOG m WITH ('type' = 'generic_in_memory')";
+        let lasting = "CREATE CATALOG l WITH ('type' = 'jdbc')";
+        assert!(!outlives(&[], "CREATE TABLE t (a INT)"));
+        assert!(!outlives(&["USE d"], "CREATE TABLE t (a INT)"));
+        assert!(!outlives(&[memory, "USE CATALOG m"], "CREATE TABLE t (a INT)"));
+        assert!(!outlives(
+            &["USE CATALOG other", "USE CATALOG default_catalog"],
+            "DROP TABLE t"
+        ));
+        assert!(outlives(&[lasting, "USE CATALOG l"], "CREATE TABLE t (a INT)"));
+        assert!(outlives(
+            &["USE CATALOG preconfigured", "USE d"],
+            "ALTER TABLE t SET ('a' = 'b')"
+        ));
+        assert!(outlives(&[lasting], "DROP TABLE IF EXISTS l.d.t"));
+        assert!(outlives(&[lasting], "CREATE DATABASE l.d"));
+        assert!(!outlives(
+            &[lasting, "USE CATALOG l"],
+            "CREATE TEMPORARY TABLE t (a INT)"
+        ));
+        assert!(!outlives(&[lasting, "USE CATALOG l"], "SET 'a' = 'b'"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod sink;
 pub mod span;
 pub mod splitter;
 pub mod statement_set;
+pub mod tables;
 pub mod utf8;
 
 pub use classifier::classify;

@@ -21,5 +21,6 @@ mod panics;
 mod prompt;
 #[cfg(feature = "local")]
 mod prune;
+mod restore;
 mod scripts;
 mod world;

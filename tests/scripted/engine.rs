@@ -237,6 +237,14 @@ impl Sql for Session {
         };
         Ok(columns.iter().map(column).collect())
     }
+
+    /// Of tables that outlive every session: what stands in the file of that name beside the gate.
+    async fn definition(&self, name: &[String]) -> Result<Option<String>> {
+        let gate = std::env::var("SCRIPTED_GATE").unwrap_or_default();
+        let file = Path::new(&gate).with_file_name(format!("{}.ddl", name.join(".")));
+        journal(&format!("definition {}", name.join(".")));
+        Ok(std::fs::read_to_string(file).ok())
+    }
 }
 
 /// The tables that are there, with their columns.

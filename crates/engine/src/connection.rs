@@ -127,6 +127,8 @@ pub struct Capabilities {
     pub exact_state: bool,
     /// A job can take over the state it starts from: other claim modes than the default.
     pub claim: bool,
+    /// Statements can be compiled into files that jobs are run from, and keep their identity there.
+    pub plans: bool,
     /// The engine forgets jobs some time after they have ended: that it does not know one says little of it.
     pub forgets_jobs: bool,
     /// Jobs run inside this process and end with it, so that the shell must stop them before it leaves.

@@ -20,6 +20,7 @@ mod id;
 mod inspection;
 mod job;
 mod log;
+mod restore;
 mod rows;
 mod savepoint;
 mod security;
@@ -36,6 +37,7 @@ pub use job::{
     StopRequest, Vertex, Watched,
 };
 pub use log::{LogLine, LogRing};
+pub use restore::{Compile, Compiled, Fit, Misfit};
 pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
 pub use security::{Security, Token, read_headers};

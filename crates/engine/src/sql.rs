@@ -7,7 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dialect, JobId, LogRing, OperationId, Result, Rows, Withdrawal};
+use crate::{
+    Compile, Compiled, Dialect, EngineError, Fit, JobId, LogRing, Misfit, OperationId, Result, Rows, Withdrawal,
+};
 
 /// Whose a state is, once a job has started from it. The names are Flink's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -64,6 +66,9 @@ pub struct Submit {
     pub recorded: String,
     /// The state to start from.
     pub restore: Option<Restore>,
+    /// The compiled plan that is run instead of the statement, which it was compiled from. Only where
+    /// [`crate::Capabilities::plans`] is declared.
+    pub plan: Option<String>,
     /// The job's checkpoints stay when it is cancelled or fails, whatever is configured.
     pub keep_checkpoints: bool,
     /// Somebody waits for its rows as they come: an engine that would hold them back until they are settled gives them
@@ -200,6 +205,53 @@ pub trait Sql: Send + Sync {
     /// # Errors
     /// There is no such table, or the server could not be asked.
     async fn columns(&self, table: &str) -> Result<Vec<Column>>;
+
+    /// The settings by which it is decided whether the state of a job that is submitted now fits elsewhere, as
+    /// [`Sql::misfits`] needs them later.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    async fn circumstances(&self) -> Result<BTreeMap<String, String>> {
+        Ok(BTreeMap::new())
+    }
+
+    /// What stands in the way of starting from a state in this session. Nothing is submitted.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    async fn misfits(&self, fit: &Fit<'_>) -> Result<Vec<Misfit>> {
+        let _ = fit;
+        Ok(Vec::new())
+    }
+
+    /// How a table or view is defined, as a statement that would make it; none if there is none of that name.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    async fn definition(&self, name: &[String]) -> Result<Option<String>> {
+        let _ = name;
+        Ok(None)
+    }
+
+    /// Compiles a statement into a file. No job is started.
+    ///
+    /// # Errors
+    /// It was not compiled, and there is no such file.
+    async fn compile(&self, request: Compile) -> Result<Compiled> {
+        Err(EngineError::unsupported(format!(
+            "this engine has no compiled plans, so that {} can't be made",
+            request.path
+        )))
+    }
+
+    /// The SHA-256 of a compiled plan's file in hex; none if this machine can't read it.
+    ///
+    /// # Errors
+    /// It is not there any more.
+    async fn plan_sum(&self, path: &str) -> Result<Option<String>> {
+        let _ = path;
+        Ok(None)
+    }
 
     /// A statement as the engine's own record of a job has it (see [`crate::Recipe`]).
     fn as_recorded(&self, text: &str) -> String {

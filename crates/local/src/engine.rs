@@ -28,6 +28,7 @@ impl LocalEngine {
         restore: true,
         exact_state: true,
         claim: false,
+        plans: false,
         jobs_end_with_shell: true,
     };
 }

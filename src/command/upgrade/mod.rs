@@ -240,7 +240,7 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
         text: &upgrade.new.sql,
         prelude: &upgrade.new.prelude,
     };
-    statement::same_query(session, &connection, &submitted, (Some(job_id), &title), change).await?;
+    statement::same_query(session, &connection, &submitted, (job_id, &title), change).await?;
     if upgrade.terms.until_running {
         session.ui.warn(
             "until it runs, and no further: if it fails before its first checkpoint, nobody puts the old statement back, and \

@@ -1,10 +1,9 @@
 //! Savepoints and checkpoints as the cluster's statistics know them.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::json;
 use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, SavepointKind, Verdict};
@@ -20,8 +19,11 @@ use crate::flink::limits::Backoff;
 /// What [`Savepoint::sources`] says of those that the statistics name.
 pub(super) const SOURCE: &str = "cluster";
 
-/// A job that ended no longer ago has statistics that may be from before its end.
-const LATELY: SignedDuration = SignedDuration::from_secs(30);
+/// What was asked for a moment before the end may have been remembered a moment after it.
+const JITTER: Duration = Duration::from_millis(100);
+
+/// Statistics that are renewed more seldom are not waited for to the end.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
 /// Jobs that are asked about at the same time.
 const AT_ONCE: usize = 8;
@@ -39,16 +41,18 @@ impl Cluster {
     /// Waits until the statistics of a job that has just ended can't be from before its end: to go back to an older state
     /// than the last would publish rows twice.
     async fn await_renewal(&self, job: &JobId) -> Result<()> {
-        let ended = if self.is_archive() {
-            None
-        } else {
-            self.overview_of(job).await?.ended
-        };
-        // The clocks of two machines differ a little.
-        let recent = ended.is_some_and(|ended| Timestamp::now().duration_since(ended) < LATELY);
-        if recent {
-            tokio::time::sleep(self.refresh).await;
+        if self.is_archive() {
+            return Ok(());
         }
+        // The server's clock says for how long it has been over; a graph from before the end, that it just has.
+        let graph = self.graph(job).await?;
+        let over = if graph.end_time > 0 {
+            Duration::from_millis(graph.now.saturating_sub(graph.end_time).try_into().unwrap_or(0))
+        } else {
+            Duration::ZERO
+        };
+        let left = self.refresh.saturating_add(JITTER).saturating_sub(over);
+        tokio::time::sleep(left.min(LONGEST_RENEWAL)).await;
         Ok(())
     }
 

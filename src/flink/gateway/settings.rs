@@ -35,6 +35,11 @@ impl Version {
         Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }
 
+    /// Flink 1 can't read what Flink 2 has made.
+    pub(super) const fn is_before_2(self) -> bool {
+        self.0 < 2
+    }
+
     /// Whether a statement takes the id that its job shall have.
     pub(super) fn takes_job_id(self) -> bool {
         (Self(1, 20)..=Self(2, 3)).contains(&self)
@@ -43,6 +48,12 @@ impl Version {
     /// Whether what a job is restored from is said by `execution.state-recovery.*`; before, by `execution.savepoint.*`.
     fn has_state_recovery(self) -> bool {
         self >= Self(1, 20)
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use async_trait::async_trait;
 use skep_engine::{
-    Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobControl, Object, ObjectKind,
-    Operation, Result, Rows, Sql, Submit, Target,
+    Capabilities, Column, Compile, Compiled, Connection, Dialect, Engine, EngineError, ErrorKind, Fit, JobControl,
+    Misfit, Object, ObjectKind, Operation, Result, Rows, Sql, Submit, Target,
 };
 use url::Url;
 
@@ -15,7 +15,7 @@ use super::api::Api;
 use super::control::Control;
 use super::session::{Session, idle_timeout};
 use super::settings::Version;
-use super::submission;
+use super::{fit, plan, submission};
 use crate::flink::Limits;
 use crate::flink::address::{Address, Server, server_beside};
 use crate::flink::cluster::{Cluster, cluster_name};
@@ -61,7 +61,10 @@ impl Engine for FlinkGateway {
         let address = Address::of(target)?;
         let transports = Transports::read(target, &address)?;
         let client = Client::new(Server::Gateway, &address.url, transports.own().clone(), self.limits)?;
-        let (api, info) = Api::negotiate(client).await.map_err(not_connected)?;
+        let server = client.server().to_owned();
+        let (api, info) = Api::negotiate(client)
+            .await
+            .map_err(|error| not_a_gateway(error, &server))?;
         let api = Arc::new(api);
         let mut properties = address.properties.clone();
         properties.extend(target.properties.clone());
@@ -108,7 +111,11 @@ impl Engine for FlinkGateway {
             ..Shelves::default()
         };
         for statement in use_statements(&address) {
-            submission::submit(Arc::clone(&session), Submit::new(statement)).await?;
+            if let Err(error) = submission::submit(Arc::clone(&session), Submit::new(statement)).await {
+                // Nobody will use it.
+                let _ = api.close_session(&session.handle()).await;
+                return Err(not_connected(error));
+            }
         }
         Ok(Connection {
             label: format!("flink {}", api.server()),
@@ -123,6 +130,7 @@ impl Engine for FlinkGateway {
                 drain: true,
                 restore: true,
                 claim: true,
+                plans: true,
                 // Over SQL alone they are refused, with the reason.
                 savepoint: true,
                 checkpoint: true,
@@ -136,14 +144,22 @@ impl Engine for FlinkGateway {
     }
 }
 
-/// Whatever went wrong, there is no connection.
-fn not_connected(error: EngineError) -> EngineError {
+/// Somebody answers there who is no gateway, or nobody does.
+fn not_a_gateway(error: EngineError, server: &str) -> EngineError {
     let error = match error.kind {
-        ErrorKind::NotFound | ErrorKind::Protocol => {
-            error.hint("a JobManager's REST address is reached by flink-rest://")
+        ErrorKind::NotFound => EngineError {
+            message: format!("{server} is not a Flink SQL Gateway: {}", error.message),
+            ..error
         }
+        .hint("a JobManager's REST address is reached by flink-rest://"),
+        ErrorKind::Protocol => error.hint("a JobManager's REST address is reached by flink-rest://"),
         _ => error,
     };
+    not_connected(error)
+}
+
+/// Whatever went wrong, there is no connection.
+fn not_connected(error: EngineError) -> EngineError {
     EngineError {
         kind: ErrorKind::Connect,
         ..error
@@ -265,6 +281,43 @@ impl Sql for GatewaySql {
     async fn setting(&self, key: &str) -> Result<Option<String>> {
         let mut effective = self.0.api.properties(&self.0.handle()).await?;
         Ok(effective.remove(key))
+    }
+
+    async fn circumstances(&self) -> Result<BTreeMap<String, String>> {
+        let effective = self.0.api.properties(&self.0.handle()).await?;
+        Ok(fit::circumstances(&effective, self.0.version))
+    }
+
+    async fn misfits(&self, fit: &Fit<'_>) -> Result<Vec<Misfit>> {
+        Ok(fit::misfits(fit, &self.circumstances().await?))
+    }
+
+    async fn definition(&self, name: &[String]) -> Result<Option<String>> {
+        let quoted: Vec<String> = name.iter().map(|part| literal::quote_identifier(part)).collect();
+        for sort in ["TABLE", "VIEW"] {
+            match self.names(&format!("SHOW CREATE {sort} {}", quoted.join("."))).await {
+                Ok(lines) => return Ok(lines.into_iter().next()),
+                // It is the other one, or nothing.
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        ErrorKind::Rejected | ErrorKind::Failed | ErrorKind::NotFound
+                    ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn compile(&self, request: Compile) -> Result<Compiled> {
+        in_task(submission::compile(Arc::clone(&self.0), request)).await
+    }
+
+    async fn plan_sum(&self, path: &str) -> Result<Option<String>> {
+        let path = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || plan::read(&path)).await;
+        let bytes = read.map_err(|error| EngineError::failed(format!("internal error: {error}")))??;
+        Ok(bytes.map(|bytes| plan::sum(&bytes)))
     }
 
     async fn objects(&self) -> Result<Vec<Object>> {

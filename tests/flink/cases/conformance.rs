@@ -21,6 +21,7 @@ const QUIET: Options = Options {
         // A job that fails says so instead of starting again.
         ("restart-strategy.type", "none"),
     ],
+    tls: false,
 };
 
 /// Shells at a time. They mostly wait for their jobs' ends.

@@ -4,6 +4,7 @@ mod cancel;
 mod checkpoint;
 mod conformance;
 mod early_rows;
+mod failures;
 mod faults;
 mod files;
 mod interrupts;
@@ -13,6 +14,7 @@ mod outages;
 mod plans;
 mod restore;
 mod savepoint;
+mod secure;
 mod sessions;
 mod statements;
 mod stop;
@@ -46,6 +48,7 @@ pub fn all() -> Vec<Case> {
         versions::CASES,
         faults::CASES,
         early_rows::CASES,
+        failures::CASES,
         interrupts::CASES,
         sessions::CASES,
         submission::CASES,
@@ -54,6 +57,8 @@ pub fn all() -> Vec<Case> {
         upgrade::CASES,
         restore::changed::CASES,
         restore::claims::CASES,
+        restore::fits::CASES,
+        restore::plans::CASES,
         files::CASES,
         conformance::CASES,
     ]

@@ -2,6 +2,8 @@
 
 pub mod changed;
 pub mod claims;
+pub mod fits;
+pub mod plans;
 
 use std::collections::BTreeMap;
 use std::fs;

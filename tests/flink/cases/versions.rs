@@ -11,8 +11,8 @@ cases! {
 }
 
 fn each_is_spoken(cluster: &Cluster) {
-    let asked = format!("http://{}/api_versions", cluster.gateway());
-    let offered = cluster.witness().get(&asked).unwrap()["versions"].clone();
+    let offered = cluster.witness().ask(&cluster.gateway(), "/api_versions");
+    let offered = offered.unwrap()["versions"].clone();
     let offered: Vec<&str> = offered.as_array().unwrap().iter().filter_map(|v| v.as_str()).collect();
     assert!(offered.contains(&"V1") && offered.contains(&"V3"), "{offered:?}");
     let all = [

@@ -165,7 +165,7 @@ async fn a_detail_has_vertices_checkpoints_and_facts() {
         };
         assert_eq!(fact("type"), Some("STREAMING"));
         assert_eq!(fact("restarts"), Some("0"));
-        assert_eq!(fact("checkpointing"), Some("every 2000 ms, exactly_once"));
+        assert_eq!(fact("checkpointing"), Some("every 2 s, exactly_once"));
         assert_eq!(fact("checkpoints kept"), Some("after a failure or a cancel"));
         assert!(fact("last failed checkpoint").is_some());
         assert!(

@@ -48,7 +48,7 @@ pub(super) fn examine(path: &str) -> Result<Inspection> {
     let manifest = match snapshot::peek(path) {
         Ok(manifest) => manifest,
         Err(error) if error.kind == ErrorKind::NotFound => return Err(error),
-        Err(_) if !snapshot::is_own(path) => {
+        Err(_) if snapshot::is_foreign(path) => {
             let message = format!("{} is not a saved state of the embedded engine", path.display());
             return Err(EngineError::not_found(message));
         }

@@ -20,7 +20,13 @@ use super::snapshot::{self, FORMAT_VERSION, METADATA, Manifest};
 /// What is in a directory, whole or not.
 fn children(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    entries
+        .filter(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+            kind => kind.is_ok_and(|kind| kind.is_dir()),
+        })
+        .map(|entry| entry.path())
+        .collect()
 }
 
 /// What a directory's name says it is.
@@ -120,7 +126,7 @@ impl Host {
     fn look_at(&self, path: &Path, owner: Option<JobId>) -> Option<Savepoint> {
         // Elsewhere there may be states of other engines.
         let is_elsewhere = owner.is_none() && !path.starts_with(self.savepoints_dir());
-        if is_elsewhere && path.join(METADATA).exists() && !snapshot::is_own(path) {
+        if is_elsewhere && snapshot::is_foreign(path) {
             return None;
         }
         let name = named(path);

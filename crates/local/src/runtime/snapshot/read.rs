@@ -69,12 +69,12 @@ pub(crate) fn verify_table(dir: &Path, entry: &FileEntry) -> Result<()> {
     Ok(())
 }
 
-/// Whether there is a saved state of this engine in the directory, whole or not.
-pub(crate) fn is_own(dir: &Path) -> bool {
+/// Whether there is a `_metadata` in the directory, and it begins otherwise than one of this engine.
+pub(crate) fn is_foreign(dir: &Path) -> bool {
     let mut begin = Vec::new();
     let read = file::open_regular(&dir.join(METADATA))
         .and_then(|file| file.take(Manifest::HEAD.len() as u64).read_to_end(&mut begin));
-    read.is_ok() && begin == Manifest::HEAD.as_bytes()
+    read.is_ok() && begin != Manifest::HEAD.as_bytes()
 }
 
 /// The size of a saved state in bytes: its tables and its manifest.
