@@ -221,6 +221,8 @@ fn ctrl_z_on_a_terminal_that_is_slow_loses_no_row() {
     pty.wait_text("[1] detached · job ");
     pty.line("!fg %1");
     pty.wait_text("and no more to come");
+    // Its end is told where nobody attends to it, which !fg may still have done.
+    pty.line("!wait %1");
     let screen = pty.wait_prompt("scripted> ");
     assert_eq!(numbers(&screen.raw), (0..END).collect::<Vec<_>>());
 }
