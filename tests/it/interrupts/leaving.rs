@@ -207,6 +207,8 @@ fn whatever_way_it_is_left_the_terminal_drops_what_it_dropped_before() {
                     },
                 );
                 pty.release();
+                // The last key may have thrown away a part of the prompt: another one is asked for.
+                pty.line("");
             }
         }
         // What was written before it may stand in its line.
