@@ -125,6 +125,9 @@ pub fn stores(connection: &Connection) -> Result<Arc<dyn Stores>, Error> {
     connection.stores.clone().ok_or_else(none)
 }
 
+/// What usually takes a moment takes no longer.
+const MOMENT: Duration = Duration::from_secs(2);
+
 /// How long a new connection waits for what has become of the statements of earlier shells. After that it is said as it
 /// is found out.
 const SETTLING: Duration = Duration::from_secs(3);
@@ -236,6 +239,20 @@ impl Session {
             biased;
             done = work => done,
             signal = interrupts.stop() => Err(signal.error()),
+        }
+    }
+
+    /// Waits for what usually takes a moment. When it takes longer a person is told how to leave it.
+    pub fn patiently<W: Future>(&self, work: W, how_to_leave: &'static str) -> impl Future<Output = W::Output> + use<W> {
+        let (ui, is_watched) = (self.ui.clone(), self.settings.interactive);
+        async move {
+            tokio::pin!(work);
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = tokio::time::sleep(MOMENT), if is_watched => ui.say(how_to_leave),
+            }
+            work.await
         }
     }
 

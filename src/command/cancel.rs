@@ -116,8 +116,9 @@ async fn end_all(session: &mut Session, targets: Vec<Target>) -> Result<(), Erro
         })
         .collect();
     for (target, mut task) in tasks {
+        let ended = session.patiently(&mut task, "it has not ended yet · Ctrl-C leaves it to end by itself");
         let (ended, took, acting) = tokio::select! {
-            ended = &mut task => ended.map_err(Error::internal)?,
+            ended = ended => ended.map_err(Error::internal)?,
             signal = session.interrupts.next() => {
                 session.ui.say("no longer waiting; the cancel goes on · !jobs shows what came of it");
                 return Err(signal.error());

@@ -81,6 +81,11 @@ pub enum LedgerError {
 }
 
 impl LedgerError {
+    /// Whether nothing can be written for as long as nobody mends it: the disk is full or read-only, or the file damaged.
+    pub const fn is_lasting(&self) -> bool {
+        matches!(self, Self::Open { .. } | Self::Damaged { .. } | Self::Io { .. })
+    }
+
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -18,7 +18,7 @@ use skep_engine::{
 
 use crate::error::Error;
 use crate::interrupt::Signal;
-use crate::ledger::{self, Intent, LedgerError, Plan};
+use crate::ledger::{self, Intent, Plan};
 use crate::session::{RestoreFrom, Session};
 use crate::syntax::definitions::Definitions;
 use crate::syntax::{Kind, classifier};
@@ -187,8 +187,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 Some(ChosenId { again: true, .. }) => session.ledger.intend_again(intent).await,
                 _ => session.ledger.intend(intent).await,
             };
-            intended.map_err(unwritten)?;
-            Some(job_id)
+            is_written(session, intended)?.then_some(job_id)
         }
         _ => None,
     };
@@ -300,14 +299,27 @@ fn may_have_started(submitted: &Result<Operation, EngineError>) -> bool {
     }
 }
 
-/// What can't be written down first is not submitted: if this shell ended before the engine has answered, nobody would
-/// know of the job.
-fn unwritten(cause: LedgerError) -> Error {
-    let mut error = Error::failed(format!(
-        "{cause}: the statement can't be written down, and was not submitted"
-    ));
-    error.hints.extend(cause.hint());
-    error.hint("!set ledger off submits without writing down")
+/// Whether the intent is in the ledger. Where there is no room for it the shell works on without, and says so once.
+///
+/// # Errors
+/// It may well be written in a moment: if this shell ended before the engine has answered, nobody would know of the job.
+fn is_written(session: &Session, intended: ledger::Result<()>) -> Result<bool, Error> {
+    match intended {
+        Ok(()) => Ok(true),
+        Err(cause) if cause.is_lasting() => {
+            if session.ledger.is_news(&cause) {
+                session.ui.warn(&format!("{cause}; what runs now is not remembered"));
+            }
+            Ok(false)
+        }
+        Err(cause) => {
+            let mut error = Error::failed(format!(
+                "{cause}: the statement can't be written down, and was not submitted"
+            ));
+            error.hints.extend(cause.hint());
+            Err(error.hint("!set ledger off submits without writing down"))
+        }
+    }
 }
 
 /// A random id for a job.

@@ -154,8 +154,9 @@ impl Running {
             // The shell is about to end, and the cancel would end with it.
             tokio::time::timeout(LAST_CANCEL, &mut task).await.ok()
         } else {
+            let ended = session.patiently(&mut task, "it has not ended yet · Ctrl-C again leaves it to end by itself");
             tokio::select! {
-                ended = &mut task => Some(ended),
+                ended = ended => Some(ended),
                 _ = session.interrupts.next() => None,
                 () = tokio::time::sleep(CANCEL) => None,
             }

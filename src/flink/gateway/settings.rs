@@ -20,6 +20,7 @@ const CHECKPOINTING_MODE: &str = "execution.checkpointing.mode";
 const CHECKPOINT_DIR: [&str; 2] = ["execution.checkpointing.dir", "state.checkpoints.dir"];
 const RETENTION: &str = "execution.checkpointing.externalized-checkpoint-retention";
 const RETAIN: &str = "RETAIN_ON_CANCELLATION";
+const DELETE: &str = "DELETE_ON_CANCELLATION";
 
 /// A setting of ours in the session: `false` leaves the checkpointing mode of queries alone.
 const EARLY_ROWS: &str = "skep.select.at-least-once";
@@ -157,6 +158,10 @@ pub(super) fn of(
     if submit.keep_checkpoints && !is_query {
         set(RETENTION, RETAIN.to_owned());
     }
+    // Nobody can go on from a query's: its rows went to a reader who is gone.
+    if is_query && session.is(RETENTION, RETAIN) {
+        set(RETENTION, DELETE.to_owned());
+    }
     // What the person asks for this statement wins.
     settings.extend(submit.settings.clone());
     (settings, early)
@@ -213,6 +218,15 @@ mod tests {
         ] {
             assert!(!settings.contains_key(CHECKPOINTING_MODE), "{settings:?}");
         }
+    }
+
+    #[test]
+    fn a_query_leaves_no_checkpoint_behind() {
+        let session = [(RETENTION, RETAIN)];
+        let query = settings_of(&Kind::Query, false, &session, "2.3.0");
+        assert_eq!(query.get(RETENTION).map(String::as_str), Some(DELETE));
+        let insert = settings_of(&Kind::Insert { values: false }, true, &session, "2.3.0");
+        assert!(!insert.contains_key(RETENTION), "{insert:?}");
     }
 
     #[test]
