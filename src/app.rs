@@ -35,6 +35,11 @@ pub fn main(engines: Engines) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    if let Some(Some(password)) = &options.password
+        && options.password_file.is_none()
+    {
+        credentials::conceal(password);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name(THREAD)
@@ -99,7 +104,11 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
     target.user.clone_from(&options.user);
     target.password = credentials::password(options, &ui)?;
     target.security = credentials::security(options)?;
-    target.properties = options.properties.iter().cloned().collect();
+    target.properties = options
+        .properties
+        .iter()
+        .map(credentials::property)
+        .collect::<Result<_, Error>>()?;
     target.rest.clone_from(&options.rest);
     target.history.clone_from(&options.history);
     let ledger = Ledger::open(&data_dir).unwrap_or_else(|cause| {

@@ -149,7 +149,7 @@ pub fn definition() -> clap::Command {
             option(
                 "password",
                 "PASSWORD",
-                "password; asked for if none is given (safer: -w, for a password here stands in the process list)",
+                "password; asked for if none is given (safer: -w, for a password here stands in the history of your shell)",
             )
             .short('p')
             .num_args(0..=1),

@@ -1,5 +1,6 @@
 //! Who the shell is at a server, as the command line and the environment say it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 
@@ -32,6 +33,71 @@ pub fn password(options: &Options, ui: &Ui) -> Result<Option<Secret>, Error> {
         },
         None => Ok(None),
     }
+}
+
+/// Passwords longer than this, in bytes, are not concealed: a pipe takes as much without a reader.
+#[cfg(unix)]
+const PIPE: usize = 4096;
+
+/// Takes a password that was given on the command line out of the process list, where every user of the machine could
+/// read it: the program is started anew in its place, with the password in a pipe. Returns only if that can't be done.
+#[cfg(unix)]
+pub fn conceal(password: &str) {
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::process::CommandExt;
+    let (Ok(program), Ok((reader, writer))) = (std::env::current_exe(), rustix::pipe::pipe()) else {
+        return;
+    };
+    let file = format!("--password-file=/dev/fd/{}", reader.as_raw_fd());
+    let Some(args) = concealed(std::env::args_os().skip(1).collect(), password, file) else {
+        return;
+    };
+    if password.len() > PIPE || File::from(writer).write_all(password.as_bytes()).is_err() {
+        return;
+    }
+    // What can't be concealed works all the same.
+    let _ = std::process::Command::new(program).args(args).exec();
+}
+
+/// There is no such way.
+#[cfg(not(unix))]
+pub fn conceal(_: &str) {}
+
+/// The arguments with another in place of that password; none if it is not found as it is usually written.
+#[cfg(unix)]
+fn concealed(mut args: Vec<OsString>, password: &str, instead: String) -> Option<Vec<OsString>> {
+    let is_option = |arg: &OsString| arg == "-p" || arg == "--password";
+    let apart = args
+        .windows(2)
+        .position(|pair| is_option(&pair[0]) && pair[1] == password);
+    let joined = || {
+        let forms = [
+            format!("--password={password}"),
+            format!("-p={password}"),
+            format!("-p{password}"),
+        ];
+        args.iter()
+            .position(|arg| forms.iter().any(|form| arg == form.as_str()))
+    };
+    let (at, count) = apart.map(|at| (at, 2)).or_else(|| joined().map(|at| (at, 1)))?;
+    args.splice(at..at + count, [instead.into()]);
+    Some(args)
+}
+
+/// A session property of the command line; that of a secret is read from a file, `-D KEY=@FILE`.
+///
+/// # Errors
+/// The secret itself stands there, or the file can't be read.
+pub fn property((key, value): &(String, String)) -> Result<(String, String), Error> {
+    if !is_secret_key(key) {
+        return Ok((key.clone(), value.clone()));
+    }
+    let Some(path) = value.strip_prefix('@') else {
+        return Err(Error::usage(format!("-D {key} needs a file: {key}=@FILE"))
+            .hint("on the command line itself every user of the machine could read it"));
+    };
+    Ok((key.clone(), read(path)?))
 }
 
 /// `--secret NAME=@FILE`. A value itself would stand in the process list, for everybody to see.
@@ -105,4 +171,29 @@ fn read(path: &str) -> Result<String, Error> {
         .and_then(|file| file.take(FILE_LIMIT).read_to_string(&mut text))
         .map_err(|cause| Error::unreadable(path, &cause))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn without(args: &[&str]) -> Option<Vec<OsString>> {
+        let args = args.iter().map(OsString::from).collect();
+        concealed(args, "se cret", "--password-file=F".to_owned())
+    }
+
+    #[test]
+    fn a_password_is_found_as_it_is_usually_written() {
+        let expected: Vec<OsString> = ["-u", "x:", "--password-file=F", "jobs"].map(OsString::from).to_vec();
+        for forms in [
+            &["-p", "se cret"][..],
+            &["-pse cret"],
+            &["--password", "se cret"],
+            &["--password=se cret"],
+        ] {
+            let args = [&["-u", "x:"], forms, &["jobs"]].concat();
+            assert_eq!(without(&args), Some(expected.clone()), "{args:?}");
+        }
+        assert_eq!(without(&["-qpse cret"]), None);
+    }
 }

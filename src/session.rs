@@ -243,7 +243,11 @@ impl Session {
     }
 
     /// Waits for what usually takes a moment. When it takes longer a person is told how to leave it.
-    pub fn patiently<W: Future>(&self, work: W, how_to_leave: &'static str) -> impl Future<Output = W::Output> + use<W> {
+    pub fn patiently<W: Future>(
+        &self,
+        work: W,
+        how_to_leave: &'static str,
+    ) -> impl Future<Output = W::Output> + use<W> {
         let (ui, is_watched) = (self.ui.clone(), self.settings.interactive);
         async move {
             tokio::pin!(work);

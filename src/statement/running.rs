@@ -154,7 +154,10 @@ impl Running {
             // The shell is about to end, and the cancel would end with it.
             tokio::time::timeout(LAST_CANCEL, &mut task).await.ok()
         } else {
-            let ended = session.patiently(&mut task, "it has not ended yet · Ctrl-C again leaves it to end by itself");
+            let ended = session.patiently(
+                &mut task,
+                "it has not ended yet · Ctrl-C again leaves it to end by itself",
+            );
             tokio::select! {
                 ended = ended => Some(ended),
                 _ = session.interrupts.next() => None,

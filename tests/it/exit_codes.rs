@@ -408,6 +408,19 @@ fn c7_a_secret_on_the_command_line() {
     assert!(!output.stderr.contains("hunter2"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_password_does_not_stay_in_the_process_list() {
+    let world = World::new();
+    let mut shell = world.scripted().with("-p hunter2 -u scripted: -o csv").start();
+    shell.send("SELECT 1;\n");
+    shell.wait_out("row 0");
+    let listed = std::fs::read_to_string(format!("/proc/{}/cmdline", shell.pid())).unwrap();
+    assert!(listed.ends_with("\0-u\0scripted:\0-o\0csv\0"), "{listed:?}");
+    assert!(!listed.contains("hunter2"), "{listed:?}");
+    shell.wait().expect_code(0);
+}
+
 // D: 3, a job that was waited for ended FAILED or CANCELED, or is lost.
 
 #[test]

@@ -76,9 +76,7 @@ fn where_there_is_no_room_to_write_it_down_it_runs_all_the_same_and_that_is_said
     );
     let script: String = (0..20).map(|n| format!("INSERT INTO t{n};\n")).collect();
     let output = world.program("bash").arg("-c").arg(command).stdin(script).run();
-    let output = output
-        .expect_code(0)
-        .expect_stderr("what runs now is not remembered");
+    let output = output.expect_code(0).expect_stderr("what runs now is not remembered");
     assert_eq!(output.stderr.matches("warning").count(), 1, "{output}");
     let submitted = world.journal();
     let names = submitted

@@ -276,6 +276,17 @@ async fn tokens_and_headers_are_sent_and_kept_nowhere() {
         server.header("authorization").as_deref(),
         Some("Basic bWU6Z2VoZWltLTM=")
     );
+    // On the command line it is not there for long.
+    for password in [&["-p", "geheim-3"][..], &["--password=geheim-3"]] {
+        let program = password
+            .iter()
+            .fold(skep().with("-n me"), |program, arg| program.arg(arg));
+        program.with("jobs").run().expect_code(0);
+        assert_eq!(
+            server.header("authorization").as_deref(),
+            Some("Basic bWU6Z2VoZWltLTM=")
+        );
+    }
 
     let environment = "Cookie:auth=geheim-5\nX-Team: b\nno header";
     let program = skep().env("FLINK_REST_CLIENT_HEADERS", environment).with("--header");
@@ -317,6 +328,9 @@ async fn no_secret_is_taken_from_the_command_line() {
         let output = output.expect(2, "").expect_stderr("@FILE");
         assert!(!output.stderr.contains("geheim"));
     }
+    let output = world.skep().with("-D kafka.password=geheim jobs").run();
+    let output = output.expect(2, "").expect_stderr("kafka.password=@FILE");
+    assert!(!output.stderr.contains("geheim"));
     let output = world
         .skep()
         .with("-u flink-rest://127.0.0.1:1;password=geheim jobs")
