@@ -5,10 +5,9 @@ use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use skep_engine::Target;
-
 use crate::cli::{self, Options, Source};
-use crate::command::Flow;
+use crate::command::{self, Flow};
+use crate::config::Config;
 use crate::engines::{DEFAULT_URL, Engines};
 use crate::error::Error;
 use crate::interrupt::Interrupts;
@@ -100,17 +99,8 @@ async fn run(engines: Engines, options: Options) -> crate::error::ExitCode {
 
 fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Result<Session, Error> {
     let data_dir = data_dir(&ui);
-    let mut target = Target::new(DEFAULT_URL, data_dir.clone());
-    target.user.clone_from(&options.user);
-    target.password = credentials::password(options, &ui)?;
-    target.security = credentials::security(options)?;
-    target.properties = options
-        .properties
-        .iter()
-        .map(credentials::property)
-        .collect::<Result<_, Error>>()?;
-    target.rest.clone_from(&options.rest);
-    target.history.clone_from(&options.history);
+    let config = Config::load()?;
+    let target = credentials::described(options, DEFAULT_URL, data_dir.clone(), &ui)?;
     let ledger = Ledger::open(&data_dir).unwrap_or_else(|cause| {
         ui.warn(&format!("{cause}; what runs now will not be remembered"));
         Ledger::none()
@@ -123,6 +113,10 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         one_shot: options.command.is_some(),
         ..Settings::default()
     };
+    for (name, value) in &config.set {
+        command::configure(&mut settings, name, &value.to_string())
+            .map_err(|error| error.within("the configuration file"))?;
+    }
     if let Some(format) = options.format {
         settings.format = format;
     }
@@ -147,6 +141,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         last_error: None,
         target,
         secrets,
+        config,
     })
 }
 
@@ -173,8 +168,17 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
         .command
         .as_ref()
         .is_none_or(|(command, _)| command.needs_connection());
-    if needs_one || options.url.is_some() {
-        session.connect(options.url.as_deref().unwrap_or(DEFAULT_URL)).await?;
+    let named = match (&options.url, &options.connection) {
+        (None, None) if needs_one => session.config.default.clone(),
+        (_, name) => name.clone(),
+    };
+    if let Some(name) = named {
+        let mut target = session.named(&name)?;
+        credentials::overrule(&mut target, session.target.clone(), &options);
+        session.connect(target).await?;
+    } else if needs_one || options.url.is_some() {
+        let url = options.url.as_deref().unwrap_or(DEFAULT_URL);
+        session.connect(session.at(url)).await?;
     }
     // They are addresses of the cluster behind that URL, not of the next that is connected to.
     session.target.rest = None;

@@ -24,6 +24,8 @@ pub enum Source {
 pub struct Options {
     /// Where to connect (`-u`).
     pub url: Option<String>,
+    /// The name of the connection (`-c`).
+    pub connection: Option<String>,
     /// User (`-n`).
     pub user: Option<String>,
     /// Password (`-p`): given, or to be asked for.
@@ -101,6 +103,11 @@ pub fn definition() -> clap::Command {
         .about("A SQL shell that keeps the jobs, savepoints and checkpoints that streaming queries leave behind")
         .subcommand_negates_reqs(true)
         .arg(option("url", "URL", "where to connect; local: by default").short('u'))
+        .arg(
+            option("connection", "NAME", "a connection that the configuration file names")
+                .short('c')
+                .conflicts_with("url"),
+        )
         .arg(
             option("execute", "SQL", "run this; may stand several times")
                 .short('e')
@@ -248,6 +255,7 @@ fn read(matches: &ArgMatches) -> Result<Options, clap::Error> {
         |name: &str| matches.get_flag(name) || matches.subcommand().is_some_and(|(_, matches)| matches.get_flag(name));
     Ok(Options {
         url: text("url"),
+        connection: text("connection"),
         user: text("user"),
         password: matches.contains_id("password").then(|| text("password")),
         password_file: matches.get_one("password-file").cloned(),

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
-use skep_engine::{Secret, Security, Token, read_headers};
+use skep_engine::{Secret, Security, Target, Token, read_headers};
 
 use crate::cli::Options;
+use crate::config::{Named, Origin};
 use crate::error::Error;
 use crate::syntax::secrets::is_secret_key;
 use crate::ui::Ui;
@@ -21,9 +23,9 @@ const FILE_LIMIT: u64 = 1 << 20;
 ///
 /// # Errors
 /// The file can't be read, or nobody can be asked.
-pub fn password(options: &Options, ui: &Ui) -> Result<Option<Secret>, Error> {
+fn password(options: &Options, ui: &Ui) -> Result<Option<Secret>, Error> {
     if let Some(file) = &options.password_file {
-        return Ok(Some(Secret::new(read(&file.display().to_string())?)));
+        return Ok(Some(Secret::new(read(file)?)));
     }
     match &options.password {
         Some(Some(password)) => Ok(Some(Secret::new(password.clone()))),
@@ -32,6 +34,84 @@ pub fn password(options: &Options, ui: &Ui) -> Result<Option<Secret>, Error> {
             None => Err(Error::usage("no password: nobody can be asked").hint("-w FILE reads it from a file")),
         },
         None => Ok(None),
+    }
+}
+
+/// The target of a connection that has a name.
+///
+/// # Errors
+/// A file of it can't be read, or the command for its password fails.
+pub fn target(named: &Named, data_dir: PathBuf) -> Result<Target, Error> {
+    let mut target = Target::new(named.url.clone(), data_dir);
+    target.user.clone_from(&named.user);
+    target.password = match (&named.password_file, &named.password_command) {
+        (Some(file), _) => Some(Secret::new(read(file)?)),
+        (None, Some(line)) => Some(Secret::new(Origin::Command(line.clone()).read()?)),
+        (None, None) => None,
+    };
+    target.properties.clone_from(&named.properties);
+    target.rest.clone_from(&named.rest);
+    target.history.clone_from(&named.history);
+    target.security = Security {
+        ca: named.ca.clone(),
+        cert: named.cert.clone(),
+        key: named.key.clone(),
+        token: named.token_file.clone().map(Token::File),
+        headers: match &named.header_file {
+            Some(file) => headers_in(file)?,
+            None => Vec::new(),
+        },
+    };
+    Ok(target)
+}
+
+/// The target that command line and environment describe, with that URL.
+///
+/// # Errors
+/// A file can't be read, or holds something else; nobody can be asked for the password.
+pub fn described(options: &Options, url: &str, data_dir: PathBuf, ui: &Ui) -> Result<Target, Error> {
+    let mut target = Target::new(url, data_dir);
+    target.user.clone_from(&options.user);
+    target.password = password(options, ui)?;
+    target.security = security(options)?;
+    target.properties = options.properties.iter().map(property).collect::<Result<_, _>>()?;
+    target.rest.clone_from(&options.rest);
+    target.history.clone_from(&options.history);
+    Ok(target)
+}
+
+/// What the command line says wins over what a named connection has. The environment's token is for one that has no other.
+pub fn overrule(target: &mut Target, said: Target, options: &Options) {
+    let is_known = target.user.is_some() || target.security.token.is_some();
+    let replace = |known: &mut Option<String>, said: Option<String>| {
+        if said.is_some() {
+            *known = said;
+        }
+    };
+    replace(&mut target.user, said.user);
+    replace(&mut target.rest, said.rest);
+    replace(&mut target.history, said.history);
+    if said.password.is_some() {
+        target.password = said.password;
+    }
+    target.properties.extend(said.properties);
+    let security = &mut target.security;
+    if said.security.ca.is_some() {
+        security.ca = said.security.ca;
+    }
+    if said.security.cert.is_some() {
+        security.cert = said.security.cert;
+        security.key = None;
+    }
+    if said.security.key.is_some() {
+        security.key = said.security.key;
+    }
+    if said.security.token.is_some() && (options.token_file.is_some() || !is_known) {
+        security.token = said.security.token;
+    }
+    for (name, value) in said.security.headers {
+        security.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+        security.headers.push((name, value));
     }
 }
 
@@ -89,7 +169,7 @@ fn concealed(mut args: Vec<OsString>, password: &str, instead: String) -> Option
 ///
 /// # Errors
 /// The secret itself stands there, or the file can't be read.
-pub fn property((key, value): &(String, String)) -> Result<(String, String), Error> {
+fn property((key, value): &(String, String)) -> Result<(String, String), Error> {
     if !is_secret_key(key) {
         return Ok((key.clone(), value.clone()));
     }
@@ -97,7 +177,7 @@ pub fn property((key, value): &(String, String)) -> Result<(String, String), Err
         return Err(Error::usage(format!("-D {key} needs a file: {key}=@FILE"))
             .hint("on the command line itself every user of the machine could read it"));
     };
-    Ok((key.clone(), read(path)?))
+    Ok((key.clone(), read(Path::new(path))?))
 }
 
 /// `--secret NAME=@FILE`. A value itself would stand in the process list, for everybody to see.
@@ -109,17 +189,17 @@ pub fn secret((name, value): &(String, String)) -> Result<(String, String), Erro
         return Err(Error::usage(format!("--secret {name} needs a file: {name}=@FILE"))
             .hint("on the command line itself every user of the machine could read it"));
     };
-    Ok((name.clone(), read(path)?))
+    Ok((name.clone(), read(Path::new(path))?))
 }
 
 /// Certificates, token and headers. The environment's token is for whoever says nothing else.
 ///
 /// # Errors
 /// A file can't be read, or holds something else.
-pub fn security(options: &Options) -> Result<Security, Error> {
+fn security(options: &Options) -> Result<Security, Error> {
     let token = match &options.token_file {
         // What can be read once only, a pipe, is read now.
-        Some(file) if !file.is_file() => Some(Token::Text(Secret::new(read(&file.display().to_string())?))),
+        Some(file) if !file.is_file() => Some(Token::Text(Secret::new(read(file)?))),
         Some(file) => Some(Token::File(file.clone())),
         None if options.user.is_some() => None,
         None => std::env::var(TOKEN)
@@ -130,12 +210,7 @@ pub fn security(options: &Options) -> Result<Security, Error> {
     let mut headers = Vec::new();
     for header in &options.headers {
         match header.strip_prefix('@') {
-            Some(path) => {
-                for header in read_headers(&read(path)?) {
-                    let no_header = |line| Error::usage(format!("{path}: line {line} is not NAME: VALUE"));
-                    headers.push(header.map_err(no_header)?);
-                }
-            }
+            Some(path) => headers.extend(headers_in(Path::new(path))?),
             None => headers.push(plain_header(header)?),
         }
     }
@@ -146,6 +221,14 @@ pub fn security(options: &Options) -> Result<Security, Error> {
         token,
         headers,
     })
+}
+
+/// The headers in a file.
+fn headers_in(file: &Path) -> Result<Vec<(String, Secret)>, Error> {
+    let no_header = |line| Error::usage(format!("{}: line {line} is not NAME: VALUE", file.display()));
+    read_headers(&read(file)?)
+        .map(|header| header.map_err(no_header))
+        .collect()
 }
 
 /// A header on the command line itself, which must not hold a secret.
@@ -165,12 +248,22 @@ fn plain_header(text: &str) -> Result<(String, Secret), Error> {
 }
 
 /// The text in a file, without the end of its last line.
-fn read(path: &str) -> Result<String, Error> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_LIMIT).read_to_string(&mut text))
-        .map_err(|cause| Error::unreadable(path, &cause))?;
+///
+/// # Errors
+/// It can't be read.
+pub fn read(path: &Path) -> Result<String, Error> {
+    let text = read_text(path).map_err(|cause| Error::unreadable(&path.display().to_string(), &cause))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The text in a file, up to a limit.
+///
+/// # Errors
+/// It can't be read, or is no text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(FILE_LIMIT).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(all(test, unix))]

@@ -9,6 +9,7 @@
 pub mod app;
 pub mod cli;
 pub mod command;
+pub mod config;
 pub mod credentials;
 pub mod dispatch;
 pub mod engines;

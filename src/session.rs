@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use skep_engine::{Connection, JobControl, Sql, StartedJob, Stores, Target};
 
+use crate::config::Config;
+use crate::credentials;
 use crate::engines::Engines;
 use crate::error::{Error, ExitCode};
 use crate::interrupt::Interrupts;
@@ -215,6 +217,8 @@ pub struct Session {
     pub target: Target,
     /// Secrets that `--secret` gave, by reference.
     pub secrets: BTreeMap<String, String>,
+    /// What the configuration file says.
+    pub config: Config,
 }
 
 impl Session {
@@ -260,15 +264,27 @@ impl Session {
         }
     }
 
+    /// The target at that URL, with what the command line says of it.
+    pub fn at(&self, url: &str) -> Target {
+        Target {
+            url: url.to_owned(),
+            ..self.target.clone()
+        }
+    }
+
+    /// The target that has that name.
+    ///
+    /// # Errors
+    /// None has, or a file of its credentials can't be read.
+    pub fn named(&self, name: &str) -> Result<Target, Error> {
+        credentials::target(self.config.connection(name)?, self.target.data_dir.clone())
+    }
+
     /// Connects, and makes that the current connection. Jobs of the one before go on and stay in the table.
     ///
     /// # Errors
     /// See [`Engines::connect`], or a signal came; the current connection stays as it was.
-    pub async fn connect(&mut self, url: &str) -> Result<(), Error> {
-        let target = Target {
-            url: url.to_owned(),
-            ..self.target.clone()
-        };
+    pub async fn connect(&mut self, target: Target) -> Result<(), Error> {
         let connection = Arc::new(self.unless_interrupted(self.engines.connect(&target)).await?);
         if let Some(stores) = &connection.stores
             && let Ok(recipes) = stores.recipes().await

@@ -9,7 +9,7 @@ use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::Session;
 
-/// `!connect URL`.
+/// `!connect URL|NAME`.
 #[derive(Debug)]
 pub struct Connect;
 
@@ -19,9 +19,10 @@ static SPEC: Spec = Spec {
     category: Category::Connections,
     summary: "connects to an engine, or says to which one",
     help: "Opens a connection and makes it the current one. Jobs of the connection before go on and stay in !jobs.\n\
-           Without a URL it says what is connected and which URLs there are.",
+           NAME is a connection of the configuration file (see docs/connections.md). Without either it says what is\n\
+           connected, and which URLs and names there are.",
     positionals: &[Positional {
-        name: "URL",
+        name: "URL|NAME",
         kind: Kind::Url,
         arity: Arity::Optional,
     }],
@@ -39,7 +40,11 @@ impl Command for Connect {
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         match args.word(0) {
             Some(url) => {
-                session.connect(url).await?;
+                let target = match url.contains(':') {
+                    true => session.at(url),
+                    false => session.named(url)?,
+                };
+                session.connect(target).await?;
                 if let Ok(open) = session.open() {
                     session.ui.say(&open.connection.greeting);
                 }
@@ -57,6 +62,9 @@ impl Command for Connect {
                 }
                 for summary in session.engines.summaries() {
                     session.ui.print(&format!("    {summary}"))?;
+                }
+                for (name, named) in &session.config.connections {
+                    session.ui.print(&format!("    {name} · {}", named.url))?;
                 }
             }
         }

@@ -39,7 +39,7 @@ mod wait;
 
 pub use args::Args;
 pub use handler::{Command, Flow};
-pub use set::names as setting_names;
+pub use set::{configure, names as setting_names};
 pub use spec::{Spec, SqlTail};
 
 use crate::error::Error;

@@ -185,10 +185,7 @@ impl Command for Set {
         let (setting, value) = match two {
             Some(setting) => (setting, words.get(2).map(String::as_str).or(Some("on"))),
             None => (
-                find(name).ok_or_else(|| {
-                    Error::failed(format!("no setting {name}"))
-                        .hint("!set lists all · SET 'key' = 'value'; is the engine's own")
-                })?,
+                find(name).ok_or_else(|| unknown(name))?,
                 words.get(1).map(String::as_str),
             ),
         };
@@ -205,6 +202,19 @@ impl Command for Set {
         }
         Ok(Flow::Continue)
     }
+}
+
+/// Changes a setting of the shell.
+///
+/// # Errors
+/// There is none of that name, or the value is not one of its.
+pub fn configure(settings: &mut Settings, name: &str, value: &str) -> Result<(), Error> {
+    let setting = find(name).ok_or_else(|| unknown(name))?;
+    (setting.write)(settings, value)
+}
+
+fn unknown(name: &str) -> Error {
+    Error::failed(format!("no setting {name}")).hint("!set lists all · SET 'key' = 'value'; is the engine's own")
 }
 
 /// The setting of that name, in any case.

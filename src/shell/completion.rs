@@ -17,6 +17,8 @@ pub struct Known {
     pub names: Names,
     /// What jobs are called: handles, ids and names.
     pub jobs: Vec<String>,
+    /// What connections are called.
+    pub connections: Vec<String>,
 }
 
 /// What could stand before the cursor.
@@ -163,7 +165,8 @@ fn of_kind(kind: Kind, word: &str, known: &Known) -> Completion {
             words: Vec::new(),
             file: true,
         },
-        Kind::Url | Kind::Duration | Kind::Word | Kind::Sql => Completion::default(),
+        Kind::Url => beginning(&mut known.connections.iter().cloned()),
+        Kind::Duration | Kind::Word | Kind::Sql => Completion::default(),
     }
 }
 
@@ -293,6 +296,7 @@ mod tests {
                 .into(),
             },
             jobs: ["%1", "5f2c9a4e", "delays"].map(str::to_owned).to_vec(),
+            connections: ["prod", "test"].map(str::to_owned).to_vec(),
         }
     }
 
@@ -329,6 +333,11 @@ mod tests {
     fn the_sql_of_a_command_is_sql() {
         assert_eq!(at("!async SELECT * FROM fl"), (21, vec!["flights".to_owned()]));
         assert_eq!(words("!async SEL"), words("SEL"));
+    }
+
+    #[test]
+    fn connections_have_names() {
+        assert_eq!(words("!connect pr"), ["prod "]);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct LineHelper {
     pub catalog: Catalog,
     /// This session's jobs.
     pub jobs: Table,
+    /// The names of connections.
+    pub connections: Vec<String>,
     /// How the connection's SQL is read.
     pub dialect: Dialect,
     /// The statement up to the line being edited.
@@ -40,6 +42,7 @@ impl LineHelper {
         Known {
             names: self.catalog.names(),
             jobs,
+            connections: self.connections.clone(),
         }
     }
 }

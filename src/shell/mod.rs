@@ -80,6 +80,7 @@ impl Shell {
             let helper = LineHelper {
                 catalog: catalog.clone(),
                 jobs: session.jobs.clone(),
+                connections: session.config.connections.keys().cloned().collect(),
                 dialect: script::dialect(session),
                 before: String::new(),
             };

@@ -334,9 +334,12 @@ pub fn new_job_id() -> JobId {
 /// One of them stands for nothing.
 pub fn expand(session: &mut Session, text: &str, dialect: &Dialect) -> Result<String, Error> {
     for name in secrets::references(text, dialect) {
-        if !session.secrets.contains_key(name)
-            && let Some(secret) = session.ui.password(&format!("{name}: "))
-        {
+        if session.secrets.contains_key(name) {
+            continue;
+        }
+        if let Some(secret) = session.config.secret(name)? {
+            session.secrets.insert(name.to_owned(), secret);
+        } else if let Some(secret) = session.ui.password(&format!("{name}: ")) {
             session.secrets.insert(name.to_owned(), secret.reveal().to_owned());
         }
     }
@@ -344,7 +347,10 @@ pub fn expand(session: &mut Session, text: &str, dialect: &Dialect) -> Result<St
     secrets::resolve(text, dialect, secret, |name| std::env::var(name).ok()).map_err(|missing| {
         let error = Error::failed(format!("{missing}; nothing was submitted"));
         match missing.origin {
-            secrets::Origin::Secret => error.hint(format!("--secret {}=@FILE gives it", missing.name)),
+            secrets::Origin::Secret => error.hint(format!(
+                "--secret {}=@FILE gives it, or [secrets] in the configuration file",
+                missing.name
+            )),
             secrets::Origin::Environment => error.hint(format!("set the environment variable {}", missing.name)),
         }
     })

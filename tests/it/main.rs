@@ -4,6 +4,7 @@
 mod architecture;
 #[cfg(feature = "local")]
 mod commands;
+mod configuration;
 mod conformance;
 mod documentation;
 mod exit_codes;
