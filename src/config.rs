@@ -3,6 +3,7 @@
 //! It holds no secret itself, so that it can be shown and shared: a password is in a file or comes from a command.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -115,7 +116,7 @@ impl Config {
         };
         match crate::credentials::read_text(&path) {
             Ok(text) => Self::parse(&text, path),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound && !is_named => Ok(Self {
+            Err(cause) if !is_named && matches!(cause.kind(), NotFound | NotADirectory) => Ok(Self {
                 file: Some(path),
                 ..Self::default()
             }),
