@@ -3,16 +3,22 @@
 //! It holds no secret itself, so that it can be shown and shared: a password is in a file or comes from a command.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::ErrorKind::{NotADirectory, NotFound};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::Deserialize;
+use skep_engine::{Secret, Security, Target, Token, read_headers};
 
 use crate::error::Error;
 
 /// The environment variable that names the file.
 pub const CONFIG: &str = "SKEP_CONFIG";
+
+/// A file of the configuration, of a secret or of headers is read up to here, in bytes.
+const FILE_LIMIT: u64 = 1 << 20;
 
 /// What the file says.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -114,7 +120,7 @@ impl Config {
         let Some(path) = named.or_else(usual) else {
             return Ok(Self::default());
         };
-        match crate::credentials::read_text(&path) {
+        match read_text(&path) {
             Ok(text) => Self::parse(&text, path),
             Err(cause) if !is_named && matches!(cause.kind(), NotFound | NotADirectory) => Ok(Self {
                 file: Some(path),
@@ -179,6 +185,63 @@ impl Config {
     }
 }
 
+/// The headers in a file, one in each line.
+///
+/// # Errors
+/// It can't be read, or a line is no header.
+pub fn headers_in(file: &Path) -> Result<Vec<(String, Secret)>, Error> {
+    let no_header = |line| Error::usage(format!("{}: line {line} is not NAME: VALUE", file.display()));
+    read_headers(&read(file)?)
+        .map(|header| header.map_err(no_header))
+        .collect()
+}
+
+/// The text in a file, without the end of its last line.
+///
+/// # Errors
+/// It can't be read.
+pub fn read(path: &Path) -> Result<String, Error> {
+    let text = read_text(path).map_err(|cause| Error::unreadable(&path.display().to_string(), &cause))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The text in a file, up to a limit.
+///
+/// # Errors
+/// It can't be read, or is no text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(FILE_LIMIT).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+impl Named {
+    /// What is connected to.
+    ///
+    /// # Errors
+    /// A file can't be read, or the command for the password fails.
+    pub fn target(&self, data_dir: PathBuf) -> Result<Target, Error> {
+        let mut target = Target::new(self.url.clone(), data_dir);
+        target.user.clone_from(&self.user);
+        target.password = match (&self.password_file, &self.password_command) {
+            (Some(file), _) => Some(Secret::new(read(file)?)),
+            (None, Some(line)) => Some(Secret::new(run(line)?)),
+            (None, None) => None,
+        };
+        target.properties.clone_from(&self.properties);
+        target.rest.clone_from(&self.rest);
+        target.history.clone_from(&self.history);
+        target.security = Security {
+            ca: self.ca.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            token: self.token_file.clone().map(Token::File),
+            headers: self.header_file.as_deref().map_or(Ok(Vec::new()), headers_in)?,
+        };
+        Ok(target)
+    }
+}
+
 impl Origin {
     /// Fetches it.
     ///
@@ -186,7 +249,7 @@ impl Origin {
     /// It is not there, or the command fails.
     pub fn read(&self) -> Result<String, Error> {
         match self {
-            Self::File(file) => crate::credentials::read(file),
+            Self::File(file) => read(file),
             Self::Env(name) => std::env::var(name)
                 .map_err(|_| Error::failed(format!("the environment variable {name} is not set, or is no text"))),
             Self::Command(line) => run(line),

@@ -1,23 +1,21 @@
 //! Who the shell is at a server, as the command line and the environment say it.
 
+#[cfg(unix)]
 use std::ffi::OsString;
+#[cfg(unix)]
 use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use skep_engine::{Secret, Security, Target, Token, read_headers};
 
 use crate::cli::Options;
-use crate::config::{Named, Origin};
+use crate::config::{headers_in, read};
 use crate::error::Error;
 use crate::syntax::secrets::is_secret_key;
 use crate::ui::Ui;
 
 /// The environment variable that a Bearer token is in. Nobody else can read it there, other than on the command line.
 pub const TOKEN: &str = "SKEP_TOKEN";
-
-/// A secret or a list of headers is read up to here, in bytes.
-const FILE_LIMIT: u64 = 1 << 20;
 
 /// The password: from its file, from the command line, or from the person.
 ///
@@ -35,34 +33,6 @@ fn password(options: &Options, ui: &Ui) -> Result<Option<Secret>, Error> {
         },
         None => Ok(None),
     }
-}
-
-/// The target of a connection that has a name.
-///
-/// # Errors
-/// A file of it can't be read, or the command for its password fails.
-pub fn target(named: &Named, data_dir: PathBuf) -> Result<Target, Error> {
-    let mut target = Target::new(named.url.clone(), data_dir);
-    target.user.clone_from(&named.user);
-    target.password = match (&named.password_file, &named.password_command) {
-        (Some(file), _) => Some(Secret::new(read(file)?)),
-        (None, Some(line)) => Some(Secret::new(Origin::Command(line.clone()).read()?)),
-        (None, None) => None,
-    };
-    target.properties.clone_from(&named.properties);
-    target.rest.clone_from(&named.rest);
-    target.history.clone_from(&named.history);
-    target.security = Security {
-        ca: named.ca.clone(),
-        cert: named.cert.clone(),
-        key: named.key.clone(),
-        token: named.token_file.clone().map(Token::File),
-        headers: match &named.header_file {
-            Some(file) => headers_in(file)?,
-            None => Vec::new(),
-        },
-    };
-    Ok(target)
 }
 
 /// The target that command line and environment describe, with that URL.
@@ -223,14 +193,6 @@ fn security(options: &Options) -> Result<Security, Error> {
     })
 }
 
-/// The headers in a file.
-fn headers_in(file: &Path) -> Result<Vec<(String, Secret)>, Error> {
-    let no_header = |line| Error::usage(format!("{}: line {line} is not NAME: VALUE", file.display()));
-    read_headers(&read(file)?)
-        .map(|header| header.map_err(no_header))
-        .collect()
-}
-
 /// A header on the command line itself, which must not hold a secret.
 fn plain_header(text: &str) -> Result<(String, Secret), Error> {
     let Some(Ok((name, value))) = read_headers(text).next() else {
@@ -245,25 +207,6 @@ fn plain_header(text: &str) -> Result<(String, Secret), Error> {
         );
     }
     Ok((name, value))
-}
-
-/// The text in a file, without the end of its last line.
-///
-/// # Errors
-/// It can't be read.
-pub fn read(path: &Path) -> Result<String, Error> {
-    let text = read_text(path).map_err(|cause| Error::unreadable(&path.display().to_string(), &cause))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// The text in a file, up to a limit.
-///
-/// # Errors
-/// It can't be read, or is no text.
-pub fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(FILE_LIMIT).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 #[cfg(all(test, unix))]

@@ -8,7 +8,6 @@ use std::time::Duration;
 use skep_engine::{Connection, JobControl, Sql, StartedJob, Stores, Target};
 
 use crate::config::Config;
-use crate::credentials;
 use crate::engines::Engines;
 use crate::error::{Error, ExitCode};
 use crate::interrupt::Interrupts;
@@ -277,7 +276,7 @@ impl Session {
     /// # Errors
     /// None has, or a file of its credentials can't be read.
     pub fn named(&self, name: &str) -> Result<Target, Error> {
-        credentials::target(self.config.connection(name)?, self.target.data_dir.clone())
+        self.config.connection(name)?.target(self.target.data_dir.clone())
     }
 
     /// Connects, and makes that the current connection. Jobs of the one before go on and stay in the table.
