@@ -21,13 +21,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// A splitter for this session: it knows the connection's dialect and the commands whose tails are SQL.
 pub fn splitter(session: &Session) -> Splitter {
-    Splitter::with_sql_tails(dialect(session), command::sql_start)
-}
-
-/// The dialect of the current connection.
-pub fn dialect(session: &Session) -> skep_engine::Dialect {
-    let sql = session.open.as_ref().and_then(|open| open.connection.sql.as_ref());
-    sql.map_or(skep_engine::Dialect::FLINK, |sql| sql.dialect())
+    Splitter::with_sql_tails(session.dialect(), command::sql_start)
 }
 
 /// Runs a text that the command line gave.
@@ -139,7 +133,7 @@ impl Script {
             match done {
                 Ok(Flow::Quit) => return Ok(Flow::Quit),
                 // A new connection may have another dialect.
-                Ok(_) => self.splitter.set_dialect(dialect(session)),
+                Ok(_) => self.splitter.set_dialect(session.dialect()),
                 Err(error) => {
                     if !session.settings.force || error.ends_script() {
                         return Err(error);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_engine::{Connection, JobControl, Sql, StartedJob, Stores, Target};
+use skep_engine::{Connection, Dialect, JobControl, Sql, StartedJob, Stores, Target};
 
 use crate::config::Config;
 use crate::engines::Engines;
@@ -261,6 +261,12 @@ impl Session {
             }
             work.await
         }
+    }
+
+    /// How the SQL of the current connection is read.
+    pub fn dialect(&self) -> Dialect {
+        let sql = self.open.as_ref().and_then(|open| open.connection.sql.as_ref());
+        sql.map_or(Dialect::FLINK, |sql| sql.dialect())
     }
 
     /// The target at that URL, with what the command line says of it.

@@ -15,7 +15,6 @@ use super::target;
 use crate::error::Error;
 use crate::ledger::{JobRecord, LedgerError, Subject};
 use crate::savepoint::path_key;
-use crate::script;
 use crate::session::Session;
 use crate::syntax::{change, normal};
 use crate::ui::{quantity, sanitize};
@@ -155,7 +154,7 @@ async fn line(session: &Session, job_id: JobId) -> Result<Vec<Member>, Error> {
         let own = notes.iter().filter(|note| is(&note.subject));
         own.map(|note| note.text.clone()).collect()
     };
-    let dialect = script::dialect(session);
+    let dialect = session.dialect();
     let places: HashMap<JobId, usize> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     let mut members: Vec<Member> = Vec::with_capacity(records.len());
     for (place, record) in records.iter().enumerate() {

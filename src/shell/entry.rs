@@ -57,7 +57,7 @@ impl Entry {
     /// a command's can't be had back.
     pub fn without_secrets(&self, session: &Session) -> String {
         let typed = self.typed.trim_end_matches('\n');
-        let dialect = script::dialect(session);
+        let dialect = session.dialect();
         let mut splitter = script::splitter(session);
         splitter.feed(typed);
         splitter.finish();
@@ -89,7 +89,7 @@ impl Entry {
                 String::new()
             },
             initial: std::mem::take(&mut self.initial),
-            dialect: script::dialect(session),
+            dialect: session.dialect(),
         }
     }
 

@@ -81,7 +81,7 @@ impl Shell {
                 catalog: catalog.clone(),
                 jobs: session.jobs.clone(),
                 connections: session.config.connections.keys().cloned().collect(),
-                dialect: script::dialect(session),
+                dialect: session.dialect(),
                 before: String::new(),
             };
             let history = session.data_dir().join("history");
@@ -219,7 +219,7 @@ impl Shell {
 
     /// Runs what is complete.
     async fn run_pieces(&mut self, session: &mut Session, entry: &mut Entry) -> Result<Flow, Error> {
-        while let Some(piece) = entry.next_piece(script::dialect(session)) {
+        while let Some(piece) = entry.next_piece(session.dialect()) {
             entry.interrupted();
             if let Some(terminal) = &self.terminal {
                 terminal.keep_output();
@@ -337,7 +337,7 @@ fn changes_catalog(session: &Session, piece: &Piece) -> bool {
     match &piece.input {
         Input::Trivia => false,
         Input::Sql { text, .. } => !matches!(
-            classify(text, &script::dialect(session)),
+            classify(text, &session.dialect()),
             Kind::Empty
                 | Kind::Query
                 | Kind::Insert { .. }

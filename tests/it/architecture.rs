@@ -94,6 +94,17 @@ fn data_walks_one_way() {
         &["src/job", "src/ledger", "src/savepoint"],
         &["crate::session", "crate::command", "crate::shell"],
     );
+    // Nor do the commands know what brings them their words.
+    assert_nowhere(
+        &["src/command", "src/statement"],
+        &[
+            "crate::script",
+            "crate::dispatch",
+            "crate::cli",
+            "crate::app",
+            "crate::shell",
+        ],
+    );
     // Drivers know the seam only.
     assert_nowhere(
         &["src/flink"],

@@ -18,7 +18,6 @@ use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target;
 use crate::error::{Error, ErrorKind};
 use crate::ledger::{LedgerError, Step, Terms, Upgrade, Version};
-use crate::script;
 use crate::session::Session;
 use crate::statement::replay::{self, Recipe, replay_apart};
 use crate::statement::{self, Change, Statement, expand, new_job_id};
@@ -268,7 +267,7 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
 
 /// The new statement, secrets as references, with what it needs.
 fn new_version(session: &mut Session, prelude: &[String], args: &Args) -> Result<Version, Error> {
-    let dialect = script::dialect(session);
+    let dialect = session.dialect();
     let mut statements = match (args.sql(), args.value("file")) {
         (Some(sql), _) => vec![sql.to_owned()],
         (None, Some(file)) => read_file(Path::new(file), dialect)?,
