@@ -16,6 +16,7 @@ pub mod error;
 pub mod failpoint;
 pub mod flink;
 pub mod foreground;
+pub mod hive;
 pub mod interrupt;
 pub mod job;
 pub mod ledger;
