@@ -248,7 +248,10 @@ mod tests {
             ("hive2://h:1/", "hive2://h:1/"),
             ("hive2://h:80/db", "hive2://h:80/db"),
             ("hive2://[::1]:1/db", "hive2://[::1]:1/db"),
-            ("hive2://h/db;transportMode=http", "hive2://h:10001/db;transportMode=http;httpPath=cliservice"),
+            (
+                "hive2://h/db;transportMode=http",
+                "hive2://h:10001/db;transportMode=http;httpPath=cliservice",
+            ),
             (
                 "jdbc:hive2://h:1/db;transportMode=HTTP;ssl=TRUE;httpPath=/gw/hive/",
                 "hive2://h:1/db;ssl=true;transportMode=http;httpPath=gw/hive",

@@ -51,8 +51,10 @@ impl Engine for HiveServer2 {
 
     async fn connect(&self, target: &Target) -> Result<Connection> {
         if target.rest.is_some() || target.history.is_some() {
-            return Err(EngineError::rejected("HiveServer2 has neither a REST address nor a History Server")
-                .hint("leave out --rest and --history"));
+            return Err(
+                EngineError::rejected("HiveServer2 has neither a REST address nor a History Server")
+                    .hint("leave out --rest and --history"),
+            );
         }
         let address = Address::read(&target.url)?;
         let opening = Opening::new(&address, target, self.limits)?;
@@ -90,13 +92,12 @@ impl Opening {
         };
         let is_http = matches!(address.mode, Mode::Http(_));
         if token.is_some() && !is_http {
-            return Err(EngineError::rejected("a token can be sent over HTTP only")
-                .hint(";transportMode=http in the URL, if the server speaks it; a user name and a password otherwise"));
+            return Err(EngineError::rejected("a token can be sent over HTTP only").hint(
+                ";transportMode=http in the URL, if the server speaks it; a user name and a password otherwise",
+            ));
         }
         if token.is_some() && user.is_some() {
-            return Err(
-                EngineError::rejected("a user name and a token can't both be sent").hint("give one of the two")
-            );
+            return Err(EngineError::rejected("a user name and a token can't both be sent").hint("give one of the two"));
         }
         let headers = headers(target, said)?;
         if !headers.is_empty() && !is_http {

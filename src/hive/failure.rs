@@ -129,7 +129,9 @@ fn position(message: &str) -> Option<Position> {
         rest = &rest[at + "line ".len()..];
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (line, after) = rest.split_at(digits);
-        let column = [", pos ", " pos ", ":"].iter().find_map(|between| after.strip_prefix(between));
+        let column = [", pos ", " pos ", ":"]
+            .iter()
+            .find_map(|between| after.strip_prefix(between));
         let Some(column) = column else { continue };
         let digits = column.bytes().take_while(u8::is_ascii_digit).count();
         if let (Ok(line), Ok(column)) = (line.parse::<u32>(), column[..digits].parse::<u32>()) {

@@ -140,7 +140,9 @@ impl<'a> Log<'a> {
         let tenths = (progress.share.clamp(0.0, 1.0) * 10.0) as u32;
         if tenths > self.told {
             self.told = tenths;
-            self.running.log.push(format!("{}0 % done {}", tenths, progress.footer.trim()));
+            self.running
+                .log
+                .push(format!("{}0 % done {}", tenths, progress.footer.trim()));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use async_trait::async_trait;
 use skep_engine::{
-    Column, Dialect, ENGINE_TYPE, EngineError, ErrorKind, Object, ObjectKind, Operation, Result, Rows, Sql, Submit,
+    Column, Dialect, ENGINE_TYPE, EngineError, ErrorKind, Object, ObjectKind, Operation, Result, Sql, Submit,
 };
 use skep_hive::{Client, Endpoint, Limits, OperationHandle, SessionHandle};
 

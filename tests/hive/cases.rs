@@ -49,7 +49,10 @@ impl Shell {
 
 fn one_row(server: &Server) {
     let shell = Shell::new();
-    let output = shell.csv(server).stdin("SELECT 1 AS one, 'a\\'b' AS s, \"t\" AS t;\n").run();
+    let output = shell
+        .csv(server)
+        .stdin("SELECT 1 AS one, 'a\\'b' AS s, \"t\" AS t;\n")
+        .run();
     output.expect(0, "one,s,t\n1,a'b,t\n");
 }
 
@@ -82,7 +85,11 @@ fn errors(server: &Server) {
     output.expect_stderr("SQLSTATE 42601");
     let output = shell.csv(server).stdin("SELECT x FROM nosuch;\n").run().expect_code(1);
     output.expect_stderr("SQLSTATE 42P01");
-    let output = shell.csv(server).stdin("SELECT raise_error('boom');\n").run().expect_code(1);
+    let output = shell
+        .csv(server)
+        .stdin("SELECT raise_error('boom');\n")
+        .run()
+        .expect_code(1);
     output.expect_stderr("boom");
 }
 
@@ -94,7 +101,11 @@ fn a_million_rows(server: &Server) {
     let mut expected = String::from("id,s,d,de,n\n");
     for id in 0..1_000_000_u32 {
         let n = if id % 7 == 0 { String::new() } else { format!("-{id}") };
-        let double = if id % 2 == 0 { format!("{}.0", id / 2) } else { format!("{}.5", id / 2) };
+        let double = if id % 2 == 0 {
+            format!("{}.0", id / 2)
+        } else {
+            format!("{}.5", id / 2)
+        };
         writeln!(expected, "{id},{id},{double},{id}.00,{n}").unwrap();
     }
     assert_eq!(output.code, 0, "{}", output.stderr);
@@ -159,6 +170,10 @@ fn background(server: &Server) {
 
 fn jobs(server: &Server) {
     let shell = Shell::new();
-    let output = shell.csv(server).stdin("!savepoint 0123456789abcdef0123456789abcdef\n").run().expect_code(1);
+    let output = shell
+        .csv(server)
+        .stdin("!savepoint 0123456789abcdef0123456789abcdef\n")
+        .run()
+        .expect_code(1);
     output.expect_stderr("has no");
 }

@@ -51,7 +51,11 @@ fn main() -> ExitCode {
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(servers);
-    if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
+    if conclusion.has_failed() {
+        ExitCode::from(101)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 fn trial(mode: Mode, shared: &Shared, name: &'static str, case: Case) -> Trial {

@@ -91,8 +91,17 @@ impl Server {
             .arg("-Djdk.reflect.useDirectMethodHandle=false")
             .arg("-cp")
             .arg(spark.join("jars").join("*"))
-            .args(["org.apache.spark.deploy.SparkSubmit", "--master", "local[2]", "--name", "skep"]);
-        let metastore = format!("jdbc:derby:;databaseName={};create=true", work.join("metastore").display());
+            .args([
+                "org.apache.spark.deploy.SparkSubmit",
+                "--master",
+                "local[2]",
+                "--name",
+                "skep",
+            ]);
+        let metastore = format!(
+            "jdbc:derby:;databaseName={};create=true",
+            work.join("metastore").display()
+        );
         for conf in [
             "spark.driver.bindAddress=127.0.0.1".to_owned(),
             "spark.driver.host=127.0.0.1".to_owned(),
@@ -120,10 +129,19 @@ impl Server {
             java.args(["--hiveconf", &conf]);
         }
         let mut process = Process::start(&java, &log).map_err(|error| format!("java: {error}"))?;
-        let told = || format!("a server that takes connections; it says\n{}", fs::read_to_string(&log).unwrap_or_default());
+        let told = || {
+            format!(
+                "a server that takes connections; it says\n{}",
+                fs::read_to_string(&log).unwrap_or_default()
+            )
+        };
         let deadline = Instant::now() + LIMIT;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(process.runs() && Instant::now() < deadline, "waited in vain for {}", told());
+            assert!(
+                process.runs() && Instant::now() < deadline,
+                "waited in vain for {}",
+                told()
+            );
             thread::sleep(Duration::from_millis(50));
         }
         Ok(Self {
@@ -171,14 +189,16 @@ fn distribution() -> Result<PathBuf, String> {
     }
     fs::create_dir_all(&cache).map_err(|error| error.to_string())?;
     let loading = tempfile::tempdir_in(&cache).map_err(|error| error.to_string())?;
-    run(
-        Command::new("python3")
-            .args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
-            .arg(loading.path())
-            .arg(format!("pyspark=={VERSION}")),
-    )?;
+    run(Command::new("python3")
+        .args(["-m", "pip", "download", "--quiet", "--no-deps", "--dest"])
+        .arg(loading.path())
+        .arg(format!("pyspark=={VERSION}")))?;
     let archive = loading.path().join(format!("pyspark-{VERSION}.tar.gz"));
-    run(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(loading.path()))?;
+    run(Command::new("tar")
+        .arg("-xzf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(loading.path()))?;
     let unpacked = loading.path().join(format!("pyspark-{VERSION}/deps"));
     match fs::rename(unpacked, &place) {
         // Another run was faster.

@@ -10,9 +10,7 @@ use crate::column::read_row_set;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::schema::TableSchema;
-use crate::service::{
-    Fields, OperationHandle, OperationStatus, Protocol, RowSet, Session, SessionHandle, read_map,
-};
+use crate::service::{Fields, OperationHandle, OperationStatus, Protocol, RowSet, Session, SessionHandle, read_map};
 use crate::thrift::{Kind, Malformed, Reader, Writer};
 use crate::transport::{Channel, Endpoint};
 
@@ -108,7 +106,10 @@ impl Client {
         let handle = handle.ok_or_else(|| Error::protocol(CALL, "there is no session in it"))?;
         let version = version.unwrap_or_default();
         let protocol = Protocol::of_wire(version).ok_or_else(|| {
-            let cause = format!("the server speaks version {} of the protocol", version.saturating_add(1));
+            let cause = format!(
+                "the server speaks version {} of the protocol",
+                version.saturating_add(1)
+            );
             Error::protocol(CALL, format!("{cause}; this client speaks 6 to 11"))
         })?;
         Ok(Session {
@@ -124,7 +125,8 @@ impl Client {
     /// See [`Error`].
     pub async fn close_session(&self, session: &SessionHandle) -> Result<()> {
         let write = |writer: &mut Writer| session.write(writer, 1);
-        self.call("CloseSession", self.limits.request, write, nothing_more).await
+        self.call("CloseSession", self.limits.request, write, nothing_more)
+            .await
     }
 
     /// A fact about the server (`TGetInfoType`), where it is a text: 13 its name, 17 the product, 18 the version. Spark
@@ -278,7 +280,8 @@ impl Client {
     /// See [`Error`].
     pub async fn cancel(&self, operation: &OperationHandle) -> Result<()> {
         let write = |writer: &mut Writer| operation.write(writer, 1);
-        self.call("CancelOperation", self.limits.request, write, nothing_more).await
+        self.call("CancelOperation", self.limits.request, write, nothing_more)
+            .await
     }
 
     /// Lets the server forget an operation.
@@ -287,7 +290,8 @@ impl Client {
     /// See [`Error`].
     pub async fn close(&self, operation: &OperationHandle) -> Result<()> {
         let write = |writer: &mut Writer| operation.write(writer, 1);
-        self.call("CloseOperation", self.limits.request, write, nothing_more).await
+        self.call("CloseOperation", self.limits.request, write, nothing_more)
+            .await
     }
 
     /// The columns of an operation's result. Spark knows them only when it is finished.

@@ -100,7 +100,13 @@ impl<'a> Sent<'a> {
 
     fn read_values(reader: &mut Reader<'a>, union: i16) -> Result<Self, Malformed> {
         Ok(match union {
-            1 => Self::Bool(reader.numbers::<1>(Kind::Bool)?.iter().map(|[byte]| *byte != 0).collect()),
+            1 => Self::Bool(
+                reader
+                    .numbers::<1>(Kind::Bool)?
+                    .iter()
+                    .map(|[byte]| *byte != 0)
+                    .collect(),
+            ),
             2 => Self::Byte(reader.numbers(Kind::Byte)?),
             3 => Self::I16(reader.numbers(Kind::I16)?),
             4 => Self::I32(reader.numbers(Kind::I32)?),
@@ -141,9 +147,7 @@ impl<'a> Sent<'a> {
         Ok(match (data_type, self) {
             (DataType::Null, sent) => Arc::new(NullArray::new(sent.len())),
             (DataType::Boolean, Self::Bool(values)) => Arc::new(BooleanArray::new(values.into(), nulls)),
-            (DataType::Int8, Self::Byte(values)) => {
-                Arc::new(Int8Array::new(numbers(values, i8::from_be_bytes), nulls))
-            }
+            (DataType::Int8, Self::Byte(values)) => Arc::new(Int8Array::new(numbers(values, i8::from_be_bytes), nulls)),
             (DataType::Int16, Self::I16(values)) => {
                 Arc::new(Int16Array::new(numbers(values, i16::from_be_bytes), nulls))
             }
@@ -182,7 +186,9 @@ fn read_nulls(bits: &[u8], count: usize) -> Option<NullBuffer> {
     if bits.iter().all(|bits| *bits == 0) {
         return None;
     }
-    let valid: Vec<_> = (0..count.div_ceil(8)).map(|at| !bits.get(at).copied().unwrap_or(0)).collect();
+    let valid: Vec<_> = (0..count.div_ceil(8))
+        .map(|at| !bits.get(at).copied().unwrap_or(0))
+        .collect();
     let nulls = NullBuffer::new(BooleanBuffer::new(valid.into(), 0, count));
     (nulls.null_count() > 0).then_some(nulls)
 }
@@ -207,10 +213,7 @@ pub(crate) fn read_row_set(reader: &mut Reader<'_>, schema: &SchemaRef) -> Resul
             (3, Kind::List) => {
                 let count = reader.list(Kind::Struct)?;
                 if count > schema.fields().len() {
-                    return Err(Malformed(format!(
-                        "{count} columns came of {}",
-                        schema.fields().len()
-                    )));
+                    return Err(Malformed(format!("{count} columns came of {}", schema.fields().len())));
                 }
                 for field in &schema.fields()[..count] {
                     let (sent, nulls) = Sent::read(reader)?;

@@ -194,7 +194,10 @@ fn clean(text: &str) -> (String, String) {
     }
     let mut tail = text[end..].trim_start_matches('\n').to_owned();
     if tail.len() > TRACE_LIMIT {
-        let cut = (0..=TRACE_LIMIT).rev().find(|&at| tail.is_char_boundary(at)).unwrap_or(0);
+        let cut = (0..=TRACE_LIMIT)
+            .rev()
+            .find(|&at| tail.is_char_boundary(at))
+            .unwrap_or(0);
         tail.truncate(cut);
     }
     let mut message = text[..end].trim();
@@ -231,11 +234,18 @@ mod tests {
         ]
         .map(str::to_owned);
         let failure = Failure::of_status(None, Some("HY000".to_owned()), 7, &info);
-        assert_eq!(failure.message, "Invalid OperationHandle: OperationHandle [opType=X, y=1]");
+        assert_eq!(
+            failure.message,
+            "Invalid OperationHandle: OperationHandle [opType=X, y=1]"
+        );
         assert!(failure.is_unknown_handle);
         assert_eq!((failure.sql_state.as_deref(), failure.code), (Some("HY000"), 7));
         assert_eq!(failure.root.as_deref(), Some("java.lang.IllegalStateException: a: b"));
-        assert!(failure.trace.contains("\tat org.apache.hive.service.cli.operation"), "{}", failure.trace);
+        assert!(
+            failure.trace.contains("\tat org.apache.hive.service.cli.operation"),
+            "{}",
+            failure.trace
+        );
     }
 
     #[test]

@@ -89,7 +89,10 @@ impl ColumnType {
 
     /// Its name in SQL, such as `DECIMAL(10,2)`.
     pub fn name(&self) -> String {
-        let name = self.id.name().map_or_else(|| format!("TYPE {}", self.id.0), str::to_owned);
+        let name = self
+            .id
+            .name()
+            .map_or_else(|| format!("TYPE {}", self.id.0), str::to_owned);
         match (self.precision, self.scale, self.length) {
             (Some(precision), scale, _) => format!("{name}({precision},{})", scale.unwrap_or(0)),
             (None, _, Some(length)) => format!("{name}({length})"),

@@ -107,7 +107,9 @@ impl SessionHandle {
             handle = Some(Handle::read(reader)?);
             Ok(true)
         })?;
-        handle.map(Self).ok_or_else(|| Malformed("a session's handle is empty".to_owned()))
+        handle
+            .map(Self)
+            .ok_or_else(|| Malformed("a session's handle is empty".to_owned()))
     }
 
     pub(crate) fn write(&self, writer: &mut Writer, id: i16) {

@@ -20,7 +20,10 @@ const GOLDEN: &str = include_str!("golden.txt");
 
 /// The call and the answer of that name.
 fn golden(name: &str) -> (Vec<u8>, Vec<u8>) {
-    let line = GOLDEN.lines().find(|line| line.split(' ').next() == Some(name)).unwrap();
+    let line = GOLDEN
+        .lines()
+        .find(|line| line.split(' ').next() == Some(name))
+        .unwrap();
     let mut parts = line.split(' ').skip(1).map(unhex);
     (parts.next().unwrap(), parts.next().unwrap())
 }
@@ -153,15 +156,32 @@ async fn calls_and_answers_are_those_of_thrifts_own_code() {
     );
     assert_eq!(failure.root.as_deref(), Some("x.Y: deep"));
     let progress = status.progress.unwrap();
-    assert_eq!((progress.header.len(), progress.rows.len(), progress.share), (2, 1, 0.5));
+    assert_eq!(
+        (progress.header.len(), progress.rows.len(), progress.share),
+        (2, 1, 0.5)
+    );
 
     let schema = client.schema(&operation).await.unwrap();
     let names_of_types: Vec<_> = schema.columns.iter().map(|(_, column)| column.name()).collect();
     assert_eq!(
         names_of_types,
         [
-            "BOOLEAN", "TINYINT", "SMALLINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "STRING", "TIMESTAMP", "BINARY",
-            "ARRAY", "STRUCT", "DECIMAL(20,4)", "VARCHAR(5)", "VOID", "DATE",
+            "BOOLEAN",
+            "TINYINT",
+            "SMALLINT",
+            "INT",
+            "BIGINT",
+            "FLOAT",
+            "DOUBLE",
+            "STRING",
+            "TIMESTAMP",
+            "BINARY",
+            "ARRAY",
+            "STRUCT",
+            "DECIMAL(20,4)",
+            "VARCHAR(5)",
+            "VOID",
+            "DATE",
         ]
     );
     let schema = schema.to_arrow("type");
@@ -207,10 +227,22 @@ fn check_rows(rows: &RecordBatch) {
     }
     assert!(column(0).as_boolean().value(0) && !column(0).as_boolean().value(1));
     assert_eq!(column(1).as_primitive::<Int8Type>().values()[..2], [i8::MIN, i8::MAX]);
-    assert_eq!(column(2).as_primitive::<Int16Type>().values()[..2], [i16::MIN, i16::MAX]);
-    assert_eq!(column(3).as_primitive::<Int32Type>().values()[..2], [i32::MIN, i32::MAX]);
-    assert_eq!(column(4).as_primitive::<Int64Type>().values()[..2], [i64::MIN, i64::MAX]);
-    assert_eq!(column(5).as_primitive::<Float32Type>().values()[..2], [1.1, f32::NEG_INFINITY]);
+    assert_eq!(
+        column(2).as_primitive::<Int16Type>().values()[..2],
+        [i16::MIN, i16::MAX]
+    );
+    assert_eq!(
+        column(3).as_primitive::<Int32Type>().values()[..2],
+        [i32::MIN, i32::MAX]
+    );
+    assert_eq!(
+        column(4).as_primitive::<Int64Type>().values()[..2],
+        [i64::MIN, i64::MAX]
+    );
+    assert_eq!(
+        column(5).as_primitive::<Float32Type>().values()[..2],
+        [1.1, f32::NEG_INFINITY]
+    );
     assert_eq!(column(6).as_primitive::<Float64Type>().value(0), 1e308);
     assert!(column(6).as_primitive::<Float64Type>().value(1).is_nan());
     assert_eq!(column(9).as_binary::<i32>().value(1), [0, 255]);
@@ -314,9 +346,20 @@ async fn an_answer_that_does_not_come_is_not_waited_for() {
     };
     let mut limits = limits();
     limits.open = Duration::from_millis(50);
-    let client = Client::connect(&server.endpoint(Transport::Plain), limits).await.unwrap();
+    let client = Client::connect(&server.endpoint(Transport::Plain), limits)
+        .await
+        .unwrap();
     let late = open(&client).await;
-    assert!(matches!(late, Err(Error::Timeout { call: "OpenSession", .. })), "{late:?}");
+    assert!(
+        matches!(
+            late,
+            Err(Error::Timeout {
+                call: "OpenSession",
+                ..
+            })
+        ),
+        "{late:?}"
+    );
     assert!(matches!(open(&client).await, Err(Error::Closed(_))));
 }
 
@@ -433,10 +476,7 @@ async fn lengths_that_nothing_stands_behind_are_refused() {
             let operation = execute(&client, &session).await.unwrap();
             let schema = client.schema(&operation).await.unwrap().to_arrow("type");
             let error = client.fetch(&operation, &schema, 3).await.unwrap_err();
-            assert!(
-                matches!(error, Error::Protocol { .. } | Error::Lost { .. }),
-                "{error}"
-            );
+            assert!(matches!(error, Error::Protocol { .. } | Error::Lost { .. }), "{error}");
         }
     }
 }

@@ -124,7 +124,10 @@ impl Inner {
         let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| lost(call, &error))? {
             if answer.len() + chunk.len() > MESSAGE_LIMIT {
-                return Err(Error::protocol(call, format!("it is longer than {MESSAGE_LIMIT} bytes")));
+                return Err(Error::protocol(
+                    call,
+                    format!("it is longer than {MESSAGE_LIMIT} bytes"),
+                ));
             }
             answer.extend_from_slice(&chunk);
         }

@@ -151,7 +151,13 @@ impl Channel {
                 path,
                 authorization,
                 headers,
-            } => Self::Http(http::Http::new(endpoint, path, authorization.as_ref(), headers, limits)?),
+            } => Self::Http(http::Http::new(
+                endpoint,
+                path,
+                authorization.as_ref(),
+                headers,
+                limits,
+            )?),
             Transport::Plain => Self::Stream(stream::Stream::open(endpoint, None, limits).await?),
             Transport::Sasl { user, password } => {
                 Self::Stream(stream::Stream::open(endpoint, Some((user, password)), limits).await?)

@@ -218,7 +218,9 @@ async fn exchange(
         } else {
             read_some(stream, buffer).await?;
         }
-        let end = scanner.advance(buffer).map_err(|error| Broke::Malformed(error.to_string()))?;
+        let end = scanner
+            .advance(buffer)
+            .map_err(|error| Broke::Malformed(error.to_string()))?;
         match end {
             Some(end) if end == buffer.len() => return Ok(std::mem::take(buffer)),
             Some(_) => return Err(Broke::Malformed("there is something behind its end".to_owned())),

@@ -36,8 +36,8 @@ pub(super) fn config(tls: &Tls) -> Result<Arc<ClientConfig>> {
             if chain.is_empty() {
                 return Err(not_pem(&cert.name, &cert.text, "no certificate"));
             }
-            let private =
-                PrivateKeyDer::from_pem_slice(&key.text).map_err(|_| not_pem(&key.name, &key.text, "no private key"))?;
+            let private = PrivateKeyDer::from_pem_slice(&key.text)
+                .map_err(|_| not_pem(&key.name, &key.text, "no private key"))?;
             builder
                 .with_client_auth_cert(chain, private)
                 .map_err(|error| certificate(&key.name, &error.to_string()))?
@@ -71,7 +71,8 @@ fn not_pem(name: &str, bytes: &[u8], what: &str) -> Error {
          certificate of it as PEM"
             .to_owned()
     } else if bytes.first() == Some(&0x30) {
-        "this is PKCS#12 or DER, and PEM is needed: `openssl pkcs12 -in FILE -nokeys` writes the certificates as PEM".to_owned()
+        "this is PKCS#12 or DER, and PEM is needed: `openssl pkcs12 -in FILE -nokeys` writes the certificates as PEM"
+            .to_owned()
     } else {
         format!("there is {what} in it (PEM is needed: -----BEGIN …)")
     };
