@@ -206,10 +206,10 @@ async fn exchange(
     message: &[u8],
     buffer: &mut Vec<u8>,
 ) -> Result<Vec<u8>, Broke> {
-    if framed {
-        stream.write_all(&sasl::length(message.len())).await?;
-    }
-    stream.write_all(message).await?;
+    // In one piece: the length alone would be a packet of its own.
+    let header = framed.then(|| sasl::length(message.len()));
+    let bytes = [header.as_ref().map_or(&[][..], |header| header), message].concat();
+    stream.write_all(&bytes).await?;
     stream.flush().await?;
     let mut scanner = Scanner::message(MESSAGE_LIMIT);
     loop {
