@@ -13,8 +13,9 @@ use crate::engines::{DEFAULT_URL, Engines};
 use crate::error::Error;
 use crate::interrupt::Interrupts;
 use crate::job::Table;
+use crate::job::schedule::Schedule;
 use crate::ledger::Ledger;
-use crate::session::{Session, Settings};
+use crate::session::{RestoreFrom, Session, Settings};
 use crate::ui::Ui;
 use crate::{credentials, dispatch, script, shell, shutdown};
 
@@ -129,6 +130,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         engines,
         open: None,
         jobs: Table::new(),
+        schedule: Schedule::default(),
         ledger,
         interrupts: Interrupts::install(interactive)?,
         settings,
@@ -158,7 +160,13 @@ fn data_dir(ui: &Ui) -> PathBuf {
 }
 
 async fn work(session: &mut Session, options: Options, scripted: bool) -> Result<(), Error> {
-    session.connect(options.url.as_deref().unwrap_or(DEFAULT_URL)).await?;
+    let needs_one = options
+        .command
+        .as_ref()
+        .is_none_or(|(command, _)| command.needs_connection());
+    if needs_one || options.url.is_some() {
+        session.connect(options.url.as_deref().unwrap_or(DEFAULT_URL)).await?;
+    }
     // They are addresses of the cluster behind that URL, not of the next that is connected to.
     session.target.rest = None;
     session.target.history = None;
@@ -169,6 +177,16 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
     }
     if let Some((command, args)) = options.command {
         let done = dispatch::run(session, command, args).await;
+        if let Ok(Flow::Run(file)) = &done {
+            script::run_file(session, file).await?;
+            if let RestoreFrom::Path(path) = &session.settings.restore {
+                session.ui.warn(&format!(
+                    "nothing was started from {path}: no statement of {} starts a job",
+                    file.display()
+                ));
+            }
+            return Ok(());
+        }
         // A command that started a job inside this process stays with it, also if it failed at something else.
         return match done {
             Err(error) if !error.ends_script() && shutdown::has_inside(session) => {

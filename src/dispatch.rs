@@ -17,7 +17,9 @@ pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Erro
     if let Err(error) = &done {
         session.last_error = Some(error.clone());
     }
-    if let Some(problem) = session.ledger.take_problem() {
+    if let Some(problem) = session.ledger.take_problem()
+        && session.ledger.is_news(&problem)
+    {
         session
             .ui
             .warn(&format!("{problem}; what was just done is not remembered"));
@@ -66,15 +68,14 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
             run(session, command::find(name)?, args).await
         }
         _ => {
-            statement::execute(
-                session,
-                Request {
-                    text: text.to_owned(),
-                    background,
-                    ..Request::default()
-                },
-            )
-            .await?;
+            let restore = command::restore::known(session, text).await?;
+            let request = Request {
+                text: text.to_owned(),
+                background,
+                restore,
+                ..Request::default()
+            };
+            statement::execute(session, request).await?;
             Ok(Flow::Continue)
         }
     }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use skep_engine::{Connection, Engine, Target};
+use skep_engine::{Connection, Engine, Stores, Target};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Where one connects if nothing else is said.
 pub const DEFAULT_URL: &str = "local:";
@@ -57,7 +57,22 @@ impl Engines {
                 Error::usage(format!("no engine has URLs that begin with {scheme:?}"))
                     .hint(format!("known are {}", known.join(", ")))
             })?;
-        Ok(driver.connect(target).await?)
+        driver.connect(target).await.map_err(|error| {
+            // The URL, or an option, is not what it has to be: nobody was asked anything.
+            let is_usage = error.kind == skep_engine::ErrorKind::Rejected;
+            let mut error = Error::from(error);
+            if is_usage {
+                error.kind = ErrorKind::Usage;
+            }
+            error
+        })
+    }
+
+    /// The states that this machine has, of each engine but those that `except` has already.
+    pub fn offline(&self, except: Option<&dyn Stores>) -> Vec<Arc<dyn Stores>> {
+        let all = self.drivers.iter().filter_map(|driver| driver.offline());
+        all.filter(|stores| except.is_none_or(|known| known.engine() != stores.engine()))
+            .collect()
     }
 }
 

@@ -124,23 +124,24 @@ pub struct Place {
 
 impl Place {
     /// The place that a position in a statement has in the text that the statement begins in, at `line` and `column`
-    /// (both from 1).
-    pub fn new(origin: Origin, statement: &str, line: u32, column: u32, position: Position) -> Self {
+    /// (both from 1). What lies behind the end of a line is its end; a line that is not there has no place.
+    pub fn new(origin: Origin, statement: &str, line: u32, column: u32, position: Position) -> Option<Self> {
         let below = position.line.saturating_sub(1);
-        let offset = position.column.saturating_sub(1);
-        let text = statement.split('\n').nth(below as usize).unwrap_or_default();
-        Self {
+        let text = statement.split('\n').nth(below as usize)?.trim_end_matches('\r');
+        let end = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        let offset = position.column.saturating_sub(1).min(end);
+        Some(Self {
             origin,
             line: line.saturating_add(below),
             column: if below == 0 {
                 column.saturating_add(offset)
             } else {
-                position.column.max(1)
+                offset.saturating_add(1)
             },
             length: position.length.max(1),
-            text: text.trim_end_matches('\r').to_owned(),
+            text: text.to_owned(),
             offset,
-        }
+        })
     }
 }
 
@@ -198,6 +199,18 @@ impl Error {
     pub fn unreadable(name: &str, cause: &io::Error) -> Self {
         let name = if name.is_empty() { "standard input" } else { name };
         Self::usage(format!("{name} can't be read: {cause}"))
+    }
+
+    /// The end of rows that an engine could not go on with. Behind those of a query that `is_job` there is a job that was
+    /// waited for, and ended FAILED or CANCELED.
+    pub fn of_rows(error: EngineError, is_job: bool) -> Self {
+        use skep_engine::ErrorKind as Engine;
+        let ended = is_job && matches!(error.kind, Engine::Failed | Engine::Cancelled);
+        let mut error = Self::from(error);
+        if ended {
+            error.kind = ErrorKind::JobEnded;
+        }
+        error
     }
 
     /// The same about a part of what was asked for, which is named first.
@@ -280,7 +293,7 @@ impl Error {
         {
             // What is shown of the statement is shown without its secrets.
             let shown = secrets::blank(statement, &Dialect::FLINK);
-            self.place = Some(Box::new(Place::new(origin.clone(), &shown, line, column, position)));
+            self.place = Place::new(origin.clone(), &shown, line, column, position).map(Box::new);
         }
         self
     }
@@ -332,7 +345,8 @@ impl From<EngineError> for Error {
         Self {
             kind: match kind {
                 Engine::Connect => ErrorKind::Connect,
-                Engine::Cancelled => ErrorKind::Interrupted,
+                // Who asked for it here knows the signal. This is the word of somebody else.
+                Engine::Cancelled => ErrorKind::Failed,
                 // A server that is slow to answer says nothing of a job that still runs, which is what exit code 4
                 // promises.
                 Engine::Timeout
@@ -426,7 +440,11 @@ mod tests {
             column: 3,
             length: 0,
         };
-        let place = Place::new(Origin::Stdin, "SELECT", 5, 10, first);
-        assert_eq!((place.line, place.column, place.offset, place.length), (5, 12, 2, 1));
+        let place = |position| Place::new(Origin::Stdin, "SELECT", 5, 10, position);
+        let found = place(first).unwrap();
+        assert_eq!((found.line, found.column, found.offset, found.length), (5, 12, 2, 1));
+        let beyond = place(Position { column: 100, ..first }).unwrap();
+        assert_eq!((beyond.line, beyond.column, beyond.offset), (5, 16, 6));
+        assert_eq!(place(Position { line: 2, ..first }), None);
     }
 }

@@ -3,8 +3,8 @@
 //! SIGINT is the `ctrlc` crate's. SIGTERM, SIGHUP and SIGTSTP come by tokio's signals, because `ctrlc` runs one handler
 //! for all it owns and does not say which signal came, and the exit code (129, 130, 143) depends on that.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
@@ -50,11 +50,21 @@ struct Counts {
     hangup: u64,
 }
 
+/// Who is told of a signal by the handler itself, whatever the shell is doing.
+pub trait Attendant: std::fmt::Debug + Send + Sync {
+    /// Ctrl-C has been pressed.
+    fn interrupted(&self);
+
+    /// The process ends at once, in the middle of things.
+    fn ending(&self);
+}
+
 /// The sending side: what the handlers, the editor and tests call.
 #[derive(Debug, Clone)]
 pub struct Raiser {
     counts: Arc<watch::Sender<Counts>>,
     answered: Arc<AtomicU64>,
+    attendant: Arc<OnceLock<Arc<dyn Attendant>>>,
 }
 
 impl Raiser {
@@ -66,6 +76,14 @@ impl Raiser {
             Signal::Terminate => counts.terminate += 1,
             Signal::Hangup => counts.hangup += 1,
         });
+    }
+
+    /// Ends the process at once: something is stuck.
+    fn give_up(&self, signal: Signal) -> ! {
+        if let Some(attendant) = self.attendant.get() {
+            attendant.ending();
+        }
+        std::process::exit(i32::from(signal.error().exit_code().0))
     }
 
     /// How many Ctrl-C nobody has taken note of yet.
@@ -95,6 +113,7 @@ impl Interrupts {
         let raiser = Raiser {
             counts: Arc::new(sender),
             answered: Arc::default(),
+            attendant: Arc::default(),
         };
         Self {
             receiver,
@@ -112,9 +131,12 @@ impl Interrupts {
         let interrupts = Self::new();
         let raiser = interrupts.raiser();
         ctrlc::set_handler(move || {
+            if let Some(attendant) = raiser.attendant.get() {
+                attendant.interrupted();
+            }
             raiser.raise(Signal::Interrupt);
             if raiser.unanswered() > PATIENCE {
-                std::process::exit(i32::from(ErrorKind::Interrupted.exit_code().0));
+                raiser.give_up(Signal::Interrupt);
             }
         })
         .map_err(|cause| Error::internal(format!("can't catch Ctrl-C: {cause}")))?;
@@ -138,7 +160,7 @@ impl Interrupts {
                 raiser.raise(signal);
                 come += 1;
                 if come > PATIENCE {
-                    std::process::exit(i32::from(signal.error().exit_code().0));
+                    raiser.give_up(signal);
                 }
             }
         });
@@ -150,6 +172,11 @@ impl Interrupts {
         self.raiser.clone()
     }
 
+    /// From now on this one is told by the handlers themselves. There is one a process: the first.
+    pub fn set_attendant(&self, attendant: Arc<dyn Attendant>) {
+        let _ = self.raiser.attendant.set(attendant);
+    }
+
     /// The next signal. SIGTERM and SIGHUP come before the others, and come again at every call: the end stays asked for.
     pub async fn next(&mut self) -> Signal {
         loop {
@@ -159,6 +186,16 @@ impl Interrupts {
             }
             // The sender lives as long as `self.raiser`, so this can only be a change.
             let _ = self.receiver.changed().await;
+        }
+    }
+
+    /// The next signal that asks for the end of what is being done. A Ctrl-Z is meant for something else.
+    pub async fn stop(&mut self) -> Signal {
+        loop {
+            match self.next().await {
+                Signal::Suspend => {}
+                signal => return signal,
+            }
         }
     }
 

@@ -11,9 +11,31 @@ use crate::engines::Engines;
 use crate::error::{Error, ExitCode};
 use crate::interrupt::Interrupts;
 use crate::job::Table;
+use crate::job::schedule::Schedule;
 use crate::ledger::{Ledger, Outcome};
 use crate::render;
 use crate::ui::{Ui, sanitize};
+
+/// What statements that start a job start from, unless they say it themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum RestoreFrom {
+    /// From nothing.
+    #[default]
+    Nothing,
+    /// The next one from the state at this path.
+    Path(String),
+    /// Each that has run before from its newest usable state.
+    Newest,
+}
+
+impl RestoreFrom {
+    /// A statement has started a job: a path is for one alone.
+    pub fn spend(&mut self) {
+        if matches!(self, Self::Path(_)) {
+            *self = Self::Nothing;
+        }
+    }
+}
 
 /// How the shell behaves; `!set` and the command line's flags change it.
 #[derive(Debug, Clone)]
@@ -32,10 +54,16 @@ pub struct Settings {
     pub interactive: bool,
     /// One command was given on the command line: there is no session before it.
     pub one_shot: bool,
-    /// The path of the state that the next statement which starts a job is to start from.
-    pub restore: Option<String>,
+    /// What statements that start a job start from.
+    pub restore: RestoreFrom,
+    /// The directory in which the compiled plans of jobs are kept; jobs are started without if none is named.
+    pub keep_plan: Option<String>,
+    /// The checkpoints of jobs stay when they are cancelled or fail, whatever is configured.
+    pub keep_checkpoints: bool,
     /// How many bytes of a detached query's rows are kept before the engine is held back.
     pub spool_limit: u64,
+    /// A statement that starts a job is written down before it is submitted.
+    pub remember: bool,
 }
 
 impl Default for Settings {
@@ -48,8 +76,11 @@ impl Default for Settings {
             one_shot: false,
             force: false,
             interactive: false,
-            restore: None,
+            restore: RestoreFrom::Nothing,
+            keep_plan: None,
+            keep_checkpoints: false,
             spool_limit: crate::job::spool::LIMIT,
+            remember: true,
         }
     }
 }
@@ -123,8 +154,8 @@ async fn settle(connection: Arc<Connection>, ledger: Ledger, ui: Ui) {
                     name,
                     bounded: false,
                 };
-                ledger.accepted(chosen, started, record.operation_id);
-                ledger.status(job_id, status);
+                ledger.accepted(&connection.url, chosen, started, record.operation_id);
+                ledger.status(&connection.url, job_id, status);
                 continue;
             }
             Ok(None) => "the cluster knows no job of that id".to_owned(),
@@ -137,7 +168,7 @@ async fn settle(connection: Arc<Connection>, ledger: Ledger, ui: Ui) {
                  known ({why}) · !job {chosen} asks again"
             ));
             let unheard = format!("the shell ended before it heard what came of it; {why}");
-            ledger.settled(chosen, Outcome::Unknown(unheard));
+            ledger.settled(&connection.url, chosen, Outcome::Unknown(unheard));
         }
     }
 }
@@ -165,6 +196,8 @@ pub struct Session {
     pub open: Option<Open>,
     /// This session's jobs.
     pub jobs: Table,
+    /// What is done to them again and again.
+    pub schedule: Schedule,
     /// What outlives the session.
     pub ledger: Ledger,
     /// Ctrl-C and its like.
@@ -192,16 +225,30 @@ impl Session {
             .ok_or_else(|| Error::failed("not connected").hint("!connect URL"))
     }
 
+    /// Does what may be given up at any moment, such as a question to a server: a signal ends it at once, and stays for
+    /// whoever looks for one next.
+    ///
+    /// # Errors
+    /// Those of the work, or a signal came.
+    pub async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let mut interrupts = self.interrupts.clone();
+        tokio::select! {
+            biased;
+            done = work => done,
+            signal = interrupts.stop() => Err(signal.error()),
+        }
+    }
+
     /// Connects, and makes that the current connection. Jobs of the one before go on and stay in the table.
     ///
     /// # Errors
-    /// See [`Engines::connect`]; the current connection stays as it was.
+    /// See [`Engines::connect`], or a signal came; the current connection stays as it was.
     pub async fn connect(&mut self, url: &str) -> Result<(), Error> {
         let target = Target {
             url: url.to_owned(),
             ..self.target.clone()
         };
-        let connection = Arc::new(self.engines.connect(&target).await?);
+        let connection = Arc::new(self.unless_interrupted(self.engines.connect(&target)).await?);
         if let Some(stores) = &connection.stores
             && let Ok(recipes) = stores.recipes().await
             && !recipes.is_empty()

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
+use super::restore;
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::Session;
@@ -41,6 +42,7 @@ impl Command for Async {
         let request = Request {
             text: text.clone(),
             background: true,
+            restore: restore::known(session, &text).await?,
             ..Request::default()
         };
         statement::execute(session, request)

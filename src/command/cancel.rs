@@ -66,7 +66,7 @@ impl Command for Cancel {
             _ => return Err(Error::usage("!cancel takes either REF or --all").hint(format!("usage: {}", SPEC.usage()))),
         };
         if targets.is_empty() {
-            session.ui.say("no job of this session runs");
+            session.ui.say(target::none_runs(session));
         }
         if args.has("savepoint") {
             savepoint::each(
@@ -130,7 +130,7 @@ async fn end_all(session: &mut Session, targets: Vec<Target>) -> Result<(), Erro
                     job.apply(status);
                 }
                 if let (Some(job_id), Some(status)) = (job.job_id, &status) {
-                    session.ledger.status(job_id, status.clone());
+                    session.ledger.status(&target.connection.url, job_id, status.clone());
                 }
                 if let Some(handle) = job.handle {
                     let status = status.clone();

@@ -42,7 +42,8 @@ impl Command for Checkpoints {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
-        let found = gather(&target.connection, &session.ledger, Some(target.job_id()?), &[]).await?;
+        let gathered = gather(&target.connection, &session.ledger, Some(target.job_id()?), &[]);
+        let found = session.unless_interrupted(gathered).await?;
         let checkpoints: Vec<Savepoint> = found
             .into_iter()
             .filter(|found| found.kind == SavepointKind::Checkpoint)

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Zoned;
 use skep_engine::Verdict;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
+use super::note::named;
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
+use crate::savepoint::Which;
 use crate::session::{self, Session};
 
 /// `!drop-savepoint PATH`.
@@ -20,7 +23,7 @@ static SPEC: Spec = Spec {
     aliases: &[],
     category: Category::Savepoints,
     summary: "deletes a savepoint",
-    help: "Only a savepoint: checkpoints are the engine's own. It can't be taken back, so it asks.",
+    help: "By its path or its label. Only a savepoint: checkpoints are the engine's own. It can't be taken back, so it asks.",
     positionals: &[Positional {
         name: "PATH",
         kind: Kind::Location,
@@ -38,7 +41,12 @@ impl Command for DropSavepoint {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
-        let path = args.word(0).unwrap_or_default();
+        let word = args.word(0).unwrap_or_default();
+        let labelled = match Which::parse(word, &Zoned::now()) {
+            Ok(Which::Label(label)) => named(session, &label).await?,
+            _ => None,
+        };
+        let path = labelled.as_ref().map_or(word, |state| &state.path);
         let connection = Arc::clone(&session.open()?.connection);
         let stores = session::stores(&connection)?;
         let mut savepoint = stores.inspect(path).await?;

@@ -74,7 +74,10 @@ async fn show(
     let count = quantity::counted(count, "row", "rows");
     match end {
         End::Complete => session.ui.say(&format!("[{handle}] {count}, and no more to come")),
-        End::Failed(error) => return Err(Error::from(error)),
+        End::Failed(error) => {
+            let is_job = session.jobs.get(handle).is_some_and(|entry| entry.job.job_id.is_some());
+            return Err(Error::of_rows(error, is_job));
+        }
         End::Interrupted(signal) => leave(session, handle, &format!("{count} · "), signal)?,
     }
     Ok(())

@@ -1,10 +1,16 @@
 //! All savepoints and checkpoints that anybody knows of.
 
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
 use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Verdict};
 
 use crate::error::Error;
 use crate::ledger::{Family, Ledger};
-use crate::savepoint::{merge, remembered};
+use crate::savepoint::{is_remembered, mark_claimed, merge};
+
+/// States that are looked at at the same time.
+const AT_ONCE: usize = 8;
 
 /// Those of one job, or of all: from the engine and its directories, and from the ledger; each path once, newest first.
 /// What only the ledger remembers is looked at again.
@@ -27,19 +33,33 @@ pub async fn gather(
         None => ledger.all_savepoints(Some(&connection.url)).await,
     };
     let mut all = merge([found, recorded.unwrap_or_default()]);
+    let claims = ledger.claims().await.unwrap_or_default();
     let Some(stores) = &connection.stores else {
+        mark_claimed(&mut all, &claims);
         return Ok(all);
     };
-    let paths: Vec<String> = remembered(&all).map(|savepoint| savepoint.path.clone()).collect();
-    for path in paths {
-        let Some(savepoint) = all.iter_mut().find(|savepoint| savepoint.path == path) else {
-            continue;
-        };
-        match stores.inspect(&path).await {
+    // What was seen to be gone, and has not been found again since, stays so.
+    let again = all
+        .iter()
+        .enumerate()
+        .filter(|(_, savepoint)| is_remembered(savepoint) && savepoint.verdict != Verdict::Gone);
+    let again: Vec<(usize, String)> = again
+        .map(|(place, savepoint)| (place, savepoint.path.clone()))
+        .collect();
+    let looks = again.into_iter().map(|(place, path)| {
+        let stores = Arc::clone(stores);
+        async move { (place, stores.inspect(&path).await) }
+    });
+    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
+    while let Some((place, seen)) = looks.next().await {
+        let savepoint = &mut all[place];
+        match seen {
             Ok(seen) => {
                 savepoint.verdict = seen.verdict;
                 savepoint.reasons = seen.reasons;
                 savepoint.size = seen.size.or(savepoint.size);
+                savepoint.format_version = seen.format_version.or(savepoint.format_version);
+                savepoint.sources.extend(seen.sources);
             }
             Err(error) if error.kind == ErrorKind::NotFound => {
                 savepoint.verdict = Verdict::Gone;
@@ -48,6 +68,7 @@ pub async fn gather(
             Err(error) => savepoint.reasons.push(format!("could not be looked at: {error}")),
         }
     }
+    mark_claimed(&mut all, &claims);
     Ok(all)
 }
 
@@ -67,12 +88,12 @@ pub async fn gather_line(
     for ancestor in family.ancestors.iter().filter_map(|lineage| lineage.job_id) {
         lists.push(gather(connection, ledger, Some(ancestor), &[]).await?);
     }
-    lists.push(origins(connection, &family.ancestors).await);
+    lists.push(origins(connection, ledger, &family.ancestors).await);
     Ok((family, merge(lists)))
 }
 
 /// The states that the ancestors were restored from, which may lie anywhere.
-async fn origins(connection: &Connection, ancestors: &[Lineage]) -> Vec<Savepoint> {
+async fn origins(connection: &Connection, ledger: &Ledger, ancestors: &[Lineage]) -> Vec<Savepoint> {
     let mut found = Vec::new();
     if let Some(stores) = &connection.stores {
         for ancestor in ancestors {
@@ -81,5 +102,7 @@ async fn origins(connection: &Connection, ancestors: &[Lineage]) -> Vec<Savepoin
             }
         }
     }
+    // A ledger that can't be read knows of no claims.
+    mark_claimed(&mut found, &ledger.claims().await.unwrap_or_default());
     found
 }

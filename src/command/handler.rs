@@ -26,6 +26,12 @@ pub trait Command: Sync {
     /// What it is.
     fn spec(&self) -> &'static Spec;
 
+    /// Whether it is of any use only with a connection. Without one, a command on the command line connects only where a
+    /// URL says so.
+    fn needs_connection(&self) -> bool {
+        true
+    }
+
     /// Runs it.
     ///
     /// # Errors

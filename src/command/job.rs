@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
-use skep_engine::{ErrorKind, JobDetail};
+use skep_engine::{EngineError, ErrorKind, JobDetail};
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -45,7 +45,21 @@ impl Command for Job {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let mut target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
-        let detail = detail(&mut target).await?;
+        let answer = session.unless_interrupted(ask(&mut target)).await?;
+        let detail = match answer {
+            Answer::Told(detail) => Some(*detail),
+            Answer::NotKnown => None,
+            Answer::Silent(why) => {
+                session
+                    .ui
+                    .warn(&format!("this is what was known of it last: {}", why.message));
+                target.job.doubt();
+                if let Some(handle) = target.job.handle {
+                    session.jobs.update(handle, |entry| entry.job.doubt());
+                }
+                None
+            }
+        };
         if session.settings.json {
             let mut object =
                 serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;
@@ -62,10 +76,19 @@ impl Command for Job {
     }
 }
 
-/// Asks the engine, where it can be asked and still knows the job.
-async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
+/// What the engine says of a job.
+enum Answer {
+    /// All that there is.
+    Told(Box<JobDetail>),
+    /// It is not known there (any more), or nobody can be asked.
+    NotKnown,
+    /// Nobody answers, but this shell knows something itself.
+    Silent(EngineError),
+}
+
+async fn ask(target: &mut Target) -> Result<Answer, Error> {
     let (Some(jobs), Some(job_id)) = (target.connection.jobs.clone(), target.job.job_id) else {
-        return Ok(None);
+        return Ok(Answer::NotKnown);
     };
     match jobs.detail(&job_id).await {
         Ok(detail) => {
@@ -75,10 +98,15 @@ async fn detail(target: &mut Target) -> Result<Option<JobDetail>, Error> {
                 target.job.name.clone_from(&detail.summary.name);
             }
             target.job.restored_from = detail.restored_from.clone().or_else(|| target.job.restored_from.take());
-            Ok(Some(detail))
+            Ok(Answer::Told(Box::new(detail)))
         }
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
+        Err(error) => match error.kind {
+            ErrorKind::NotFound => Ok(Answer::NotKnown),
+            ErrorKind::Connect | ErrorKind::Timeout | ErrorKind::Lost if target.job.origin != Origin::Cluster => {
+                Ok(Answer::Silent(error))
+            }
+            _ => Err(error.into()),
+        },
     }
 }
 

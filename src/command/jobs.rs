@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
-use super::spec::{Category, Flag, Spec};
+use super::spec::{Category, Flag, Kind, Spec};
 use super::target;
 use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
@@ -28,12 +28,20 @@ static SPEC: Spec = Spec {
     help: "With --all also the jobs that the ledger and the engine know of this connection, marked by where they are\n\
            known from. On the command line, where there is no session, always with --all.",
     positionals: &[],
-    flags: &[Flag {
-        name: "all",
-        short: Some('a'),
-        value: None,
-        help: "also those of other sessions",
-    }],
+    flags: &[
+        Flag {
+            name: "all",
+            short: Some('a'),
+            value: None,
+            help: "also those of other sessions",
+        },
+        Flag {
+            name: "limit",
+            short: None,
+            value: Some(("N", Kind::Word)),
+            help: "so many of the ledger's, the newest: 1000 if nothing is said, with --json and with 0 all",
+        },
+    ],
     example: "!jobs --all",
     one_shot: true,
 };
@@ -47,28 +55,41 @@ impl Command for Jobs {
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let own = session.jobs.entries();
         let everything = args.has("all") || session.settings.one_shot;
-        let jobs = if everything {
-            target::all(session).await?
+        let limit = limit(&args, session.settings.json)?;
+        let (jobs, unlisted) = if everything {
+            let (jobs, unlisted) = target::known(session, target::Part::Newest(limit)).await?;
+            if limit.is_some_and(|limit| jobs.len() >= limit as usize) {
+                session.ui.say("older ones are not looked for · --limit 0 lists all");
+            }
+            (jobs, unlisted)
         } else {
-            own.into_iter().map(|entry| entry.job).collect()
+            (own.into_iter().map(|entry| entry.job).collect(), None)
         };
         let now = Timestamp::now();
         if session.settings.json {
             for job in jobs {
                 session.ui.json(&job.timed(now))?;
             }
-            return Ok(Flow::Continue);
-        }
-        if jobs.is_empty() {
+        } else if !jobs.is_empty() {
+            session.ui.list(&listing(jobs, everything, now))?;
+        } else if unlisted.is_none() {
             session.ui.say(if everything {
                 "no jobs"
             } else {
                 "no jobs in this session · !jobs -a lists earlier ones"
             });
-            return Ok(Flow::Continue);
         }
-        session.ui.list(&listing(jobs, everything, now))?;
-        Ok(Flow::Continue)
+        // What could be had has been listed.
+        unlisted.map_or(Ok(Flow::Continue), Err)
+    }
+}
+
+fn limit(args: &Args, json: bool) -> Result<Option<u32>, Error> {
+    match args.value("limit").map(str::parse) {
+        None => Ok((!json).then_some(target::ENOUGH)),
+        Some(Ok(0)) => Ok(None),
+        Some(Ok(limit)) => Ok(Some(limit)),
+        Some(Err(_)) => Err(Error::usage("--limit is a number")),
     }
 }
 
@@ -85,11 +106,13 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
         ("job id", Align::Left),
         ("started", Align::Left),
         ("for", Align::Right),
-        ("rows in", Align::Right),
-        ("rows out", Align::Right),
-        ("last checkpoint", Align::Left),
-        ("savepoint", Align::Left),
     ]);
+    // Not every engine counts the rows of a whole job.
+    let has_rows = jobs.iter().any(|job| job.rows_in.is_some() || job.rows_out.is_some());
+    if has_rows {
+        columns.extend([("rows in", Align::Right), ("rows out", Align::Right)]);
+    }
+    columns.extend([("last checkpoint", Align::Left), ("savepoint", Align::Left)]);
     let mut listing = Listing::new(columns);
     for job in jobs {
         let job = job.timed(now);
@@ -111,8 +134,14 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
             job.started
                 .map_or_else(dash, |started| quantity::moment(started, now, &TimeZone::system())),
             job.duration_ms.map_or_else(dash, age_ms),
-            job.rows_in.map_or_else(dash, quantity::count),
-            job.rows_out.map_or_else(dash, quantity::count),
+        ]);
+        if has_rows {
+            row.extend([
+                job.rows_in.map_or_else(dash, quantity::count),
+                job.rows_out.map_or_else(dash, quantity::count),
+            ]);
+        }
+        row.extend([
             checkpoint.unwrap_or_else(dash),
             job.savepoint.clone().unwrap_or_else(dash),
         ]);
@@ -130,6 +159,8 @@ pub fn age_ms(ms: i64) -> String {
 fn state(job: &Job) -> String {
     let state = match (job.state, job.known) {
         (_, Known::Lost) => "lost".to_owned(),
+        // The engine can't be asked: that is what it said last.
+        (Some(state), Known::Unknown) => format!("was {state}"),
         (Some(state), _) => state.to_string(),
         (None, _) => "–".to_owned(),
     };

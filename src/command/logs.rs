@@ -42,7 +42,10 @@ impl Command for Logs {
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let target = target::resolve(session, args.word(0).unwrap_or("%%")).await?;
         let lines = match (target.job.job_id, &target.connection.jobs, &target.entry) {
-            (Some(job_id), Some(jobs), _) => jobs.log(&job_id).await?,
+            (Some(job_id), Some(jobs), _) => {
+                let asked = async { Ok(jobs.log(&job_id).await?) };
+                session.unless_interrupted(asked).await?
+            }
             (_, _, Some(entry)) => {
                 let (lines, dropped) = entry.log.lines();
                 if dropped > 0 {
@@ -63,9 +66,11 @@ impl Command for Logs {
             if session.settings.json {
                 session.ui.json(&json!({ "at": line.at, "text": line.text }))?;
             } else {
-                session
-                    .ui
-                    .print(&format!("{} {}", quantity::moment(line.at, now, &zone), line.text))?;
+                session.ui.print(&format!(
+                    "{} {}",
+                    quantity::exact_moment(line.at, now, &zone),
+                    line.text
+                ))?;
             }
         }
         Ok(Flow::Continue)

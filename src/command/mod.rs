@@ -12,15 +12,21 @@ mod checkpoints;
 mod connect;
 mod drop_savepoint;
 mod error;
+mod every;
 mod foreground;
 mod gather;
 mod help;
+mod inspect;
 mod job;
 mod jobs;
+mod ledger;
+mod lineage;
 mod logs;
+mod note;
 mod plan;
+mod prune;
 mod quit;
-mod restore;
+pub(crate) mod restore;
 mod run;
 mod savepoint;
 mod savepoints;
@@ -48,17 +54,22 @@ pub static COMMANDS: &[&dyn Command] = &[
     &run::Run,
     &jobs::Jobs,
     &job::Job,
+    &lineage::Lineage,
     &wait::Wait,
     &cancel::Cancel,
     &logs::Logs,
     &savepoint::Savepoint,
+    &every::Every,
     &stop::Stop,
     &checkpoint::Checkpoint,
     &checkpoints::Checkpoints,
     &savepoints::Savepoints,
+    &inspect::Inspect,
     &restore::Restore,
     &upgrade::Upgrades,
     &drop_savepoint::DropSavepoint,
+    &note::Note,
+    &ledger::Ledger,
     &set::Set,
     &error::Error,
     &help::Help,

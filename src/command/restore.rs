@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Zoned;
-use skep_engine::{Connection, EndedBy, ErrorKind, JobId, JobState, Savepoint, Sql};
+use skep_engine::{ClaimMode, Connection, EndedBy, ErrorKind, JobId, JobState, Lineage, Savepoint, Sql, Verdict};
 
 use super::args::Args;
-use super::gather::gather_line;
+use super::gather::{gather, gather_line};
 use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
-use crate::savepoint::{self, Chosen, Descendant, Progress, Which};
-use crate::session::{self, Session};
+use crate::savepoint::{self, ChooseError, Chosen, Descendant, Progress, Which};
+use crate::session::{self, RestoreFrom, Session};
 use crate::statement::replay::{self, Recipe};
-use crate::statement::{self, Request, Start};
+use crate::statement::{self, Change, Request, Start};
+use crate::syntax::normal::normal;
+use crate::syntax::{classify, secrets, sink};
 use crate::ui::sanitize;
 
 /// `!restore REF [WHICH] [AS SQL]`.
@@ -30,6 +32,9 @@ static SPEC: Spec = Spec {
     help: "Brings back a job that this or an earlier shell ran, with the tables and settings it had, from its newest\n\
            usable state or from WHICH: a path, a checkpoint's number, latest, a label, @time. AS SQL runs another\n\
            statement from that state; with a PATH instead of REF it runs in this session as it is.\n\
+           What is submitted is held against the statement and the tables that made the state, and what differs is\n\
+           shown. Where the engine would not notice a change that makes the result wrong, it is refused, unless\n\
+           --changed-query says that it is meant.\n\
            In a session that has nothing of its own yet the job's tables are made there, so that they can be queried;\n\
            otherwise they are made in a session of their own.",
     positionals: &[
@@ -55,6 +60,18 @@ static SPEC: Spec = Spec {
             short: None,
             value: None,
             help: "go back although another job has gone on from there",
+        },
+        Flag {
+            name: "changed-query",
+            short: None,
+            value: None,
+            help: "start it although the query is not the one that made the state",
+        },
+        Flag {
+            name: "claim",
+            short: None,
+            value: Some(("MODE", Kind::Choice(&["no_claim", "claim", "legacy"]))),
+            help: "whose the state is then: no_claim leaves it alone (the default), claim lets the job delete it",
         },
         Flag {
             name: "allow-non-restored-state",
@@ -125,7 +142,7 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
     session.ui.say(&format!(
         "{} from {} ({}), prelude of {}",
         sanitize(&target.job.name),
-        name(&chosen.savepoint),
+        name_of(&chosen.savepoint),
         chosen.why,
         match prelude.len() {
             1 => "1 statement".to_owned(),
@@ -160,12 +177,14 @@ async fn choose(
     job_id: JobId,
     which: &Which,
     fork: bool,
-) -> Result<Chosen, Error> {
+) -> Result<Chosen, ChooseFailure> {
     let dirs = match which {
         Which::Path(path) => vec![path.clone()],
         _ => Vec::new(),
     };
-    let (family, line) = gather_line(connection, &session.ledger, job_id, &dirs).await?;
+    let (family, line) = gather_line(connection, &session.ledger, job_id, &dirs)
+        .await
+        .map_err(ChooseFailure::Look)?;
     let mut lists = vec![line];
     if let (Which::Path(path), Some(stores)) = (which, &connection.stores)
         && let Ok(savepoint) = stores.inspect(path).await
@@ -187,7 +206,7 @@ async fn choose(
         savepoints: &savepoint::merge(lists),
         descendants: &descendants,
     };
-    Ok(savepoint::choose(which, &known, fork)?)
+    savepoint::choose(which, &known, fork).map_err(ChooseFailure::Choose)
 }
 
 /// How far a job has come that was restored from this one.
@@ -220,15 +239,22 @@ async fn run(
     own: Option<(Arc<dyn Sql>, Vec<String>)>,
     args: &Args,
 ) -> Result<(), Error> {
+    let claim = claim(session, &chosen.savepoint, args).await?;
     let restore = skep_engine::Restore {
         path: chosen.savepoint.path.clone(),
         job_id: chosen.savepoint.job_id,
         allow_non_restored: args.has("allow-non-restored-state"),
         fork: args.has("fork"),
+        claim,
     };
     let start = Start {
         restore,
         checkpoint_id: chosen.savepoint.checkpoint_id,
+        change: match (args.has("changed-query"), args.sql()) {
+            (true, _) => Change::Allowed,
+            (false, Some(_)) => Change::Asked,
+            (false, None) => Change::Unasked,
+        },
         session: own,
     };
     let request = Request {
@@ -243,8 +269,151 @@ async fn run(
     Ok(())
 }
 
+/// Whose the state is to be. That it is to be deleted needs a yes, and what goes with it is named first.
+async fn claim(session: &Session, state: &Savepoint, args: &Args) -> Result<ClaimMode, Error> {
+    let mode = match args.value("claim") {
+        Some("claim") => ClaimMode::Claim,
+        Some("legacy") => ClaimMode::Legacy,
+        _ => ClaimMode::NoClaim,
+    };
+    let connection = &session.open()?.connection;
+    if mode != ClaimMode::NoClaim && !connection.capabilities.claim {
+        return Err(Error::unsupported(&connection.label, "other claim mode than no_claim"));
+    }
+    if mode != ClaimMode::Claim {
+        return Ok(mode);
+    }
+    let origin = Lineage {
+        job_id: state.job_id,
+        checkpoint_id: state.checkpoint_id,
+        path: state.path.clone(),
+    };
+    let known = gather(connection, &session.ledger, state.job_id, &[]).await?;
+    let beside = known.iter().filter(|other| other.verdict == Verdict::Usable);
+    let beside = beside.filter(|other| savepoint::shares(other, &origin));
+    let beside: Vec<&str> = beside.map(|other| other.path.as_str()).collect();
+    let also = match beside.len() {
+        0 => String::new(),
+        n => format!(
+            ", with files that {n} other {} of that job may need, which will go on looking whole: {}",
+            if n == 1 { "checkpoint" } else { "checkpoints" },
+            beside.join(", ")
+        ),
+    };
+    let what = format!("the job will delete {} when it no longer needs it{also}", state.path);
+    session.ui.warn(&what);
+    let yes = session.settings.yes || args.has("yes");
+    session::agreed(if yes {
+        Some(true)
+    } else {
+        session.ui.confirm("let the job have it?")
+    })?;
+    Ok(mode)
+}
+
+/// The state that a statement is to start from because it has run before (`!set restore auto`): its newest usable one.
+/// None if it has not, or has left none.
+///
+/// # Errors
+/// It still runs, or a job has gone on from it, or none of its states can be used.
+pub async fn known(session: &Session, text: &str) -> Result<Option<Start>, Error> {
+    let open = session.open()?;
+    let connection = Arc::clone(&open.connection);
+    let (RestoreFrom::Newest, true, Some(sql)) = (
+        &session.settings.restore,
+        connection.capabilities.restore,
+        &connection.sql,
+    ) else {
+        return Ok(None);
+    };
+    let dialect = sql.dialect();
+    if !classify(text, &dialect).starts_job() {
+        return Ok(None);
+    }
+    let normal = |text: &str| normal(&sql.as_recorded(text), &dialect);
+    let recorded = secrets::redact(text, &dialect).text;
+    let (wanted, name) = (normal(&recorded), sink(text, &dialect).unwrap_or_default());
+    // A ledger that can't be read knows nothing; the shell has said so already.
+    let runs = session.ledger.runs(&connection.url, &name).await.unwrap_or_default();
+    let Some(run) = runs.into_iter().find(|run| normal(&run.intent.sql) == wanted) else {
+        session.ui.say(&format!(
+            "{} has not run before: it starts from nothing",
+            sanitize(&name)
+        ));
+        return Ok(None);
+    };
+    let target = target::resolve(session, &run.job_id().to_string()).await?;
+    refuse_running(&target).await?;
+    let title = sanitize(&run.intent.name).into_owned();
+    match choose(session, &connection, run.job_id(), &Which::Latest, false).await {
+        Ok(chosen) => {
+            session.ui.say(&format!(
+                "{title} has run before (job {}): it starts from {} ({})",
+                run.job_id().short(),
+                name_of(&chosen.savepoint),
+                chosen.why
+            ));
+            Ok(Some(Start {
+                restore: skep_engine::Restore {
+                    path: chosen.savepoint.path.clone(),
+                    job_id: chosen.savepoint.job_id,
+                    ..skep_engine::Restore::default()
+                },
+                checkpoint_id: chosen.savepoint.checkpoint_id,
+                change: Change::Unasked,
+                session: None,
+            }))
+        }
+        Err(ChooseFailure::Choose(ChooseError::NoState(_))) => {
+            session.ui.warn(&format!(
+                "{title} has run before (job {}) and has left no state: it starts from nothing",
+                run.job_id().short()
+            ));
+            Ok(None)
+        }
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// The state of a job that is meant, for a script that is to start from it: `JOB`, or `JOB,WHICH`.
+///
+/// # Errors
+/// There is no such job or state, or the job still runs.
+pub async fn chosen(session: &Session, text: &str) -> Result<Chosen, Error> {
+    let (word, which) = text.split_once(',').unwrap_or((text, "latest"));
+    let target = target::resolve(session, word).await?;
+    let job_id = target.job_id()?;
+    refuse_running(&target).await?;
+    let which = Which::parse(which, &Zoned::now())?;
+    let chosen = choose(session, &target.connection, job_id, &which, false).await?;
+    session.ui.say(&format!(
+        "{} from {} ({})",
+        sanitize(&target.job.name),
+        name_of(&chosen.savepoint),
+        chosen.why
+    ));
+    Ok(chosen)
+}
+
+/// Why no state is chosen.
+enum ChooseFailure {
+    /// None of those that are known is the one.
+    Choose(ChooseError),
+    /// They could not be looked at.
+    Look(Error),
+}
+
+impl From<ChooseFailure> for Error {
+    fn from(failure: ChooseFailure) -> Self {
+        match failure {
+            ChooseFailure::Choose(error) => error.into(),
+            ChooseFailure::Look(error) => error,
+        }
+    }
+}
+
 /// `savepoint 6` or `checkpoint 8812`.
-fn name(savepoint: &Savepoint) -> String {
+fn name_of(savepoint: &Savepoint) -> String {
     let kind = match savepoint.kind {
         skep_engine::SavepointKind::Checkpoint => "checkpoint",
         skep_engine::SavepointKind::Savepoint => "savepoint",

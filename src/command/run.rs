@@ -6,9 +6,10 @@ use async_trait::async_trait;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
-use super::spec::{Arity, Category, Kind, Positional, Spec};
+use super::restore;
+use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{RestoreFrom, Session};
 
 /// `!run FILE`.
 #[derive(Debug)]
@@ -25,9 +26,14 @@ static SPEC: Spec = Spec {
         kind: Kind::Path,
         arity: Arity::One,
     }],
-    flags: &[],
+    flags: &[Flag {
+        name: "load-checkpoint",
+        short: None,
+        value: Some(("JOB[,WHICH]", Kind::Word)),
+        help: "the first of its statements that starts a job starts from that job's state: the newest, or WHICH",
+    }],
     example: "!run examples/tables.sql",
-    one_shot: false,
+    one_shot: true,
 };
 
 #[async_trait]
@@ -36,7 +42,11 @@ impl Command for Run {
         &SPEC
     }
 
-    async fn run(&self, _session: &mut Session, args: Args) -> Result<Flow, Error> {
+    async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        if let Some(text) = args.value("load-checkpoint") {
+            let chosen = restore::chosen(session, text).await?;
+            session.settings.restore = RestoreFrom::Path(chosen.savepoint.path);
+        }
         Ok(Flow::Run(PathBuf::from(args.word(0).unwrap_or_default())))
     }
 }

@@ -12,6 +12,7 @@ use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::job::record::Action;
+use crate::savepoint::parse_label;
 use crate::session::Session;
 use crate::statement::new_job_id;
 use crate::ui::quantity;
@@ -78,7 +79,7 @@ impl Command for Savepoint {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let targets = target::resolve_all(session, args.words()).await?;
-        let label = args.value("label");
+        let label = args.value("label").map(parse_label).transpose()?;
         if label.is_some() && targets.len() > 1 {
             return Err(Error::usage("one label can't name several savepoints").hint("save one job at a time"));
         }
@@ -149,7 +150,7 @@ async fn detach(
         let (ledger, ui, label) = (
             session.ledger.clone(),
             session.ui.clone(),
-            args.value("label").map(str::to_owned),
+            args.value("label").map(|label| label.trim().to_owned()),
         );
         tokio::spawn(async move {
             match control.savepoint(&job_id, request).await {
@@ -187,7 +188,7 @@ async fn note_end(session: &Session, target: &Target) {
     };
     // The stop itself has succeeded; that the job can't be looked at now is the watcher's to tell.
     let Ok(status) = jobs.status(&job_id).await else { return };
-    session.ledger.status(job_id, status.clone());
+    session.ledger.status(&target.connection.url, job_id, status.clone());
     if let Some(handle) = target.job.handle {
         session.jobs.update(handle, |entry| entry.job.apply(&status));
     }

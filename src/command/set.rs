@@ -7,7 +7,7 @@ use super::args::Args;
 use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
-use crate::session::{Session, Settings};
+use crate::session::{RestoreFrom, Session, Settings};
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
 
@@ -22,8 +22,14 @@ static SPEC: Spec = Spec {
     summary: "shows or changes how the shell behaves",
     help: "Without a name it lists all settings, without a value it shows one. The engine's own settings are changed by\n\
            the SQL statement SET 'key' = 'value'.\n\
-           !set restore PATH makes the next statement that starts a job start from that state; !set restore off takes it\n\
-           back.",
+           !set restore PATH makes the next statement that starts a job start from that state. !set restore auto makes\n\
+           each that has run before start from its newest usable state, so that a script can be run again as it is; !set\n\
+           restore off takes either back.\n\
+           !set keep checkpoints makes the checkpoints of the jobs that are started then stay when these are cancelled or\n\
+           fail, however the engine is configured.\n\
+           !set keep plan DIR starts streaming INSERTs and statement sets from compiled plans, which are kept in DIR, a\n\
+           directory that the server and every shell can read and write: with the same plan a job is restored at another\n\
+           parallelism, and a changed query finds the state of its operators.",
     positionals: &[
         Positional {
             name: "NAME",
@@ -33,7 +39,7 @@ static SPEC: Spec = Spec {
         Positional {
             name: "VALUE",
             kind: Kind::Word,
-            arity: Arity::Optional,
+            arity: Arity::Any,
         },
     ],
     flags: &[],
@@ -85,17 +91,45 @@ static SETTINGS: &[Setting] = &[
     Setting {
         name: "restore",
         aliases: &[],
-        help: "the state that the next statement which starts a job starts from, or off",
-        read: |settings| settings.restore.clone().unwrap_or_else(|| "off".to_owned()),
+        help: "what a statement that starts a job starts from: a path (the next one), auto or off",
+        read: |settings| match &settings.restore {
+            RestoreFrom::Nothing => "off".to_owned(),
+            RestoreFrom::Path(path) => path.clone(),
+            RestoreFrom::Newest => "auto".to_owned(),
+        },
         write: |settings, value| {
             settings.restore = match value {
+                "off" => RestoreFrom::Nothing,
+                "auto" => RestoreFrom::Newest,
+                path => RestoreFrom::Path(path.to_owned()),
+            };
+            Ok(())
+        },
+    },
+    Setting {
+        name: "keep-checkpoints",
+        aliases: &["keep checkpoints"],
+        help: "whether a job's checkpoints stay when it is cancelled or fails (a stop with a savepoint deletes them)",
+        read: |settings| settings.keep_checkpoints.to_string(),
+        write: |settings, value| read_bool(value).map(|on| settings.keep_checkpoints = on),
+    },
+    Setting {
+        name: "ledger",
+        aliases: &[],
+        help: "whether a statement that starts a job is written down before it is submitted",
+        read: |settings| settings.remember.to_string(),
+        write: |settings, value| read_bool(value).map(|on| settings.remember = on),
+    },
+    Setting {
+        name: "keep-plan",
+        aliases: &["keep plan"],
+        help: "the directory in which the compiled plans are kept that jobs are started from, or off",
+        read: |settings| settings.keep_plan.clone().unwrap_or_else(|| "off".to_owned()),
+        write: |settings, value| {
+            settings.keep_plan = match value {
                 "off" => None,
-                // Who types it does not mean a directory of that name.
-                "auto" => {
-                    return Err(Error::usage("there is no automatic restore")
-                        .hint("!restore REF takes the newest usable state · ./auto is the directory of that name"));
-                }
-                path => Some(path.to_owned()),
+                "on" => return Err(Error::usage("which directory is not said").hint("!set keep plan DIR")),
+                dir => Some(dir.to_owned()),
             };
             Ok(())
         },
@@ -126,7 +160,8 @@ impl Command for Set {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let object = |setting: &Setting, settings: &Settings| json!({ "name": setting.name, "value": (setting.read)(settings), "help": setting.help });
-        let Some(name) = args.word(0) else {
+        let words = args.words();
+        let Some(name) = words.first() else {
             if session.settings.json {
                 for setting in SETTINGS {
                     session.ui.json(&object(setting, &session.settings))?;
@@ -144,21 +179,40 @@ impl Command for Set {
             session.ui.list(&listing)?;
             return Ok(Flow::Continue);
         };
-        let lower = name.to_ascii_lowercase();
-        let setting = SETTINGS
-            .iter()
-            .find(|setting| setting.name == lower || setting.aliases.contains(&lower.as_str()))
-            .ok_or_else(|| {
-                Error::failed(format!("no setting {name}"))
-                    .hint("!set lists all · SET 'key' = 'value'; is the engine's own")
-            })?;
-        match args.word(1) {
+        // A name may be of two words; said alone, one that is on or off is meant to be on.
+        let pair = words.get(1).map(|second| format!("{name} {second}"));
+        let two = pair.as_deref().and_then(find);
+        let (setting, value) = match two {
+            Some(setting) => (setting, words.get(2).map(String::as_str).or(Some("on"))),
+            None => (
+                find(name).ok_or_else(|| {
+                    Error::failed(format!("no setting {name}"))
+                        .hint("!set lists all · SET 'key' = 'value'; is the engine's own")
+                })?,
+                words.get(1).map(String::as_str),
+            ),
+        };
+        let most = if two.is_some() { 3 } else { 2 };
+        if let Some(word) = words.get(most) {
+            return Err(
+                Error::usage(format!("!set: {word:?} is one too many")).hint(format!("usage: {}", SPEC.usage()))
+            );
+        }
+        match value {
             Some(value) => (setting.write)(&mut session.settings, value)?,
             None if session.settings.json => session.ui.json(&object(setting, &session.settings))?,
             None => session.ui.print(&(setting.read)(&session.settings))?,
         }
         Ok(Flow::Continue)
     }
+}
+
+/// The setting of that name, in any case.
+fn find(name: &str) -> Option<&'static Setting> {
+    let lower = name.to_ascii_lowercase();
+    SETTINGS
+        .iter()
+        .find(|setting| setting.name == lower || setting.aliases.contains(&lower.as_str()))
 }
 
 /// A size such as `500MB`, `1.5 GB` or `4096`; units count by thousands.

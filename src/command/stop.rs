@@ -10,6 +10,7 @@ use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
 use crate::job::record::Action;
+use crate::savepoint::parse_label;
 use crate::session::{self, Session};
 
 /// `!stop REF…`.
@@ -50,7 +51,11 @@ impl Command for Stop {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
+        let label = args.value("label").map(parse_label).transpose()?;
         let targets = target::resolve_all(session, args.words()).await?;
+        if label.is_some() && targets.len() > 1 {
+            return Err(Error::usage("one label can't name several savepoints").hint("stop one job at a time"));
+        }
         let drain = args.has("drain");
         for target in &targets {
             let capabilities = target.connection.capabilities;
@@ -65,10 +70,21 @@ impl Command for Stop {
             }
         }
         if drain && !args.has("yes") && !session.settings.yes {
-            session.ui.say(
-                "draining ends every open window and can't be taken back; the job should not be restored from this savepoint to go on.",
-            );
+            let mut running = Vec::new();
             for target in &targets {
+                // What the engine says of a job that has ended is said below; of one that it can't be asked about, too.
+                let (job_id, control) = (target.job_id()?, target.control()?);
+                let status = session.unless_interrupted(async { Ok(control.status(&job_id).await?) });
+                if !status.await?.state.is_terminal() {
+                    running.push(target);
+                }
+            }
+            if !running.is_empty() {
+                session.ui.say(
+                    "draining ends every open window and can't be taken back; the job should not be restored from this savepoint to go on.",
+                );
+            }
+            for target in running {
                 let answer = session
                     .ui
                     .ask_name(&format!("drain {}?", target.job.name), &target.job.name);
@@ -80,23 +96,16 @@ impl Command for Stop {
         } else {
             "stopped with a savepoint · job"
         };
-        savepoint::each(
-            session,
-            targets,
-            Action::Stopping,
-            what,
-            args.value("label"),
-            |target| {
-                let request = StopRequest {
-                    savepoint: savepoint::request(&args, None),
-                    drain,
-                };
-                async move {
-                    let (job_id, control) = (target.job_id()?, target.control()?);
-                    Ok(control.stop(&job_id, request).await?)
-                }
-            },
-        )
+        savepoint::each(session, targets, Action::Stopping, what, label, |target| {
+            let request = StopRequest {
+                savepoint: savepoint::request(&args, None),
+                drain,
+            };
+            async move {
+                let (job_id, control) = (target.job_id()?, target.control()?);
+                Ok(control.stop(&job_id, request).await?)
+            }
+        })
         .await?;
         Ok(Flow::Continue)
     }

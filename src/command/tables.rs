@@ -38,7 +38,8 @@ impl Command for Tables {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
-        let objects = session.open()?.sql()?.objects().await?;
+        let sql = session.open()?.sql()?;
+        let objects = session.unless_interrupted(async { Ok(sql.objects().await?) }).await?;
         let pattern: Option<Vec<char>> = args.word(0).map(|pattern| pattern.chars().collect());
         let shown = objects.iter().filter(|object| {
             pattern

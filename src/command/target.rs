@@ -1,7 +1,9 @@
 //! Which job a command means.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use skep_engine::{Connection, EngineError, ErrorKind, JobControl, JobId, JobSummary};
 
 use crate::error::Error;
@@ -53,12 +55,29 @@ impl Target {
     }
 }
 
+/// What is said when no job of this session runs: on the command line there is hardly a session.
+pub fn none_runs(session: &Session) -> &'static str {
+    if session.settings.one_shot {
+        "no job was named, and this command has started none"
+    } else {
+        "no job of this session runs"
+    }
+}
+
 /// The job that a word means: of this session first, then of the ledger and of the engine.
 ///
 /// # Errors
-/// There is none, or there are several.
+/// There is none, or there are several, or a signal came.
 pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
+    session.unless_interrupted(find(session, word)).await
+}
+
+async fn find(session: &Session, word: &str) -> Result<Target, Error> {
     let reference: Reference = word.parse()?;
+    let refused = |error: ReferenceError| match session.settings.one_shot {
+        true => error.on_command_line(),
+        false => error.into(),
+    };
     let entries = session.jobs.entries();
     let (last, previous) = session.jobs.recent();
     let own: Vec<Job> = entries.iter().map(|entry| entry.job.clone()).collect();
@@ -66,10 +85,10 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
         Ok(index) => {
             return Ok(Target::of_entry(entries[index].clone()));
         }
-        Err(error @ ReferenceError::Ambiguous { .. }) => return Err(error.into()),
+        Err(error @ ReferenceError::Ambiguous { .. }) => return Err(refused(error)),
         Err(error) => {
             if !matches!(reference, Reference::Word(_)) {
-                return Err(error.into());
+                return Err(refused(error));
             }
         }
     }
@@ -90,12 +109,15 @@ pub async fn resolve(session: &Session, word: &str) -> Result<Target, Error> {
             Err(error) => unasked = (error.kind != ErrorKind::NotFound).then_some(error),
         }
     }
-    let known = all(session).await?;
+    let (known, unlisted) = gather(session, Part::Meant(word)).await?;
+    if let Some(error) = unlisted {
+        session.ui.warn(&error.message);
+    }
     let index = match (reference::resolve(&reference, &candidates(&known), None, None), unasked) {
         (Ok(index), _) => index,
         // The engine has said why nothing can be said of the job.
         (Err(ReferenceError::NotFound { .. }), Some(error)) => return Err(error.into()),
-        (Err(error), _) => return Err(error.into()),
+        (Err(error), _) => return Err(refused(error)),
     };
     let mut job = known[index].clone();
     // A list says less of a job than the engine does when it is asked for this one.
@@ -129,39 +151,63 @@ pub async fn resolve_all(session: &Session, words: &[String]) -> Result<Vec<Targ
     Ok(targets)
 }
 
-/// All jobs that the current connection's engine, the ledger and this session know, newest first.
+/// So many of the ledger's jobs are enough for somebody who looks at a list.
+pub const ENOUGH: u32 = 1_000;
+
+/// Which jobs of the ledger are wanted.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    /// Those that a word may mean.
+    Meant(&'a str),
+    /// The newest so many, or all.
+    Newest(Option<u32>),
+}
+
+/// The jobs that the current connection's engine, the ledger and this session know, newest first; and why the engine
+/// could not be asked, if so.
 ///
 /// # Errors
-/// There is no connection.
-pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
+/// There is no connection, or a signal came.
+pub async fn known(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<Error>), Error> {
+    session.unless_interrupted(gather(session, part)).await
+}
+
+async fn gather(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<Error>), Error> {
     let connection = Arc::clone(&session.open()?.connection);
-    let listed: Option<Vec<JobSummary>> = match &connection.jobs {
+    let (listed, unlisted): (Option<Vec<JobSummary>>, Option<Error>) = match &connection.jobs {
         Some(jobs) => match jobs.list().await {
-            Ok(listed) => Some(listed),
+            Ok(listed) => (Some(listed), None),
             Err(error) => {
-                session.ui.warn(&format!(
-                    "{} could not be asked for its jobs: {error}",
-                    connection.label
-                ));
-                None
+                let what = format!("{} could not be asked for its jobs", connection.label);
+                (None, Some(Error::from(error).within(&what)))
             }
         },
-        None => None,
+        None => (None, None),
     };
     // An archive that can't be asked is as good as none: what it would add has ended.
     let archived = match &connection.jobs {
         Some(jobs) => jobs.archived().await.unwrap_or_default(),
         None => Vec::new(),
     };
-    let find = |id: JobId| {
-        let listed = listed.iter().flatten().chain(&archived);
-        listed.into_iter().find(|summary| summary.job_id == id)
+    // The engine's own word goes before the archive's.
+    let summaries: HashMap<JobId, &JobSummary> = archived
+        .iter()
+        .chain(listed.iter().flatten())
+        .map(|summary| (summary.job_id, summary))
+        .collect();
+    let recorded = match part {
+        Part::Meant(word) => session.ledger.find(word, Some(&connection.url)).await,
+        Part::Newest(limit) => {
+            let filter = JobFilter {
+                url: Some(connection.url.clone()),
+                limit,
+                brief: true,
+                ..JobFilter::default()
+            };
+            session.ledger.jobs(filter).await
+        }
     };
-    let filter = JobFilter {
-        url: Some(connection.url.clone()),
-        ..JobFilter::default()
-    };
-    let recorded = session.ledger.jobs(filter).await.unwrap_or_else(|cause| {
+    let recorded = recorded.unwrap_or_else(|cause| {
         session.ui.warn(&format!("the ledger could not be read: {cause}"));
         Vec::new()
     });
@@ -172,14 +218,20 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
         .map(|entry| entry.job)
         .rev()
         .collect();
-    let known = |jobs: &[Job], id: JobId| jobs.iter().any(|job| job.job_id == Some(id));
+    let mut known: HashSet<JobId> = jobs.iter().filter_map(|job| job.job_id).collect();
     let mut others = Vec::new();
-    for record in recorded.iter().filter(|record| !known(&jobs, record.job_id())) {
+    for record in &recorded {
+        if !known.insert(record.job_id()) {
+            continue;
+        }
         let mut job = from_record(record, &connection);
-        match find(record.job_id()) {
+        match summaries.get(&record.job_id()) {
             // An engine that has lost what it knew does not undo an end that was seen.
             Some(summary) if summary.status.lost && job.known == Known::Ended => {}
-            Some(summary) => job.apply(&summary.status),
+            Some(summary) => {
+                job.apply(&summary.status);
+                job.cluster_id = job.cluster_id.or_else(|| summary.cluster_id.clone());
+            }
             None if job.known == Known::Ended || job.known == Known::Lost => {}
             // It may be on its way, from another shell, or never have arrived.
             None if record.outcome.is_unsettled() => {}
@@ -188,15 +240,22 @@ pub async fn all(session: &Session) -> Result<Vec<Job>, Error> {
         }
         others.push(job);
     }
-    let summaries = listed.iter().flatten().chain(&archived);
-    for summary in summaries.filter(|summary| !known(&jobs, summary.job_id)) {
-        if !known(&others, summary.job_id) {
-            others.push(from_summary(summary, &connection));
+    for summary in listed.iter().flatten().chain(&archived) {
+        if known.insert(summary.job_id) {
+            let mut job = from_summary(summary, &connection);
+            // An older one that was not asked for: the ledger knows it all the same.
+            if let Part::Newest(Some(_)) = part
+                && let Ok(Some(record)) = session.ledger.job(&connection.url, summary.job_id).await
+            {
+                job = from_record(&record, &connection);
+                job.apply(&summary.status);
+            }
+            others.push(job);
         }
     }
     others.sort_by_key(|job| std::cmp::Reverse(job.started));
     jobs.extend(others);
-    Ok(jobs)
+    Ok((jobs, unlisted))
 }
 
 /// The job of that id, if the engine knows it: a whole id needs no list.
@@ -206,7 +265,7 @@ async fn ask_by_id(
     jobs: &dyn JobControl,
     job_id: JobId,
 ) -> Result<Job, EngineError> {
-    if let Ok(Some(record)) = session.ledger.job(job_id).await {
+    if let Ok(Some(record)) = session.ledger.job(&connection.url, job_id).await {
         let mut job = from_record(&record, connection);
         job.apply(&jobs.status(&job_id).await?);
         return Ok(job);
@@ -225,6 +284,7 @@ fn from_summary(summary: &JobSummary, connection: &Connection) -> Job {
         Origin::Cluster,
     );
     job.job_id = Some(summary.job_id);
+    job.cluster_id.clone_from(&summary.cluster_id);
     job.apply(&summary.status);
     job
 }
@@ -258,24 +318,51 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
     job
 }
 
-/// Whether the job's name means a later one: one that was restored from it or, where none of them runs, simply the
-/// newest.
-pub fn is_superseded(job: &Job, all: &[Job]) -> bool {
-    // Of one that another shell submitted and nobody has heard of it is not known that it ever ran.
-    let goes_on = |job: &Job| job.is_active() && (job.state.is_some() || job.origin == Origin::Session);
-    !goes_on(job)
-        && all.iter().any(|other| {
-            other.name == job.name && other.job_id != job.job_id && (goes_on(other) || other.started > job.started)
-        })
+/// The runs of each name: its name means a later one where one was restored from the others or, where none of them runs,
+/// simply the newest.
+#[derive(Debug, Default)]
+pub struct Superseded<'a> {
+    runs: HashMap<&'a str, Runs>,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    goes_on: bool,
+    newest: Option<Timestamp>,
+}
+
+impl<'a> Superseded<'a> {
+    /// Of these jobs.
+    pub fn of(jobs: &'a [Job]) -> Self {
+        let mut runs: HashMap<&str, Runs> = HashMap::new();
+        for job in jobs {
+            let runs = runs.entry(&job.name).or_default();
+            runs.goes_on |= goes_on(job);
+            runs.newest = runs.newest.max(job.started);
+        }
+        Self { runs }
+    }
+
+    /// Whether a later run has taken this one's place.
+    pub fn holds(&self, job: &Job) -> bool {
+        let runs = self.runs.get(job.name.as_str());
+        !goes_on(job) && runs.is_some_and(|runs| runs.goes_on || runs.newest > job.started)
+    }
+}
+
+/// Of one that another shell submitted and nobody has heard of it is not known that it ever ran.
+fn goes_on(job: &Job) -> bool {
+    job.is_active() && (job.state.is_some() || job.origin == Origin::Session)
 }
 
 fn candidates(jobs: &[Job]) -> Vec<Candidate> {
+    let superseded = Superseded::of(jobs);
     let candidate = |job: &Job| Candidate {
         handle: job.handle,
         job_id: job.job_id,
         operation: None,
         name: job.name.clone(),
-        superseded: is_superseded(job, jobs),
+        superseded: superseded.holds(job),
     };
     jobs.iter().map(candidate).collect()
 }

@@ -65,7 +65,7 @@ impl Command for Wait {
             }
         }
         if handles.is_empty() {
-            session.ui.say("no job of this session runs");
+            session.ui.say(target::none_runs(session));
         }
         for handle in &handles {
             watcher::attend(&session.jobs, *handle);

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use skep_engine::{EngineError, ErrorKind};
 
+use super::address::Server;
 use super::http::Peer;
 
 /// A message is cut here, in characters.
@@ -203,6 +204,23 @@ pub(crate) fn from_answer(status: u16, body: &[u8], request: &str, peer: &Peer) 
     }
 }
 
+/// What to do about an answer that sends elsewhere. Flink's own servers do so where they are reached without TLS and want it.
+pub(crate) fn elsewhere(location: Option<&str>, peer: &Peer) -> String {
+    let Some(location) = location else {
+        return "it points elsewhere: connect to that address itself".to_owned();
+    };
+    let there = location.strip_prefix("https://").map(|rest| rest.split('/').next());
+    if there == Some(Some(&*peer.place)) {
+        let scheme = match peer.server {
+            Server::HistoryServer => "https".to_owned(),
+            server => format!("{}+https", server.scheme()),
+        };
+        return format!("it wants TLS: {scheme}://{peer}");
+    }
+    let location = fit_to_show(location);
+    format!("it points to {location}: connect to that address itself")
+}
+
 /// Not a Flink server's form of refusal: something else stands there, or a proxy in between answered.
 fn not_flink(status: u16, body: &[u8], request: &str, peer: &Peer) -> EngineError {
     let kind = match status {
@@ -222,7 +240,8 @@ fn not_flink(status: u16, body: &[u8], request: &str, peer: &Peer) -> EngineErro
     match status {
         401 | 403 => error.hint(format!("it wants to know who asks: {CREDENTIALS}")),
         407 => error.hint("the proxy wants to know who asks: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
-        300..=399 => error.hint("it points elsewhere: connect to that address itself"),
+        // The answer's header says where to.
+        300..=399 => error,
         _ => error.hint(format!(
             "is {peer} the REST address of a Flink {server}, or a proxy whose {server} is away?",
             server = peer.server
@@ -243,6 +262,16 @@ mod tests {
 
     fn sentence(text: &str) -> String {
         RootCause::read(text).sentence
+    }
+
+    #[test]
+    fn where_a_redirect_leads_is_said() {
+        let told = |location: Option<&str>| elsewhere(location, &peer());
+        let tls = format!("https://{}/v1/config", peer().place);
+        assert!(told(Some(&tls)).contains("+https://"));
+        assert!(!told(Some("https://evil\x1b[2J/x")).contains('\x1b'));
+        assert!(told(Some("https://other/x")).contains("https://other/x"));
+        assert!(told(None).contains("elsewhere"));
     }
 
     #[test]

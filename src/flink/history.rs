@@ -63,9 +63,12 @@ impl Archive {
         Arc::new(Remembered { jobs, archive: self })
     }
 
-    /// Whether it answers.
-    pub(super) async fn answers(&self) -> bool {
-        self.cluster().await.is_ok()
+    /// That it answers.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(super) async fn answers(&self) -> Result<()> {
+        self.cluster().await.map(|_| ())
     }
 
     async fn cluster(&self) -> Result<&Cluster> {

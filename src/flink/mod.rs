@@ -10,6 +10,7 @@ mod history;
 mod http;
 mod limits;
 mod shelves;
+mod state;
 mod transport;
 
 use async_trait::async_trait;
@@ -89,19 +90,29 @@ impl Engine for FlinkRest {
                     let cluster = Arc::new(cluster);
                     (cluster.clone(), Some(cluster), greeting)
                 }
-                (Err(error), Some(archive)) if archive.answers().await => {
-                    let greeting = format!("{error}: the History Server tells of jobs that have ended");
-                    (Arc::new(Away(error)), None, greeting)
-                }
-                (Err(error), _) => return Err(error),
+                (Err(error), Some(archive)) => match archive.answers().await {
+                    Ok(()) => {
+                        let greeting = format!("{error}: the History Server tells of jobs that have ended");
+                        (Arc::new(Away(error)), None, greeting)
+                    }
+                    Err(beside) => {
+                        let error = error.hint(format!("the History Server can't be asked either: {beside}"));
+                        return Err(beside.hints.into_iter().fold(error, EngineError::hint));
+                    }
+                },
+                (Err(error), None) => return Err(error),
             };
         if let Some(archive) = &archive {
             jobs = Arc::clone(archive).remember(jobs);
         }
         let stores = Shelves {
-            cluster: cluster.clone().map(|cluster| cluster as Arc<dyn Stores>),
+            cluster: cluster.clone(),
             archive,
-            configured: cluster.map(|cluster| cluster as Arc<dyn Configured>),
+            configured: cluster
+                .map(|cluster| cluster as Arc<dyn Configured>)
+                .into_iter()
+                .collect(),
+            ..Shelves::default()
         };
         Ok(Connection {
             url: address.shown,
@@ -121,6 +132,10 @@ impl Engine for FlinkRest {
             jobs: Some(jobs),
             stores: Some(Arc::new(stores)),
         })
+    }
+
+    fn offline(&self) -> Option<Arc<dyn Stores>> {
+        Some(Arc::new(Shelves::default()))
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod cancel;
 pub mod record;
 pub mod reference;
+pub mod schedule;
 pub mod spool;
 pub mod table;
 pub mod wait;

@@ -183,6 +183,13 @@ impl Job {
         }
     }
 
+    /// Nobody can be asked about it now: what is known of it may be old.
+    pub fn doubt(&mut self) {
+        if self.known == Known::Live {
+            self.known = Known::Unknown;
+        }
+    }
+
     /// Whether it may still run: anything but ended or lost.
     pub fn is_active(&self) -> bool {
         matches!(self.known, Known::Live | Known::Unknown)

@@ -248,6 +248,26 @@ fn listed(jobs: &[String]) -> String {
     text
 }
 
+impl ReferenceError {
+    /// The same for a command of the command line, which has no session before it.
+    pub fn on_command_line(self) -> Error {
+        let message = match &self {
+            Self::NotFound { reference, session } if session.is_empty() => match reference {
+                Reference::Word(_) => self.to_string(),
+                _ => format!("{reference} is a job of a session, and a command has none before it"),
+            },
+            _ => self.to_string(),
+        };
+        let hint = match &self {
+            Self::NotFound { session, .. } if session.is_empty() => {
+                "skep jobs lists them: by id, its first 4 digits or more, or name".to_owned()
+            }
+            _ => self.hint(),
+        };
+        Error::failed(message).hint(hint)
+    }
+}
+
 impl From<ReferenceError> for Error {
     fn from(error: ReferenceError) -> Self {
         Self::failed(error.to_string()).hint(error.hint())

@@ -38,7 +38,7 @@ pub async fn follow(
             if let Some(entry) = entry {
                 if changed {
                     if let Some(status) = now.status {
-                        ledger.status(job, status);
+                        ledger.status(&entry.connection.url, job, status);
                     }
                     announce(&ui, &entry);
                 }

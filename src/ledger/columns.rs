@@ -7,7 +7,23 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use skep_engine::{JobId, Lineage, OperationId, Savepoint};
 
-use super::record::{Intent, JobRecord, LastKnown, Outcome};
+use super::record::{Intent, JobRecord, LastKnown, Outcome, Plan, Submission};
+
+/// The sorts of facts that are kept of a job by name.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fact {
+    Circumstance,
+    Object,
+}
+
+impl Fact {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Circumstance => "circumstance",
+            Self::Object => "object",
+        }
+    }
+}
 
 /// A value that can't be written.
 pub(super) fn unfit(error: serde_json::Error) -> rusqlite::Error {
@@ -38,7 +54,7 @@ pub(super) fn parse_id(text: &str) -> rusqlite::Result<JobId> {
     text.parse().map_err(unreadable)
 }
 
-fn timestamp(microseconds: i64) -> rusqlite::Result<Timestamp> {
+pub(super) fn timestamp(microseconds: i64) -> rusqlite::Result<Timestamp> {
     Timestamp::from_microsecond(microseconds).map_err(unreadable)
 }
 
@@ -79,7 +95,8 @@ fn parse_outcome(word: &str, message: Option<String>) -> rusqlite::Result<Outcom
 /// The columns that [`job`] reads, from `job` left-joined to `shell`.
 pub(super) const JOB: &str = "job.seq, job.job_id, job.url, job.engine, job.name, job.sql, job.restored_path, \
     job.restored_job, job.restored_checkpoint, job.created, shell.pid AS shell_pid, job.outcome, job.message, \
-    job.cluster_id, job.operation_id, job.state, job.as_of, job.started, job.ended, job.ended_by, job.error";
+    job.cluster_id, job.operation_id, job.state, job.as_of, job.started, job.ended, job.ended_by, job.error, \
+    job.claim, job.plan_path, job.plan_sha256";
 
 /// A job without its prelude.
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
@@ -91,6 +108,7 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
         sql: row.get("sql")?,
         prelude: Vec::new(),
         restored_from: origin(row)?,
+        submission: submission(row)?,
     };
     Ok(JobRecord {
         intent,
@@ -103,7 +121,20 @@ pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
     })
 }
 
-fn origin(row: &Row<'_>) -> rusqlite::Result<Option<Lineage>> {
+/// How it was submitted, without the facts that are kept apart.
+fn submission(row: &Row<'_>) -> rusqlite::Result<Submission> {
+    let claim: Option<String> = row.get("claim")?;
+    let path: Option<String> = row.get("plan_path")?;
+    let sha256 = row.get("plan_sha256")?;
+    Ok(Submission {
+        claim: claim.map(parse_word).transpose()?.unwrap_or_default(),
+        plan: path.map(|path| Plan { path, sha256 }),
+        ..Submission::default()
+    })
+}
+
+/// What it was restored from.
+pub(super) fn origin(row: &Row<'_>) -> rusqlite::Result<Option<Lineage>> {
     let Some(path) = row.get("restored_path")? else {
         return Ok(None);
     };

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use skep_engine::JobState;
 
-use super::tests::{id, intent};
+use super::tests::{URL, id, intent};
 use super::*;
 
 const DIR: &str = "SKEP_TEST_LEDGER";
@@ -48,7 +48,7 @@ fn entry() {
             }
             while role.ends_with('…') {
                 store
-                    .note_status(id(first), &JobStatus::new(JobState::Running))
+                    .note_status(URL, id(first), &JobStatus::new(JobState::Running))
                     .unwrap();
             }
         }
@@ -138,27 +138,28 @@ mod steps {
     use jiff::Timestamp;
     use skep_engine::Savepoint;
 
-    use super::super::tests::{URL, recipe, savepoint, started, upgrade};
+    use super::super::tests::{note, recipe, savepoint, started, upgrade};
     use super::*;
     use crate::failpoint;
+    use crate::ledger::{Line, Note, Subject};
 
     type Step = (&'static str, fn(&mut Store));
 
     /// A write of each sort, each one commit, under the names of their failpoints.
     pub const ALL: &[Step] = &[
         ("intent", |store| store.intend(&intent(1)).unwrap()),
-        ("accepted", |store| store.accept(id(1), &started(1), None).unwrap()),
+        ("accepted", |store| store.accept(URL, id(1), &started(1), None).unwrap()),
         ("intent", |store| store.intend(&intent(2)).unwrap()),
         ("settled", |store| {
-            store.settle(id(2), &Outcome::Refused("no".to_owned())).unwrap();
+            store.settle(URL, id(2), &Outcome::Refused("no".to_owned())).unwrap();
         }),
-        ("forgotten", |store| store.forget(id(2)).unwrap()),
+        ("forgotten", |store| store.forget(URL, id(2)).unwrap()),
         ("status", |store| {
             let status = JobStatus {
                 as_of: Timestamp::UNIX_EPOCH,
                 ..JobStatus::new(JobState::Running)
             };
-            store.note_status(id(1), &status).unwrap();
+            store.note_status(URL, id(1), &status).unwrap();
         }),
         ("savepoint", |store| store.save(URL, &savepoint(1, "/sp/1", 1)).unwrap()),
         ("label", |store| assert_eq!(store.label("/sp/1", "v1").unwrap(), None)),
@@ -175,10 +176,18 @@ mod steps {
             };
             store.write_upgrade(&next).unwrap();
         }),
+        ("note", |store| store.note(&note(1, "slow")).unwrap()),
+        ("merged", |store| {
+            let lines = [
+                Line::Note(note(1, "slow again")),
+                Line::Upgrade(Box::new(upgrade(8, 3))),
+            ];
+            assert_eq!(store.take_in(&lines).unwrap().notes, 1);
+        }),
     ];
 
     /// Everything a ledger holds but what differs from run to run.
-    fn contents(store: &Store) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>) {
+    fn contents(store: &Store) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>, Vec<Note>) {
         let filter = JobFilter {
             part: Part::All,
             ..JobFilter::default()
@@ -190,11 +199,12 @@ mod steps {
             }
         }
         let upgrades = store.open_upgrades(None, false).unwrap();
-        (jobs, store.all_savepoints(None).unwrap(), upgrades)
+        let notes = store.notes(&[Subject::JobId(id(1))]).unwrap();
+        (jobs, store.all_savepoints(None).unwrap(), upgrades, notes)
     }
 
     /// What the ledger holds after the first steps.
-    fn after(steps: usize) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>) {
+    fn after(steps: usize) -> (Vec<JobRecord>, Vec<Savepoint>, Vec<Upgrade>, Vec<Note>) {
         let dir = tempfile::tempdir().unwrap();
         let mut store = Store::open(dir.path()).unwrap();
         ALL[..steps].iter().for_each(|(_, step)| step(&mut store));

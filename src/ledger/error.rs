@@ -84,14 +84,10 @@ impl LedgerError {
     /// What the person can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Open { path, .. } => Some(format!(
-                "what is run now is not remembered · make {} writable",
-                path.display()
-            )),
-            Self::Newer { .. } => Some("what is run now is not remembered · use the newer version of skep".to_owned()),
+            Self::Open { path, .. } => Some(format!("make {} writable", path.display())),
+            Self::Newer { .. } => Some("use the newer version of skep".to_owned()),
             Self::Foreign { path } | Self::Damaged { path, .. } => Some(format!(
-                "what is run now is not remembered · move {} and what lies beside it under that name away, and a new \
-                 one is begun",
+                "move {} and what lies beside it under that name away, and a new one is begun",
                 path.display()
             )),
             Self::Busy { .. } => Some("see which process holds it, and try again".to_owned()),
@@ -101,7 +97,8 @@ impl LedgerError {
             )),
             Self::NoUpgrade(_) => Some("!upgrade lists those that are not finished".to_owned()),
             Self::UpgradeHeld(_) => Some("wait for it, or end that process".to_owned()),
-            Self::Io { .. } | Self::Duplicate(_) | Self::NoJob(_) | Self::NoSavepoint(_) | Self::Closed => None,
+            Self::Io { path, .. } => Some(format!("see whether there is room for {}", path.display())),
+            Self::Duplicate(_) | Self::NoJob(_) | Self::NoSavepoint(_) | Self::Closed => None,
         }
     }
 

@@ -10,17 +10,21 @@
 
 mod columns;
 mod error;
+mod note;
 mod presence;
 mod query;
 mod record;
 mod schema;
 mod store;
+mod transfer;
 mod upgrade;
 
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transfer_tests;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -29,9 +33,13 @@ use std::thread::{self, JoinHandle};
 use skep_engine::{JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
 use tokio::sync::oneshot;
 
+use crate::savepoint::Claim;
+
 pub use error::{LedgerError, Result};
-pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, superseded};
+pub use note::{Note, Subject};
+pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, Plan, Submission, superseded};
 use store::Store;
+pub use transfer::{Line, Place, Ran, Saved, Taken, VERSION};
 pub use upgrade::{Step, Terms, Upgrade, Version};
 
 /// A handle to the ledger. Clones share it. When the last one is dropped, what was sent is written before the drop
@@ -49,6 +57,8 @@ struct Writer {
     requests: Option<mpsc::Sender<Request>>,
     thread: Option<JoinHandle<()>>,
     problem: Arc<Mutex<Option<LedgerError>>>,
+    /// The failure that was told last.
+    told: Mutex<Option<LedgerError>>,
 }
 
 impl Drop for Writer {
@@ -87,6 +97,7 @@ impl Ledger {
                 requests: Some(sender),
                 thread: Some(thread),
                 problem: Arc::default(),
+                told: Mutex::default(),
             })),
         })
     }
@@ -105,6 +116,15 @@ impl Ledger {
     pub fn take_problem(&self) -> Option<LedgerError> {
         let writer = self.writer.as_ref()?;
         writer.problem.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether a failure is worth a word: the same one is told once, however often it comes.
+    pub fn is_news(&self, failure: &LedgerError) -> bool {
+        let Some(writer) = &self.writer else { return true };
+        let mut told = writer.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.as_ref() != Some(failure);
+        *told = Some(failure.clone());
+        is_news
     }
 
     /// Writes down what is about to be submitted. When this returns, it is on disk.
@@ -171,25 +191,30 @@ impl Ledger {
         self.ask(move |store| store.upgrades_of(&jobs)).await
     }
 
-    /// Writes down that the engine has accepted the intent of that id. From now on the job's id and name are those
-    /// that the engine gave it.
-    pub fn accepted(&self, intent: JobId, started: StartedJob, operation: Option<OperationId>) {
-        self.tell(move |store| store.accept(intent, &started, operation.as_ref()));
+    /// Writes down that the engine has accepted the intent of that id on that connection. From now on the job's id and
+    /// name are those that the engine gave it.
+    pub fn accepted(&self, url: &str, intent: JobId, started: StartedJob, operation: Option<OperationId>) {
+        let url = url.to_owned();
+        self.tell(move |store| store.accept(&url, intent, &started, operation.as_ref()));
     }
 
-    /// Writes down what came of the intent, if that is not known yet.
-    pub fn settled(&self, intent: JobId, outcome: Outcome) {
-        self.tell(move |store| store.settle(intent, &outcome));
+    /// Writes down what came of the intent on that connection, if that is not known yet.
+    pub fn settled(&self, url: &str, intent: JobId, outcome: Outcome) {
+        let url = url.to_owned();
+        self.tell(move |store| store.settle(&url, intent, &outcome));
     }
 
     /// Takes out the job of a query that has ended before the person's eyes: there is nothing to go back to.
-    pub fn forget(&self, job: JobId) {
-        self.tell(move |store| store.forget(job));
+    pub fn forget(&self, url: &str, job: JobId) {
+        let url = url.to_owned();
+        self.tell(move |store| store.forget(&url, job));
     }
 
-    /// Writes down a job's state, unless a later one is known. Nothing is kept of jobs that the ledger does not know.
-    pub fn status(&self, job: JobId, status: JobStatus) {
-        self.tell(move |store| store.note_status(job, &status));
+    /// Writes down a job's state as it was seen through that connection, unless a later one is known. Nothing is kept of
+    /// jobs that the ledger does not know.
+    pub fn status(&self, url: &str, job: JobId, status: JobStatus) {
+        let url = url.to_owned();
+        self.tell(move |store| store.note_status(&url, job, &status));
     }
 
     /// Keeps a savepoint that was made on that connection, or what is now known of it. A label that it carries is given
@@ -197,6 +222,12 @@ impl Ledger {
     pub fn saved(&self, url: &str, savepoint: Savepoint) {
         let url = url.to_owned();
         self.tell(move |store| store.save(&url, &savepoint));
+    }
+
+    /// Forgets the savepoint at that path. What it was taken of or restored from stays.
+    pub fn forget_saved(&self, path: &str) {
+        let path = path.to_owned();
+        self.tell(move |store| store.forget_saved(&path));
     }
 
     /// Gives the savepoint at that path a label, and returns the path of the one that had it until now. Within a job
@@ -224,12 +255,13 @@ impl Ledger {
         self.ask(move |store| store.jobs(&filter)).await
     }
 
-    /// The job of that id.
+    /// The job of that id: of that connection, or else the newest of another.
     ///
     /// # Errors
     /// The ledger can't be read.
-    pub async fn job(&self, job: JobId) -> Result<Option<JobRecord>> {
-        self.ask(move |store| store.job(&job)).await
+    pub async fn job(&self, url: &str, job: JobId) -> Result<Option<JobRecord>> {
+        let url = url.to_owned();
+        self.ask(move |store| store.job(&url, &job)).await
     }
 
     /// Every job of that connection (or of all) that a word may mean, newest first: by its id, by a prefix of at least
@@ -260,6 +292,32 @@ impl Ledger {
         self.ask(move |store| store.savepoints(&jobs)).await
     }
 
+    /// The savepoint or checkpoint at that path, as it was recorded.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn savepoint(&self, path: &str) -> Result<Option<Savepoint>> {
+        let path = path.to_owned();
+        self.ask(move |store| store.savepoint(&path)).await
+    }
+
+    /// The jobs that have taken over the state they started from.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn claims(&self) -> Result<Vec<Claim>> {
+        self.ask(move |store| store.claims()).await
+    }
+
+    /// The runs on that connection of statements in which this text stands, newest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn runs(&self, url: &str, text: &str) -> Result<Vec<JobRecord>> {
+        let (url, text) = (url.to_owned(), text.to_owned());
+        self.ask(move |store| store.runs(&url, &text)).await
+    }
+
     /// The savepoints that were recorded on that connection (or on any), newest first.
     ///
     /// # Errors
@@ -267,6 +325,47 @@ impl Ledger {
     pub async fn all_savepoints(&self, url: Option<&str>) -> Result<Vec<Savepoint>> {
         let url = url.map(str::to_owned);
         self.ask(move |store| store.all_savepoints(url.as_deref())).await
+    }
+
+    /// The savepoints of that label on that connection (or on any), newest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn labelled(&self, label: &str, url: Option<&str>) -> Result<Vec<Savepoint>> {
+        let (label, url) = (label.to_owned(), url.map(str::to_owned));
+        self.ask(move |store| store.labelled(&label, url.as_deref())).await
+    }
+
+    /// Keeps a note.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub async fn note(&self, note: Note) -> Result<()> {
+        self.ask(move |store| store.note(&note)).await
+    }
+
+    /// What was written about these jobs and saved states, oldest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn notes(&self, subjects: Vec<Subject>) -> Result<Vec<Note>> {
+        self.ask(move |store| store.notes(&subjects)).await
+    }
+
+    /// The next entries of an export that has come to that place, and the place where it goes on; `None` at its end.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn export(&self, place: Place) -> Result<(Vec<Line>, Option<Place>)> {
+        self.ask(move |store| store.export(place)).await
+    }
+
+    /// Takes in entries of another ledger, all or none. Nothing that is known is lost, and doing so again changes nothing.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub async fn take_in(&self, lines: Vec<Line>) -> Result<Taken> {
+        self.ask(move |store| store.take_in(&lines)).await
     }
 
     /// What a job was restored from, and who was restored from it.

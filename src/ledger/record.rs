@@ -1,13 +1,13 @@
 //! What the ledger holds of a job.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
-use skep_engine::{EndedBy, JobId, JobState, Lineage, OperationId};
+use serde::{Deserialize, Serialize};
+use skep_engine::{ClaimMode, EndedBy, JobId, JobState, Lineage, OperationId};
 
 /// A statement that is about to be submitted. Written before the engine hears of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     /// The id that was chosen for the job; once the engine has accepted, the id that it has.
     pub job_id: JobId,
@@ -23,10 +23,35 @@ pub struct Intent {
     pub prelude: Vec<String>,
     /// The state it starts from.
     pub restored_from: Option<Lineage>,
+    /// How it is submitted. The facts in it come with a job that is asked for by its id, not with lists.
+    #[serde(skip)]
+    pub submission: Submission,
+}
+
+/// How a statement is submitted, beyond what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Submission {
+    /// Whose the state is that it starts from.
+    pub claim: ClaimMode,
+    /// The compiled plan that is run in its place.
+    pub plan: Option<Plan>,
+    /// Settings by which it is decided whether its state fits elsewhere, as they were.
+    pub circumstances: BTreeMap<String, String>,
+    /// The definitions of what it uses that outlives its session, by name; secrets as references.
+    pub objects: BTreeMap<String, String>,
+}
+
+/// A compiled plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The file's path or URI.
+    pub path: String,
+    /// The SHA-256 of the file in hex, if this machine could read it.
+    pub sha256: Option<String>,
 }
 
 /// What came of an intent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "message", rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing has been heard yet.
@@ -49,7 +74,7 @@ impl Outcome {
 }
 
 /// A job's state when it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastKnown {
     /// The engine's word.
     pub state: JobState,
@@ -66,7 +91,7 @@ pub struct LastKnown {
 }
 
 /// A job as the ledger holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRecord {
     /// What was submitted.
     #[serde(flatten)]
@@ -127,6 +152,8 @@ pub struct JobFilter {
     pub part: Part,
     /// At most so many, the newest.
     pub limit: Option<u32>,
+    /// Without their preludes.
+    pub brief: bool,
 }
 
 /// The jobs before and after a job: who was restored from whose state.

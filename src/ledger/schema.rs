@@ -110,6 +110,72 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (upgrade, number)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- A job's id is its own on one connection: that another has one of the same id keeps none from being remembered.
+    CREATE TABLE new_job (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        job_id TEXT NOT NULL,
+        url TEXT NOT NULL,
+        engine TEXT NOT NULL,
+        name TEXT NOT NULL,
+        sql TEXT NOT NULL,
+        restored_path TEXT,
+        restored_key TEXT,
+        restored_job TEXT,
+        restored_checkpoint INTEGER,
+        created INTEGER NOT NULL,
+        shell INTEGER REFERENCES shell (id),
+        outcome TEXT NOT NULL,
+        message TEXT,
+        cluster_id TEXT,
+        operation_id TEXT,
+        state TEXT,
+        as_of INTEGER,
+        started INTEGER,
+        ended INTEGER,
+        ended_by TEXT,
+        error TEXT,
+        UNIQUE (job_id, url)
+    ) STRICT;
+    INSERT INTO new_job (seq, job_id, url, engine, name, sql, restored_path, restored_key, restored_job,
+        restored_checkpoint, created, shell, outcome, message, cluster_id, operation_id, state, as_of, started, ended,
+        ended_by, error)
+        SELECT seq, job_id, url, engine, name, sql, restored_path, restored_key, restored_job,
+        restored_checkpoint, created, shell, outcome, message, cluster_id, operation_id, state, as_of, started, ended,
+        ended_by, error FROM job;
+    UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = 'job') WHERE name = 'new_job';
+    DROP TABLE job;
+    ALTER TABLE new_job RENAME TO job;
+    CREATE INDEX job_by_url ON job (url);
+    CREATE INDEX job_by_name ON job (name);
+    CREATE INDEX job_by_origin ON job (restored_job);
+    CREATE INDEX job_by_origin_key ON job (restored_key);
+",
+    "
+    ALTER TABLE job ADD COLUMN claim TEXT;
+    ALTER TABLE job ADD COLUMN plan_path TEXT;
+    ALTER TABLE job ADD COLUMN plan_sha256 TEXT;
+    CREATE INDEX job_by_claim ON job (claim) WHERE claim IS NOT NULL;
+    CREATE TABLE fact (
+        job INTEGER NOT NULL REFERENCES job (seq),
+        sort TEXT NOT NULL,
+        name TEXT NOT NULL,
+        statement INTEGER NOT NULL REFERENCES statement (id),
+        PRIMARY KEY (job, sort, name)
+    ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE note (
+        id INTEGER PRIMARY KEY,
+        subject TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (subject, at, text)
+    ) STRICT;
+    CREATE INDEX job_by_operation ON job (operation_id) WHERE operation_id IS NOT NULL;
+    CREATE INDEX job_unsettled ON job (url) WHERE outcome IN ('open', 'unknown');
+    CREATE INDEX job_going_on ON job (name) WHERE coalesce(state, '') NOT IN ('FAILED', 'CANCELED', 'FINISHED');
+",
 ];
 
 /// The newest format that is known here.
@@ -132,8 +198,10 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     choose_journal(&connection, path).map_err(failed)?;
     // A committed intent must also survive the machine.
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+    // A table is replaced by another of its name: only when all is done must what refers to it be right.
+    connection.pragma_update(None, "foreign_keys", false).map_err(failed)?;
     migrate(&mut connection, path)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
     Ok(connection)
 }
 
@@ -338,6 +406,40 @@ mod tests {
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .unwrap();
         assert_eq!(version, newest() + 1);
+    }
+
+    #[test]
+    fn an_older_ledger_is_brought_up_to_date_with_all_it_holds() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("ledger.db");
+        let older = Connection::open(&path).unwrap();
+        older.execute_batch(MIGRATIONS[0]).unwrap();
+        older
+            .execute_batch(
+                "INSERT INTO shell (id, pid, started) VALUES (1, 1, 1);
+                 INSERT INTO job (seq, job_id, url, engine, name, sql, created, shell, outcome)
+                     VALUES (5, 'a', 'u', 'e', 'n', 's', 1, 1, 'accepted'), (9, 'b', 'u', 'e', 'n', 's', 1, 1, 'open');
+                 DELETE FROM job WHERE seq = 9;
+                 INSERT INTO statement (id, hash, text) VALUES (1, 1, 'SET');
+                 INSERT INTO prelude (job, position, statement) VALUES (5, 0, 1)",
+            )
+            .unwrap();
+        older.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        older.pragma_update(None, "user_version", 1).unwrap();
+        drop(older);
+        let newer = open(&path).unwrap();
+        let broken: i64 = newer
+            .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(broken, 0);
+        let insert =
+            "INSERT INTO job (job_id, url, engine, name, sql, created, outcome) VALUES (?1, ?2, '', '', '', 1, 'open')";
+        newer.execute(insert, ["a", "another"]).unwrap();
+        assert_eq!(newer.last_insert_rowid(), 10, "a number is given once");
+        assert!(newer.execute(insert, ["a", "u"]).is_err());
+        // What a job needs is still its own.
+        assert!(newer.execute("DELETE FROM job WHERE seq = 5", []).is_err());
+        newer.execute_batch("DELETE FROM prelude; DELETE FROM job").unwrap();
     }
 
     #[test]

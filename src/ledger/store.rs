@@ -1,15 +1,16 @@
 //! The database as one thread uses it: what is written.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use skep_engine::{JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
+use skep_engine::{ClaimMode, JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
 
+use super::columns::Fact;
 use super::error::{LedgerError, Result};
 use super::presence::Presence;
-use super::record::{Intent, JobRecord, LastKnown, Outcome};
+use super::record::{Intent, JobRecord, LastKnown, Outcome, Submission};
 use super::{columns, query, schema};
 use crate::failpoint;
 use crate::savepoint::path_key;
@@ -104,10 +105,10 @@ impl Store {
     /// Writes down what is about to be submitted.
     pub fn intend(&mut self, intent: &Intent) -> Result<()> {
         self.as_shell(&step!("intent"), |transaction, shell| {
-            if query::sequence(transaction, &intent.job_id)?.is_some() {
+            if query::own_sequence(transaction, &intent.url, &intent.job_id)?.is_some() {
                 return Err(Failure::Ledger(LedgerError::Duplicate(intent.job_id)));
             }
-            insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell))
+            insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell)).map(drop)
         })
     }
 
@@ -115,64 +116,79 @@ impl Store {
     /// id, of which the engine takes only one.
     pub fn intend_again(&mut self, intent: &Intent) -> Result<()> {
         self.as_shell(&step!("intent"), |transaction, shell| {
-            if query::sequence(transaction, &intent.job_id)?.is_none() {
-                return insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell));
-            }
+            let Some(sequence) = query::own_sequence(transaction, &intent.url, &intent.job_id)? else {
+                return insert(transaction, intent, &Outcome::Open, Timestamp::now(), Some(shell)).map(drop);
+            };
             transaction.execute(
-                "UPDATE job SET shell = ?2, outcome = 'open', message = NULL \
-                 WHERE job_id = ?1 AND outcome <> 'accepted'",
-                params![intent.job_id.to_string(), shell],
+                "UPDATE job SET shell = ?2, outcome = 'open', message = NULL WHERE seq = ?1 AND outcome <> 'accepted'",
+                params![sequence, shell],
             )?;
             Ok(())
         })
     }
 
     /// Writes down that the engine has accepted it, under the id that the engine gave it.
-    pub fn accept(&mut self, intent: JobId, started: &StartedJob, operation: Option<&OperationId>) -> Result<()> {
+    pub fn accept(
+        &mut self,
+        url: &str,
+        intent: JobId,
+        started: &StartedJob,
+        operation: Option<&OperationId>,
+    ) -> Result<()> {
         self.write(&step!("accepted"), |transaction| {
-            let changed = transaction.execute(
+            let sequence = known(transaction, url, intent)?;
+            transaction.execute(
                 "UPDATE job SET job_id = ?2, name = ?3, cluster_id = ?4, operation_id = coalesce(?5, operation_id), \
-                 outcome = 'accepted', message = NULL WHERE job_id = ?1",
+                 outcome = 'accepted', message = NULL WHERE seq = ?1",
                 params![
-                    intent.to_string(),
+                    sequence,
                     started.job_id.to_string(),
                     started.name,
                     started.cluster_id,
                     operation.map(|operation| &operation.0),
                 ],
             )?;
-            known(changed, intent)
+            Ok(())
         })
     }
 
     /// Writes down what came of it. That it was accepted is never taken back: another shell has seen it.
-    pub fn settle(&mut self, job: JobId, outcome: &Outcome) -> Result<()> {
+    pub fn settle(&mut self, url: &str, job: JobId, outcome: &Outcome) -> Result<()> {
         let (word, message) = columns::outcome(outcome);
         self.write(&step!("settled"), |transaction| {
-            known(usize::from(query::sequence(transaction, &job)?.is_some()), job)?;
+            let sequence = known(transaction, url, job)?;
             transaction.execute(
                 "UPDATE job SET outcome = ?2, message = ?3 \
-                 WHERE job_id = ?1 AND outcome IN ('open', 'unknown') AND (outcome, message) IS NOT (?2, ?3)",
-                params![job.to_string(), word, message],
+                 WHERE seq = ?1 AND outcome IN ('open', 'unknown') AND (outcome, message) IS NOT (?2, ?3)",
+                params![sequence, word, message],
             )?;
             Ok(())
         })
     }
 
     /// Takes out a job that left nothing to go back to. Its savepoints stay.
-    pub fn forget(&mut self, job: JobId) -> Result<()> {
+    pub fn forget(&mut self, url: &str, job: JobId) -> Result<()> {
         self.write(&step!("forgotten"), |transaction| {
-            let Some(sequence) = query::sequence(transaction, &job)? else {
+            let Some(sequence) = query::own_sequence(transaction, url, &job)? else {
                 return Ok(());
             };
             transaction.execute("DELETE FROM prelude WHERE job = ?1", params![sequence])?;
+            transaction.execute("DELETE FROM fact WHERE job = ?1", params![sequence])?;
             transaction.execute("DELETE FROM job WHERE seq = ?1", params![sequence])?;
             Ok(())
         })
     }
 
+    /// Forgets a savepoint.
+    pub fn forget_saved(&mut self, path: &str) -> Result<()> {
+        self.write(&step!("forgotten"), |transaction| {
+            transaction.execute("DELETE FROM savepoint WHERE key = ?1", params![path_key(path)])?;
+            Ok(())
+        })
+    }
+
     /// Writes down a job's state, unless a later one is known. Jobs of other origin are not kept.
-    pub fn note_status(&mut self, job: JobId, status: &JobStatus) -> Result<()> {
+    pub fn note_status(&mut self, url: &str, job: JobId, status: &JobStatus) -> Result<()> {
         let seen = columns::at_stored_precision(LastKnown {
             state: status.state,
             as_of: status.as_of,
@@ -182,52 +198,24 @@ impl Store {
             error: status.error.clone(),
         });
         self.write(&step!("status"), |transaction| {
-            let Some(record) = query::job(transaction, &job)? else {
+            let (Some(sequence), Some(record)) = (
+                query::sequence(transaction, url, &job)?,
+                query::job(transaction, url, &job)?,
+            ) else {
                 return Ok(());
             };
             let last = later(record.last.clone(), seen);
             if record.last.as_ref() == Some(&last) {
                 return Ok(());
             }
-            update_last(transaction, job, &last)
+            update_last(transaction, sequence, &last)
         })
     }
 
     /// Keeps a savepoint, and its label if it has one.
     pub fn save(&mut self, url: &str, savepoint: &Savepoint) -> Result<()> {
         self.write(&step!("savepoint"), |transaction| {
-            let (kind, verdict) = (columns::word(&savepoint.kind)?, columns::word(&savepoint.verdict)?);
-            let reasons = serde_json::to_string(&savepoint.reasons).map_err(columns::unfit)?;
-            transaction.execute(
-                "INSERT INTO savepoint (key, path, url, kind, job_id, checkpoint_id, taken, size, format_version, \
-                 verdict, reasons, recorded) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-                 ON CONFLICT (key) DO UPDATE SET url = ?3, kind = ?4, job_id = coalesce(?5, job_id), \
-                 checkpoint_id = coalesce(?6, checkpoint_id), taken = coalesce(?7, taken), size = coalesce(?8, size), \
-                 format_version = coalesce(?9, format_version), verdict = ?10, reasons = ?11",
-                params![
-                    path_key(&savepoint.path),
-                    savepoint.path,
-                    url,
-                    kind,
-                    savepoint.job_id.map(|job| job.to_string()),
-                    savepoint.checkpoint_id.map(u64::cast_signed),
-                    savepoint.taken.map(Timestamp::as_microsecond),
-                    savepoint.size.map(u64::cast_signed),
-                    savepoint.format_version,
-                    verdict,
-                    reasons,
-                    Timestamp::now().as_microsecond(),
-                ],
-            )?;
-            // A job may have been restored from it before it was known whose it is.
-            transaction.execute(
-                "UPDATE job SET restored_job = ?2 WHERE restored_key = ?1 AND restored_job IS NULL AND ?2 IS NOT NULL",
-                params![path_key(&savepoint.path), savepoint.job_id.map(|job| job.to_string())],
-            )?;
-            match &savepoint.label {
-                Some(label) => move_label(transaction, &savepoint.path, label).map(drop),
-                None => Ok(()),
-            }
+            save(transaction, url, savepoint, Timestamp::now())
         })
     }
 
@@ -278,15 +266,54 @@ fn declare(transaction: &Transaction<'_>, dir: &Path, path: PathBuf) -> Result<P
     })
 }
 
-fn known(rows: usize, job: JobId) -> Result<(), Failure> {
-    if rows == 0 {
-        return Err(Failure::Ledger(LedgerError::NoJob(job)));
+/// The number of that connection's job of that id, which must be there.
+fn known(transaction: &Transaction<'_>, url: &str, job: JobId) -> Result<i64, Failure> {
+    query::own_sequence(transaction, url, &job)?.ok_or(Failure::Ledger(LedgerError::NoJob(job)))
+}
+
+/// Keeps a savepoint, or what is now known of it, and its label if it has one.
+pub(super) fn save(
+    transaction: &Transaction<'_>,
+    url: &str,
+    savepoint: &Savepoint,
+    recorded: Timestamp,
+) -> Result<(), Failure> {
+    let (kind, verdict) = (columns::word(&savepoint.kind)?, columns::word(&savepoint.verdict)?);
+    let reasons = serde_json::to_string(&savepoint.reasons).map_err(columns::unfit)?;
+    transaction.execute(
+        "INSERT INTO savepoint (key, path, url, kind, job_id, checkpoint_id, taken, size, format_version, \
+         verdict, reasons, recorded) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+         ON CONFLICT (key) DO UPDATE SET url = ?3, kind = ?4, job_id = coalesce(?5, job_id), \
+         checkpoint_id = coalesce(?6, checkpoint_id), taken = coalesce(?7, taken), size = coalesce(?8, size), \
+         format_version = coalesce(?9, format_version), verdict = ?10, reasons = ?11",
+        params![
+            path_key(&savepoint.path),
+            savepoint.path,
+            url,
+            kind,
+            savepoint.job_id.map(|job| job.to_string()),
+            savepoint.checkpoint_id.map(u64::cast_signed),
+            savepoint.taken.map(Timestamp::as_microsecond),
+            savepoint.size.map(u64::cast_signed),
+            savepoint.format_version,
+            verdict,
+            reasons,
+            recorded.as_microsecond(),
+        ],
+    )?;
+    // A job may have been restored from it before it was known whose it is.
+    transaction.execute(
+        "UPDATE job SET restored_job = ?2 WHERE restored_key = ?1 AND restored_job IS NULL AND ?2 IS NOT NULL",
+        params![path_key(&savepoint.path), savepoint.job_id.map(|job| job.to_string())],
+    )?;
+    match &savepoint.label {
+        Some(label) => move_label(transaction, &savepoint.path, label).map(drop),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The later of two states. The end of a job is not taken back by a state that was seen before it.
-fn later(known: Option<LastKnown>, seen: LastKnown) -> LastKnown {
+pub(super) fn later(known: Option<LastKnown>, seen: LastKnown) -> LastKnown {
     let Some(known) = known else {
         return seen;
     };
@@ -305,20 +332,21 @@ fn later(known: Option<LastKnown>, seen: LastKnown) -> LastKnown {
     newer
 }
 
-fn insert(
+pub(super) fn insert(
     transaction: &Transaction<'_>,
     intent: &Intent,
     outcome: &Outcome,
     created: Timestamp,
     shell: Option<i64>,
-) -> Result<(), Failure> {
+) -> Result<i64, Failure> {
     let (word, message) = columns::outcome(outcome);
     let origin = query::with_job(transaction, intent.restored_from.as_ref())?;
     let origin = origin.as_ref();
+    let plan = intent.submission.plan.as_ref();
     transaction.execute(
         "INSERT INTO job (job_id, url, engine, name, sql, restored_path, restored_key, restored_job, \
-         restored_checkpoint, created, shell, outcome, message) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         restored_checkpoint, created, shell, outcome, message, claim, plan_path, plan_sha256) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         params![
             intent.job_id.to_string(),
             intent.url,
@@ -333,37 +361,66 @@ fn insert(
             shell,
             word,
             message,
+            (intent.submission.claim != ClaimMode::NoClaim).then(|| intent.submission.claim.as_str()),
+            plan.map(|plan| &plan.path),
+            plan.and_then(|plan| plan.sha256.as_ref()),
         ],
     )?;
-    write_prelude(transaction, transaction.last_insert_rowid(), &intent.prelude)?;
+    let sequence = transaction.last_insert_rowid();
+    write_prelude(transaction, sequence, &intent.prelude)?;
+    write_facts(
+        transaction,
+        sequence,
+        Fact::Circumstance,
+        &intent.submission.circumstances,
+    )?;
+    write_facts(transaction, sequence, Fact::Object, &intent.submission.objects)?;
+    Ok(sequence)
+}
+
+fn write_facts(
+    transaction: &Transaction<'_>,
+    job: i64,
+    fact: Fact,
+    texts: &BTreeMap<String, String>,
+) -> rusqlite::Result<()> {
+    for (name, text) in texts {
+        let statement = write_text(transaction, text)?;
+        transaction.execute(
+            "INSERT INTO fact (job, sort, name, statement) VALUES (?1, ?2, ?3, ?4)",
+            params![job, fact.as_str(), name, statement],
+        )?;
+    }
     Ok(())
 }
 
-/// Each text is kept once, whichever jobs need it.
 fn write_prelude(transaction: &Transaction<'_>, job: i64, prelude: &[String]) -> rusqlite::Result<()> {
     transaction.execute("DELETE FROM prelude WHERE job = ?1", [job])?;
     for (position, text) in (0_i64..).zip(prelude) {
-        let hash = content_hash(text);
-        let known: Option<i64> = transaction
-            .prepare_cached("SELECT id FROM statement WHERE hash = ?1 AND text = ?2")?
-            .query_row(params![hash, text], |row| row.get(0))
-            .optional()?;
-        let statement = match known {
-            Some(id) => id,
-            None => {
-                transaction.execute(
-                    "INSERT INTO statement (hash, text) VALUES (?1, ?2)",
-                    params![hash, text],
-                )?;
-                transaction.last_insert_rowid()
-            }
-        };
+        let statement = write_text(transaction, text)?;
         transaction.execute(
             "INSERT INTO prelude (job, position, statement) VALUES (?1, ?2, ?3)",
             params![job, position, statement],
         )?;
     }
     Ok(())
+}
+
+/// Each text is kept once, whichever jobs need it.
+fn write_text(transaction: &Transaction<'_>, text: &str) -> rusqlite::Result<i64> {
+    let hash = content_hash(text);
+    let known: Option<i64> = transaction
+        .prepare_cached("SELECT id FROM statement WHERE hash = ?1 AND text = ?2")?
+        .query_row(params![hash, text], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    transaction.execute(
+        "INSERT INTO statement (hash, text) VALUES (?1, ?2)",
+        params![hash, text],
+    )?;
+    Ok(transaction.last_insert_rowid())
 }
 
 /// FNV-1a, 64 bits: finds equal texts quickly. Texts are compared as well, so that a collision does no harm.
@@ -374,12 +431,12 @@ fn content_hash(text: &str) -> i64 {
     hash.cast_signed()
 }
 
-fn update_last(transaction: &Transaction<'_>, job: JobId, last: &LastKnown) -> Result<(), Failure> {
+pub(super) fn update_last(transaction: &Transaction<'_>, sequence: i64, last: &LastKnown) -> Result<(), Failure> {
     let ended_by = last.ended_by.as_ref().map(columns::word).transpose()?;
     transaction.execute(
-        "UPDATE job SET state = ?2, as_of = ?3, started = ?4, ended = ?5, ended_by = ?6, error = ?7 WHERE job_id = ?1",
+        "UPDATE job SET state = ?2, as_of = ?3, started = ?4, ended = ?5, ended_by = ?6, error = ?7 WHERE seq = ?1",
         params![
-            job.to_string(),
+            sequence,
             last.state.as_str(),
             last.as_of.as_microsecond(),
             last.started.map(Timestamp::as_microsecond),
@@ -423,6 +480,11 @@ fn move_label(transaction: &Transaction<'_>, path: &str, label: &str) -> Result<
 }
 
 fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recipe) -> Result<(), Failure> {
+    let sequence = query::own_sequence(transaction, url, &recipe.job_id)?;
+    let known = match sequence {
+        Some(_) => query::job(transaction, url, &recipe.job_id)?,
+        None => None,
+    };
     let intent = Intent {
         job_id: recipe.job_id,
         url: url.to_owned(),
@@ -431,6 +493,9 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
         sql: recipe.sql.clone(),
         prelude: recipe.prelude.clone(),
         restored_from: query::with_job(transaction, recipe.restored_from.as_ref())?,
+        submission: known
+            .as_ref()
+            .map_or_else(Submission::default, |record| record.intent.submission.clone()),
     };
     let seen = columns::at_stored_precision(LastKnown {
         state: recipe.state,
@@ -440,11 +505,10 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
         ended_by: recipe.ended_by,
         error: recipe.error.clone(),
     });
-    let known = query::job(transaction, &recipe.job_id)?;
     let last = later(known.as_ref().and_then(|record| record.last.clone()), seen);
-    let Some(known) = known else {
-        insert(transaction, &intent, &Outcome::Accepted, recipe.started, None)?;
-        return update_last(transaction, recipe.job_id, &last);
+    let (Some(sequence), Some(known)) = (sequence, known) else {
+        let sequence = insert(transaction, &intent, &Outcome::Accepted, recipe.started, None)?;
+        return update_last(transaction, sequence, &last);
     };
     let changed = JobRecord {
         intent,
@@ -455,19 +519,18 @@ fn import(transaction: &Transaction<'_>, url: &str, engine: &str, recipe: &Recip
     if changed == known {
         return Ok(());
     }
-    replace(transaction, &changed)
+    replace(transaction, sequence, &changed)
 }
 
 /// Writes what an engine's own record can change of a job.
-fn replace(transaction: &Transaction<'_>, record: &JobRecord) -> Result<(), Failure> {
+pub(super) fn replace(transaction: &Transaction<'_>, sequence: i64, record: &JobRecord) -> Result<(), Failure> {
     let JobRecord { intent, last, .. } = record;
     let origin = intent.restored_from.as_ref();
     transaction.execute(
-        "UPDATE job SET url = ?2, engine = ?3, name = ?4, sql = ?5, restored_path = ?6, restored_key = ?7, \
-         restored_job = ?8, restored_checkpoint = ?9, outcome = 'accepted', message = NULL WHERE job_id = ?1",
+        "UPDATE job SET engine = ?2, name = ?3, sql = ?4, restored_path = ?5, restored_key = ?6, \
+         restored_job = ?7, restored_checkpoint = ?8, outcome = 'accepted', message = NULL WHERE seq = ?1",
         params![
-            intent.job_id.to_string(),
-            intent.url,
+            sequence,
             intent.engine,
             intent.name,
             intent.sql,
@@ -477,11 +540,9 @@ fn replace(transaction: &Transaction<'_>, record: &JobRecord) -> Result<(), Fail
             origin.and_then(|origin| origin.checkpoint_id).map(u64::cast_signed),
         ],
     )?;
-    if let Some(sequence) = query::sequence(transaction, &intent.job_id)? {
-        write_prelude(transaction, sequence, &intent.prelude)?;
-    }
+    write_prelude(transaction, sequence, &intent.prelude)?;
     match last {
-        Some(last) => update_last(transaction, intent.job_id, last),
+        Some(last) => update_last(transaction, sequence, last),
         None => Ok(()),
     }
 }

@@ -9,6 +9,8 @@ use skep_engine::{
 
 use super::*;
 
+mod family;
+
 pub(super) const URL: &str = "local:/data";
 
 pub(super) fn id(number: u8) -> JobId {
@@ -27,6 +29,7 @@ pub(super) fn intent(number: u8) -> Intent {
             "CREATE TEMPORARY TABLE s (x INT)".to_owned(),
         ],
         restored_from: None,
+        submission: Submission::default(),
     }
 }
 
@@ -67,6 +70,14 @@ pub(super) fn recipe(number: u8) -> Recipe {
         state: JobState::Running,
         restored_from: None,
         error: None,
+    }
+}
+
+pub(super) fn note(job: u8, text: &str) -> Note {
+    Note {
+        subject: Subject::JobId(id(job)),
+        at: Timestamp::UNIX_EPOCH,
+        text: text.to_owned(),
     }
 }
 
@@ -133,7 +144,7 @@ async fn an_intent_comes_back_as_it_was_written() {
         ..intent(1)
     };
     open(dir.path()).intend(written.clone()).await.unwrap();
-    let record = open(dir.path()).job(id(1)).await.unwrap().unwrap();
+    let record = open(dir.path()).job(URL, id(1)).await.unwrap().unwrap();
     assert_eq!(record.intent, written);
     assert_eq!(record.outcome, Outcome::Open);
     assert_eq!(record.shell_pid, Some(std::process::id()));
@@ -177,9 +188,9 @@ async fn the_engines_id_and_name_replace_the_chosen_ones() {
         name: "insert-into_t".to_owned(),
         ..started(7)
     };
-    ledger.accepted(id(1), given, Some(OperationId("op-1".to_owned())));
-    assert_eq!(ledger.job(id(1)).await.unwrap(), None);
-    let record = ledger.job(id(7)).await.unwrap().unwrap();
+    ledger.accepted(URL, id(1), given, Some(OperationId("op-1".to_owned())));
+    assert_eq!(ledger.job(URL, id(1)).await.unwrap(), None);
+    let record = ledger.job(URL, id(7)).await.unwrap().unwrap();
     assert_eq!(record.outcome, Outcome::Accepted);
     assert_eq!(record.intent.name, "insert-into_t");
     assert_eq!(record.intent.prelude, intent(1).prelude);
@@ -192,11 +203,14 @@ async fn what_was_accepted_is_never_taken_back() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     ledger.intend(intent(1)).await.unwrap();
-    ledger.settled(id(1), Outcome::Unknown("reply lost".to_owned()));
+    ledger.settled(URL, id(1), Outcome::Unknown("reply lost".to_owned()));
     assert_eq!(ids(&ledger, Part::Unsettled).await, [id(1)]);
-    ledger.accepted(id(1), started(1), None);
-    ledger.settled(id(1), Outcome::NeverArrived);
-    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
+    ledger.accepted(URL, id(1), started(1), None);
+    ledger.settled(URL, id(1), Outcome::NeverArrived);
+    assert_eq!(
+        ledger.job(URL, id(1)).await.unwrap().unwrap().outcome,
+        Outcome::Accepted
+    );
     assert_eq!(ledger.take_problem(), None);
 }
 
@@ -207,12 +221,12 @@ async fn lists_hold_the_part_that_is_asked_for_newest_first() {
     for number in 1..=5 {
         ledger.intend(intent(number)).await.unwrap();
     }
-    ledger.accepted(id(1), started(1), None);
-    ledger.status(id(1), JobStatus::new(JobState::Finished));
-    ledger.accepted(id(2), started(2), None);
-    ledger.status(id(2), JobStatus::new(JobState::Running));
-    ledger.settled(id(3), Outcome::Refused("no such table".to_owned()));
-    ledger.settled(id(4), Outcome::NeverArrived);
+    ledger.accepted(URL, id(1), started(1), None);
+    ledger.status(URL, id(1), JobStatus::new(JobState::Finished));
+    ledger.accepted(URL, id(2), started(2), None);
+    ledger.status(URL, id(2), JobStatus::new(JobState::Running));
+    ledger.settled(URL, id(3), Outcome::Refused("no such table".to_owned()));
+    ledger.settled(URL, id(4), Outcome::NeverArrived);
     assert_eq!(ids(&ledger, Part::All).await, [id(5), id(4), id(3), id(2), id(1)]);
     assert_eq!(ids(&ledger, Part::Jobs).await, [id(5), id(2), id(1)]);
     assert_eq!(ids(&ledger, Part::NotEnded).await, [id(5), id(2)]);
@@ -221,6 +235,7 @@ async fn lists_hold_the_part_that_is_asked_for_newest_first() {
         url: Some(URL.to_owned()),
         part: Part::All,
         limit: Some(2),
+        brief: true,
     };
     assert_eq!(ledger.jobs(filter).await.unwrap().len(), 2);
     let elsewhere = JobFilter {
@@ -241,6 +256,7 @@ async fn the_end_of_a_job_is_not_taken_back_by_a_late_word() {
         ..JobStatus::new(state)
     };
     ledger.status(
+        URL,
         id(1),
         JobStatus {
             ended: Some(at(20)),
@@ -250,9 +266,9 @@ async fn the_end_of_a_job_is_not_taken_back_by_a_late_word() {
             ..seen(JobState::Failed, 20)
         },
     );
-    ledger.status(id(1), seen(JobState::Running, 30));
-    ledger.status(id(1), seen(JobState::Failed, 40));
-    let last = ledger.job(id(1)).await.unwrap().unwrap().last.unwrap();
+    ledger.status(URL, id(1), seen(JobState::Running, 30));
+    ledger.status(URL, id(1), seen(JobState::Failed, 40));
+    let last = ledger.job(URL, id(1)).await.unwrap().unwrap().last.unwrap();
     assert_eq!(
         last,
         LastKnown {
@@ -264,9 +280,9 @@ async fn the_end_of_a_job_is_not_taken_back_by_a_late_word() {
             error: Some("disk full".to_owned()),
         }
     );
-    ledger.status(id(2), seen(JobState::Running, 30));
+    ledger.status(URL, id(2), seen(JobState::Running, 30));
     assert_eq!(
-        ledger.job(id(2)).await.unwrap(),
+        ledger.job(URL, id(2)).await.unwrap(),
         None,
         "a job of other origin is not kept"
     );
@@ -284,6 +300,7 @@ async fn a_word_finds_ids_prefixes_names_and_operations() {
     ledger.intend(named(0xab, "orders")).await.unwrap();
     ledger.intend(named(0xcd, "abab")).await.unwrap();
     ledger.accepted(
+        URL,
         id(0xab),
         StartedJob {
             name: "orders".to_owned(),
@@ -309,156 +326,12 @@ async fn a_word_finds_ids_prefixes_names_and_operations() {
 }
 
 #[tokio::test]
-async fn a_label_names_one_savepoint_of_a_family_the_last() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = open(dir.path());
-    ledger.intend(intent(1)).await.unwrap();
-    let child = Intent {
-        // Only the savepoint's own record says whose it is.
-        restored_from: Some(Lineage {
-            job_id: None,
-            checkpoint_id: None,
-            path: "file:///sp/1/".to_owned(),
-        }),
-        ..intent(2)
-    };
-    ledger.intend(child).await.unwrap();
-    ledger.intend(intent(3)).await.unwrap();
-    for (number, path) in [(1, "/sp/1"), (2, "/sp/2"), (3, "/sp/3")] {
-        ledger.saved(URL, savepoint(number, path, u64::from(number)));
-    }
-    assert_eq!(ledger.label("/sp/1", "nightly").await, Ok(None));
-    assert_eq!(ledger.label("/sp/1", "nightly").await, Ok(None), "again");
-    assert_eq!(ledger.label("/sp/3", "nightly").await, Ok(None), "another family");
-    assert_eq!(ledger.label("/sp/2", "nightly").await, Ok(Some("/sp/1".to_owned())));
-    assert_eq!(
-        ledger.label("/sp/9", "nightly").await,
-        Err(LedgerError::NoSavepoint("/sp/9".to_owned()))
-    );
-    let labels: Vec<_> = ledger.all_savepoints(Some(URL)).await.unwrap();
-    let labels: Vec<_> = labels
-        .iter()
-        .map(|savepoint| (savepoint.path.as_str(), savepoint.label.as_deref()))
-        .collect();
-    assert_eq!(
-        labels,
-        [("/sp/3", Some("nightly")), ("/sp/2", Some("nightly")), ("/sp/1", None)]
-    );
-}
-
-#[tokio::test]
-async fn a_savepoint_recorded_again_keeps_what_was_known_of_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = open(dir.path());
-    let first = Savepoint {
-        label: Some("v1".to_owned()),
-        ..savepoint(1, "/sp/1", 3)
-    };
-    ledger.saved(URL, first.clone());
-    assert_eq!(
-        ledger.savepoints(vec![id(1)]).await.unwrap(),
-        std::slice::from_ref(&first)
-    );
-    let gone = Savepoint {
-        size: None,
-        verdict: Verdict::Gone,
-        reasons: vec!["dropped".to_owned()],
-        ..savepoint(1, "/sp/1/", 3)
-    };
-    ledger.saved(URL, gone);
-    let expected = Savepoint {
-        verdict: Verdict::Gone,
-        reasons: vec!["dropped".to_owned()],
-        ..first
-    };
-    assert_eq!(ledger.savepoints(vec![id(1), id(1)]).await.unwrap(), [expected]);
-    assert_eq!(ledger.take_problem(), None);
-}
-
-#[tokio::test]
-async fn a_family_reaches_up_and_down() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = open(dir.path());
-    let restored = |number, origin| Intent {
-        restored_from: from(origin, &format!("/sp/{origin}"), 1),
-        ..intent(number)
-    };
-    // 1 → 2 → 3, 2 → 4; 5 was refused. Nothing is known of 1 but that 2 came from it.
-    for (number, origin) in [(2, 1), (3, 2), (4, 2), (5, 2)] {
-        ledger.intend(restored(number, origin)).await.unwrap();
-    }
-    ledger.settled(id(5), Outcome::Refused("no".to_owned()));
-    let family = ledger.family(id(3)).await.unwrap();
-    assert_eq!(
-        family.ancestors,
-        [from(2, "/sp/2", 1).unwrap(), from(1, "/sp/1", 1).unwrap()]
-    );
-    assert_eq!(family.descendants, []);
-    let family = ledger.family(id(1)).await.unwrap();
-    let descendants: Vec<_> = family.descendants.iter().map(JobRecord::job_id).collect();
-    assert_eq!(descendants, [id(2), id(3), id(4)]);
-}
-
-#[tokio::test]
-async fn a_family_that_bites_its_tail_ends() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = open(dir.path());
-    for (number, origin) in [(1, 2), (2, 1)] {
-        let intent = Intent {
-            restored_from: from(origin, "/sp", 1),
-            ..intent(number)
-        };
-        ledger.intend(intent).await.unwrap();
-    }
-    let family = ledger.family(id(1)).await.unwrap();
-    assert_eq!(family.ancestors.len(), 2);
-    assert_eq!(family.descendants.len(), 1);
-}
-
-#[tokio::test]
-async fn what_a_job_was_restored_from_is_listed_and_names_its_origin() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = open(dir.path());
-    let origin = |path: &str| {
-        Some(Lineage {
-            job_id: None,
-            checkpoint_id: None,
-            path: path.to_owned(),
-        })
-    };
-    // One savepoint is known before the restore, the other only after it; of the third nobody knows whose it is.
-    ledger.saved(URL, savepoint(1, "/sp/1", 1));
-    for (number, path) in [(2, "file:/sp/1"), (3, "/sp/2"), (4, "/sp/nobody")] {
-        let intent = Intent {
-            restored_from: origin(path),
-            ..intent(number)
-        };
-        ledger.intend(intent).await.unwrap();
-    }
-    ledger.saved(URL, savepoint(2, "/sp/2/", 2));
-    let nobodys = Savepoint {
-        job_id: None,
-        ..savepoint(0, "/sp/nobody", 3)
-    };
-    ledger.saved(URL, nobodys.clone());
-    assert_eq!(ledger.savepoints(vec![id(4)]).await.unwrap(), [nobodys]);
-    let ancestors = ledger.family(id(3)).await.unwrap().ancestors;
-    let ancestors: Vec<_> = ancestors.iter().map(|lineage| lineage.job_id).collect();
-    assert_eq!(ancestors, [Some(id(2)), Some(id(1))]);
-    let paths: Vec<_> = ledger.savepoints(vec![id(3), id(2)]).await.unwrap();
-    let paths: Vec<_> = paths.iter().map(|savepoint| savepoint.path.as_str()).collect();
-    assert_eq!(paths, ["/sp/2/", "/sp/1"], "newest first, each once");
-    let jobs = ledger.jobs(JobFilter::default()).await.unwrap();
-    assert_eq!(superseded(&jobs), [id(1), id(2)].into());
-}
-
-#[tokio::test]
 async fn a_record_is_one_flat_object() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     ledger.intend(intent(1)).await.unwrap();
-    ledger.settled(id(1), Outcome::Refused("no table t".to_owned()));
-    let record = ledger.job(id(1)).await.unwrap().unwrap();
+    ledger.settled(URL, id(1), Outcome::Refused("no table t".to_owned()));
+    let record = ledger.job(URL, id(1)).await.unwrap().unwrap();
     let json = serde_json::to_value(record).unwrap();
     assert_eq!(json["job_id"], id(1).to_string());
     assert_eq!(
@@ -499,10 +372,9 @@ async fn an_import_settles_an_intent_and_brings_the_end() {
         restored_from: from(9, "/sp/9", 2),
         ..recipe(1)
     };
-    ledger.import("local:/moved", "local", vec![ended.clone()]);
-    let record = ledger.job(id(1)).await.unwrap().unwrap();
+    ledger.import(URL, "local", vec![ended.clone()]);
+    let record = ledger.job(URL, id(1)).await.unwrap().unwrap();
     assert_eq!(record.outcome, Outcome::Accepted);
-    assert_eq!(record.intent.url, "local:/moved");
     assert_eq!(record.intent.sql, ended.sql);
     assert_eq!(record.intent.restored_from, ended.restored_from);
     let last = record.last.unwrap();
@@ -513,15 +385,38 @@ async fn an_import_settles_an_intent_and_brings_the_end() {
 }
 
 #[tokio::test]
+async fn a_job_of_another_connection_with_the_same_id_keeps_none_from_being_remembered() {
+    const COPY: &str = "local:/copy";
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    ledger.import(COPY, "local", vec![recipe(1)]);
+    ledger.intend(intent(1)).await.unwrap();
+    ledger.accepted(URL, id(1), started(1), None);
+    ledger.status(URL, id(1), JobStatus::new(JobState::Canceled));
+    let of = async |url: &str| ledger.job(url, id(1)).await.unwrap().unwrap();
+    let (here, copy) = (of(URL).await, of(COPY).await);
+    assert_eq!((here.intent.url.as_str(), copy.intent.url.as_str()), (URL, COPY));
+    assert_eq!(here.last.map(|last| last.state), Some(JobState::Canceled));
+    assert_eq!(copy.last.map(|last| last.state), Some(recipe(1).state));
+    assert_eq!(ledger.find("01010101", None).await.unwrap().len(), 2);
+    // One cluster has several URLs: through one that has no job of its own, the newest is seen and kept up to date.
+    assert_eq!(of("flink-rest://jm:8081").await.intent.url, URL);
+    ledger.forget(URL, id(1));
+    ledger.status("flink-rest://jm:8081", id(1), JobStatus::new(JobState::Failed));
+    assert_eq!(of(URL).await.last.map(|last| last.state), Some(JobState::Failed));
+    assert_eq!(ledger.take_problem(), None);
+}
+
+#[tokio::test]
 async fn only_the_statements_of_dead_shells_are_orphans() {
     let dir = tempfile::tempdir().unwrap();
     let (alive, dead) = (open(dir.path()), open(dir.path()));
     alive.intend(intent(1)).await.unwrap();
     dead.intend(intent(2)).await.unwrap();
     dead.intend(intent(3)).await.unwrap();
-    dead.settled(id(3), Outcome::Unknown("connection reset".to_owned()));
+    dead.settled(URL, id(3), Outcome::Unknown("connection reset".to_owned()));
     dead.intend(intent(4)).await.unwrap();
-    dead.accepted(id(4), started(4), None);
+    dead.accepted(URL, id(4), started(4), None);
     assert_eq!(alive.orphans(None).await.unwrap(), []);
     drop(dead);
     let orphans = alive.orphans(Some(URL)).await.unwrap();
@@ -534,7 +429,7 @@ async fn a_ledger_that_keeps_nothing_takes_everything() {
     let ledger = Ledger::none();
     assert!(!ledger.is_kept());
     ledger.intend(intent(1)).await.unwrap();
-    ledger.accepted(id(1), started(1), None);
+    ledger.accepted(URL, id(1), started(1), None);
     ledger.saved(URL, savepoint(1, "/sp/1", 1));
     ledger.flush().await;
     assert_eq!(ids(&ledger, Part::All).await, []);
@@ -546,7 +441,7 @@ async fn a_ledger_that_keeps_nothing_takes_everything() {
 async fn a_failed_write_that_nobody_waited_for_is_told_once() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
-    ledger.accepted(id(1), started(1), None);
+    ledger.accepted(URL, id(1), started(1), None);
     ledger.flush().await;
     assert_eq!(ledger.take_problem(), Some(LedgerError::NoJob(id(1))));
     assert_eq!(ledger.take_problem(), None);
@@ -636,11 +531,14 @@ async fn what_is_submitted_again_is_open_again_unless_it_was_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
     ledger.intend_again(intent(1)).await.unwrap();
-    ledger.settled(id(1), Outcome::Unknown("lost".to_owned()));
+    ledger.settled(URL, id(1), Outcome::Unknown("lost".to_owned()));
     ledger.intend_again(intent(1)).await.unwrap();
-    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Open);
-    ledger.accepted(id(1), started(1), None);
+    assert_eq!(ledger.job(URL, id(1)).await.unwrap().unwrap().outcome, Outcome::Open);
+    ledger.accepted(URL, id(1), started(1), None);
     ledger.intend_again(intent(1)).await.unwrap();
-    assert_eq!(ledger.job(id(1)).await.unwrap().unwrap().outcome, Outcome::Accepted);
+    assert_eq!(
+        ledger.job(URL, id(1)).await.unwrap().unwrap().outcome,
+        Outcome::Accepted
+    );
     assert_eq!(ids(&ledger, Part::All).await, [id(1)]);
 }

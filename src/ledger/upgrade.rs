@@ -276,6 +276,30 @@ fn write(transaction: &Transaction<'_>, upgrade: &Upgrade) -> Result<(), Failure
     Ok(())
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Upgrade> {
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Upgrade> {
     columns::parse_json(&row.get::<_, String>("record")?)
+}
+
+/// Takes in an upgrade of another ledger: one that is not there, or that has come further there.
+pub(super) fn take_in(transaction: &Transaction<'_>, upgrade: &Upgrade) -> Result<bool, Failure> {
+    let known = transaction
+        .query_row("SELECT * FROM upgrade WHERE id = ?1", [upgrade.id.to_string()], read)
+        .optional()?;
+    match known {
+        Some(known) if known.step.is_final() || !upgrade.step.is_final() => return Ok(false),
+        Some(_) => {}
+        None => {
+            transaction.execute(
+                "INSERT INTO upgrade (id, url, old_job, step, began, changed, record) VALUES (?1, ?2, ?3, '', ?4, ?4, '')",
+                params![
+                    upgrade.id.to_string(),
+                    upgrade.url,
+                    upgrade.old_job.to_string(),
+                    upgrade.began.as_microsecond(),
+                ],
+            )?;
+        }
+    }
+    write(transaction, upgrade)?;
+    Ok(true)
 }

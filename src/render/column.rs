@@ -19,7 +19,7 @@ use skep_engine::ENGINE_TYPE;
 
 use super::json;
 use super::number::{NumberText, is_json_number, push_decimal, push_float, push_integer};
-use super::time::{push_date, push_days, push_months, push_time, push_timestamp};
+use super::time::{digits_of, push_date, push_days, push_months, push_time, push_timestamp};
 
 /// Who reads the text of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,17 @@ fn is_number_as_text(field: &Field) -> bool {
             .unwrap_or_default();
         NUMBERS.iter().any(|number| number.eq_ignore_ascii_case(word))
     })
+}
+
+/// The digits of a fraction of a second that each of a field's times has at least: those of its unit, or fewer where the
+/// engine's own type says so, as `TIMESTAMP(0)` does.
+fn digits(field: &Field, unit: TimeUnit) -> usize {
+    let declared = field.metadata().get(ENGINE_TYPE).and_then(|name| {
+        let (_, after) = name.split_once('(')?;
+        after.split_once(')')?.0.parse().ok()
+    });
+    let whole = digits_of(unit);
+    declared.unwrap_or(whole).min(whole)
 }
 
 /// One column of a batch.
@@ -90,10 +101,11 @@ enum Values<'a> {
     Date32(&'a [i32]),
     /// Milliseconds.
     Date64(&'a [i64]),
-    Time32(&'a [i32], TimeUnit),
-    Time64(&'a [i64], TimeUnit),
+    /// With the digits of a fraction that each has at least.
+    Time32(&'a [i32], TimeUnit, usize),
+    Time64(&'a [i64], TimeUnit, usize),
     /// The flag: it is an instant.
-    Timestamp(&'a [i64], TimeUnit, bool),
+    Timestamp(&'a [i64], TimeUnit, usize, bool),
     Months(&'a [i32]),
     DayTime(&'a [IntervalDayTime]),
     MonthDayNano(&'a [IntervalMonthDayNano]),
@@ -163,6 +175,7 @@ impl<'a> Column<'a> {
                     _ => array.as_primitive::<Time32MillisecondType>().values(),
                 },
                 *unit,
+                digits(field, *unit),
             ),
             DataType::Time64(unit) => V::Time64(
                 match unit {
@@ -170,6 +183,7 @@ impl<'a> Column<'a> {
                     _ => array.as_primitive::<Time64NanosecondType>().values(),
                 },
                 *unit,
+                digits(field, *unit),
             ),
             DataType::Timestamp(unit, zone) => V::Timestamp(
                 match unit {
@@ -179,6 +193,7 @@ impl<'a> Column<'a> {
                     TimeUnit::Nanosecond => array.as_primitive::<TimestampNanosecondType>().values(),
                 },
                 *unit,
+                digits(field, *unit),
                 zone.is_some(),
             ),
             DataType::Interval(IntervalUnit::YearMonth) => {
@@ -339,9 +354,9 @@ impl<'a> Column<'a> {
             V::FixedBinary(values) => push_bytes(values.value(row), reader, to),
             V::Date32(values) => push_date(i64::from(values[row]), to),
             V::Date64(values) => push_date(values[row].div_euclid(86_400_000), to),
-            V::Time32(values, unit) => push_time(i64::from(values[row]), *unit, to),
-            V::Time64(values, unit) => push_time(values[row], *unit, to),
-            V::Timestamp(values, unit, instant) => push_timestamp(values[row], *unit, *instant, to),
+            V::Time32(values, unit, least) => push_time(i64::from(values[row]), *unit, *least, to),
+            V::Time64(values, unit, least) => push_time(values[row], *unit, *least, to),
+            V::Timestamp(values, unit, least, instant) => push_timestamp(values[row], *unit, *least, *instant, to),
             V::Months(values) => push_months(i64::from(values[row]), to),
             V::DayTime(values) => {
                 let IntervalDayTime { days, milliseconds } = values[row];

@@ -16,6 +16,7 @@ use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
 use skep_engine::Batch;
 
 use super::column::{Column, Reader, is_number};
+use super::time::digits_of;
 use super::vertical::Vertical;
 use super::{OP, Options, Renderer, columns, kind_at, spill};
 use crate::ui::text;
@@ -28,11 +29,9 @@ const NARROWEST: usize = 8;
 
 /// The columns that values to come are likely to take, to be kept for them.
 fn room(kind: &DataType) -> usize {
-    let fraction = |unit: &TimeUnit| match unit {
-        TimeUnit::Second => 0,
-        TimeUnit::Millisecond => 4,
-        TimeUnit::Microsecond => 7,
-        TimeUnit::Nanosecond => 10,
+    let fraction = |unit: &TimeUnit| match digits_of(*unit) {
+        0 => 0,
+        digits => 1 + digits,
     };
     match kind {
         DataType::Null | DataType::Boolean | DataType::UInt16 => 5,

@@ -26,6 +26,16 @@ pub(super) const fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
+/// How many digits a fraction of a second has.
+pub(super) const fn digits_of(unit: TimeUnit) -> usize {
+    match unit {
+        TimeUnit::Second => 0,
+        TimeUnit::Millisecond => 3,
+        TimeUnit::Microsecond => 6,
+        TimeUnit::Nanosecond => 9,
+    }
+}
+
 /// Appends `YYYY-MM-DD`; years before 0 and after 9999 take a sign or more digits.
 pub(super) fn push_date(days: i64, to: &mut Vec<u8>) {
     let (year, month, day) = civil(days);
@@ -75,12 +85,12 @@ fn civil(days: i64) -> (i64, u32, u32) {
     (year, month, day)
 }
 
-/// Appends `HH:MM:SS` and as many digits of a fraction as the unit has.
-pub(super) fn push_time(units: i64, unit: TimeUnit, to: &mut Vec<u8>) {
+/// Appends `HH:MM:SS` and the digits of a fraction: as many as the unit has, without the zeros behind the `least`.
+pub(super) fn push_time(units: i64, unit: TimeUnit, least: usize, to: &mut Vec<u8>) {
     let scale = per_second(unit);
     let (seconds, fraction) = (units.div_euclid(scale), units.rem_euclid(scale));
     push_clock(seconds, to);
-    push_fraction(fraction, unit, to);
+    push_fraction(fraction, digits_of(unit), least, to);
 }
 
 fn push_clock(seconds: i64, to: &mut Vec<u8>) {
@@ -92,28 +102,28 @@ fn push_clock(seconds: i64, to: &mut Vec<u8>) {
     to.extend_from_slice(&[h1, h2, b':', m1, m2, b':', s1, s2]);
 }
 
-fn push_fraction(fraction: i64, unit: TimeUnit, to: &mut Vec<u8>) {
-    let digits = match unit {
-        TimeUnit::Second => return,
-        TimeUnit::Millisecond => 3,
-        TimeUnit::Microsecond => 6,
-        TimeUnit::Nanosecond => 9,
-    };
+fn push_fraction(fraction: i64, digits: usize, least: usize, to: &mut Vec<u8>) {
     let mut text = *b".000000000";
     let mut rest = fraction;
     for digit in text[1..=digits].iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    to.extend_from_slice(&text[..=digits]);
+    let mut end = digits;
+    while end > least && text[end] == b'0' {
+        end -= 1;
+    }
+    if end > 0 {
+        to.extend_from_slice(&text[..=end]);
+    }
 }
 
-/// Appends `YYYY-MM-DD HH:MM:SS.fff`, with the fraction's digits by the unit; `Z` at the end of an instant.
-pub(super) fn push_timestamp(units: i64, unit: TimeUnit, instant: bool, to: &mut Vec<u8>) {
+/// Appends `YYYY-MM-DD HH:MM:SS.fff`, with the fraction's digits as in [`push_time`]; `Z` at the end of an instant.
+pub(super) fn push_timestamp(units: i64, unit: TimeUnit, least: usize, instant: bool, to: &mut Vec<u8>) {
     let day = 86_400 * per_second(unit);
     push_date(units.div_euclid(day), to);
     to.push(b' ');
-    push_time(units.rem_euclid(day), unit, to);
+    push_time(units.rem_euclid(day), unit, least, to);
     if instant {
         to.push(b'Z');
     }
@@ -138,7 +148,7 @@ pub(super) fn push_days(days: i64, units: i64, unit: TimeUnit, to: &mut Vec<u8>)
     push_integer(total / day.unsigned_abs(), to);
     to.push(b' ');
     // What is left is less than a day of nanoseconds.
-    push_time((total % day.unsigned_abs()) as i64, unit, to);
+    push_time((total % day.unsigned_abs()) as i64, unit, digits_of(unit), to);
 }
 
 #[cfg(test)]
@@ -154,7 +164,7 @@ mod tests {
 
     #[test]
     fn timestamps_have_the_digits_of_their_unit() {
-        let of = |units, unit, instant| text(|to| push_timestamp(units, unit, instant, to));
+        let of = |units, unit, instant| text(|to| push_timestamp(units, unit, digits_of(unit), instant, to));
         assert_eq!(of(0, TimeUnit::Second, false), "1970-01-01 00:00:00");
         assert_eq!(
             of(1_700_000_000_123, TimeUnit::Millisecond, false),
@@ -167,6 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn a_declared_precision_takes_zeros_away_and_nothing_else() {
+        let of = |units, least| text(|to| push_timestamp(units, TimeUnit::Millisecond, least, false, to));
+        assert_eq!(of(0, 0), "1970-01-01 00:00:00");
+        assert_eq!(of(120, 2), "1970-01-01 00:00:00.12");
+        assert_eq!(of(0, 2), "1970-01-01 00:00:00.00");
+        assert_eq!(of(123, 0), "1970-01-01 00:00:00.123");
+        assert_eq!(
+            text(|to| push_time(100_000, TimeUnit::Microsecond, 0, to)),
+            "00:00:00.1"
+        );
+    }
+
+    #[test]
     fn the_ends_of_the_range_do_not_overflow() {
         for unit in [
             TimeUnit::Second,
@@ -175,7 +198,7 @@ mod tests {
             TimeUnit::Nanosecond,
         ] {
             for units in [i64::MIN, i64::MAX] {
-                assert!(text(|to| push_timestamp(units, unit, false, to)).contains(':'));
+                assert!(text(|to| push_timestamp(units, unit, 0, false, to)).contains(':'));
                 assert!(text(|to| push_days(units, units, unit, to)).contains(':'));
             }
         }

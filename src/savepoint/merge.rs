@@ -45,12 +45,8 @@ pub fn merge(lists: impl IntoIterator<Item = Vec<Savepoint>>) -> Vec<Savepoint> 
     merged
 }
 
-/// Those that nobody but the ledger knows of: their verdict is a memory, and the path should be inspected.
-pub fn remembered(savepoints: &[Savepoint]) -> impl Iterator<Item = &Savepoint> {
-    savepoints.iter().filter(|savepoint| is_memory(savepoint))
-}
-
-fn is_memory(savepoint: &Savepoint) -> bool {
+/// Whether nobody but the ledger knows of it: its verdict is a memory, and the path should be inspected.
+pub fn is_remembered(savepoint: &Savepoint) -> bool {
     savepoint.sources.iter().all(|source| source == LEDGER)
 }
 
@@ -60,7 +56,7 @@ fn recency(savepoint: &Savepoint) -> (Option<Timestamp>, Option<u64>) {
 }
 
 fn unite(known: &mut Savepoint, other: Savepoint) {
-    let (known_is_memory, other_is_memory) = (is_memory(known), is_memory(&other));
+    let (known_is_memory, other_is_memory) = (is_remembered(known), is_remembered(&other));
     let takes_over = match (known_is_memory, other_is_memory) {
         (true, false) => true,
         (false, true) => false,
@@ -193,7 +189,11 @@ mod tests {
             ],
             vec![found("/b", "directory", Verdict::Usable)],
         ]);
-        let paths: Vec<_> = remembered(&merged).map(|savepoint| savepoint.path.as_str()).collect();
+        let paths: Vec<_> = merged
+            .iter()
+            .filter(|savepoint| is_remembered(savepoint))
+            .map(|savepoint| savepoint.path.as_str())
+            .collect();
         assert_eq!(paths, ["/a"]);
     }
 

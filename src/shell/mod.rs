@@ -23,7 +23,7 @@ use skep_engine::Connection;
 use crate::command::spec::{Kind as Argument, Positional};
 use crate::command::{self, Flow};
 use crate::error::{Error, ErrorKind};
-use crate::interrupt::Signal;
+use crate::interrupt::{Attendant, Signal};
 use crate::script;
 use crate::session::Session;
 use crate::syntax::{Input, Kind, Piece, classify};
@@ -58,7 +58,7 @@ pub async fn run(session: &mut Session) -> Result<(), Error> {
 
 struct Shell {
     editor: Editor,
-    terminal: Option<Terminal>,
+    terminal: Option<Arc<Terminal>>,
     catalog: Catalog,
     /// The connection that the catalog is of.
     connection: Option<Arc<Connection>>,
@@ -68,7 +68,12 @@ struct Shell {
 
 impl Shell {
     fn start(session: &Session) -> Result<Self, Error> {
-        let terminal = Terminal::open();
+        let terminal = Terminal::open().map(Arc::new);
+        if let Some(terminal) = &terminal {
+            session
+                .interrupts
+                .set_attendant(Arc::clone(terminal) as Arc<dyn Attendant>);
+        }
         let catalog = Catalog::default();
         let mut editor = None;
         if !session.ui.terminal().dumb && terminal.is_some() {
@@ -149,6 +154,12 @@ impl Shell {
             return Err(signal.error());
         }
         self.attach(session);
+        if self.editor.is_plain()
+            && let Some(terminal) = &self.terminal
+        {
+            // Ctrl-C is to take back what stands in the line.
+            terminal.discard_output();
+        }
         self.editor.ask(request.clone());
         let answer = if self.editor.is_plain() {
             self.plain_answer(session, request).await
@@ -209,6 +220,9 @@ impl Shell {
     async fn run_pieces(&mut self, session: &mut Session, entry: &mut Entry) -> Result<Flow, Error> {
         while let Some(piece) = entry.next_piece(script::dialect(session)) {
             entry.interrupted();
+            if let Some(terminal) = &self.terminal {
+                terminal.keep_output();
+            }
             let done = script::run_piece(session, &piece).await;
             let changed = changes_catalog(session, &piece);
             self.refresh_catalog(session, changed);
@@ -267,6 +281,9 @@ impl Shell {
 
     /// Stops as Ctrl-Z wants it, until the shell that started us continues us.
     async fn stop(&self, session: &mut Session, group: bool) {
+        if let Some(terminal) = &self.terminal {
+            terminal.discard_output();
+        }
         if !terminal::stop(group) {
             session
                 .ui
@@ -285,14 +302,14 @@ impl Shell {
     }
 
     fn is_gone(&self) -> bool {
-        self.terminal.as_ref().is_some_and(Terminal::is_gone)
+        self.terminal.as_ref().is_some_and(|terminal| terminal.is_gone())
     }
 
     fn columns(&self) -> usize {
-        self.terminal.as_ref().map_or(80, Terminal::columns)
+        self.terminal.as_ref().map_or(80, |terminal| terminal.columns())
     }
 
-    /// Leaves the terminal as it was found.
+    /// Has the editor leave the terminal.
     async fn leave(&mut self, session: &mut Session) {
         session.ui.clear_printer();
         let Some(terminal) = &self.terminal else { return };
@@ -302,7 +319,15 @@ impl Shell {
             let _ = tokio::time::timeout(BREAK_OFF, self.editor.answer()).await;
             session.interrupts.forget();
         }
-        terminal.restore();
+    }
+}
+
+impl Drop for Shell {
+    /// Leaves the terminal as it was found, also when a panic ends the prompt.
+    fn drop(&mut self) {
+        if let Some(terminal) = &self.terminal {
+            terminal.restore();
+        }
     }
 }
 

@@ -4,7 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 
 use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+};
+
+use crate::interrupt::Attendant;
 
 /// Ends bracketed paste, which an editor that was broken off has left on.
 const BRACKETED_PASTE_OFF: &str = "\x1b[?2004l";
@@ -36,6 +40,7 @@ impl Terminal {
 
     /// Puts the modes back that it was found in, where an editor had no time to.
     pub fn restore(&self) {
+        self.discard_output();
         // From the background that would stop the process; whoever is in front has set what it wants.
         if !self.is_ours() {
             return;
@@ -44,6 +49,28 @@ impl Terminal {
         if now.local_modes != self.modes.local_modes {
             let _ = tcsetattr(&self.tty, OptionalActions::Now, &self.modes);
             let _ = (&self.tty).write_all(format!("{BRACKETED_PASTE_OFF}\n").as_bytes());
+        }
+    }
+
+    /// Has Ctrl-Z and Ctrl-C leave alone what was written and has not been shown yet. Without that the terminal drops it
+    /// with the key, and with it rows of a query that goes on in the background.
+    pub fn keep_output(&self) {
+        self.set_no_flush(true);
+    }
+
+    /// Has those keys do what they did when the terminal was found.
+    pub fn discard_output(&self) {
+        self.set_no_flush(self.modes.local_modes.contains(LocalModes::NOFLSH));
+    }
+
+    fn set_no_flush(&self, on: bool) {
+        if !self.is_ours() {
+            return;
+        }
+        let Ok(mut modes) = tcgetattr(&self.tty) else { return };
+        if modes.local_modes.contains(LocalModes::NOFLSH) != on {
+            modes.local_modes.set(LocalModes::NOFLSH, on);
+            let _ = tcsetattr(&self.tty, OptionalActions::Now, &modes);
         }
     }
 
@@ -59,6 +86,22 @@ impl Terminal {
     /// Takes away the last rows before the cursor's, which stands at the beginning of its own.
     pub fn erase_rows(&self, rows: usize) {
         let _ = (&self.tty).write_all(format!("\x1b[{rows}A\r\x1b[J").as_bytes());
+    }
+}
+
+impl Attendant for Terminal {
+    /// What was typed ahead is not wanted any more: where the terminal keeps what was written it keeps what was typed too,
+    /// and nobody who breaks off a statement expects the next one to run.
+    fn interrupted(&self) {
+        let is_key = |modes: Termios| modes.local_modes.contains(LocalModes::NOFLSH | LocalModes::ISIG);
+        let found = self.modes.local_modes.contains(LocalModes::NOFLSH);
+        if !found && self.is_ours() && tcgetattr(&self.tty).is_ok_and(is_key) {
+            let _ = tcflush(&self.tty, QueueSelector::IFlush);
+        }
+    }
+
+    fn ending(&self) {
+        self.restore();
     }
 }
 

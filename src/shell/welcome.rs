@@ -31,10 +31,13 @@ pub async fn restorable(session: &Session) -> Option<String> {
     if !session.open.as_ref()?.connection.capabilities.restore {
         return None;
     }
-    let all = target::all(session).await.ok()?;
+    // Whether the engine can be asked is for whoever asks it for something.
+    let part = target::Part::Newest(Some(target::ENOUGH));
+    let (all, _) = target::known(session, part).await.ok()?;
+    let superseded = target::Superseded::of(&all);
     let jobs: Vec<&Job> = all
         .iter()
-        .filter(|job| job.origin != Origin::Session && !target::is_superseded(job, &all))
+        .filter(|job| job.origin != Origin::Session && !superseded.holds(job))
         .filter(|job| how(job).is_some())
         .collect();
     let (first, now) = (jobs.first()?, Timestamp::now());

@@ -1,5 +1,8 @@
 //! A SQL statement on its way: from the text to rows on the screen, or to a job in the table.
 
+mod check;
+mod objects;
+mod plan;
 pub mod replay;
 mod running;
 mod submission;
@@ -9,18 +12,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skep_engine::{
-    Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, OperationHandle, Restore, Sql, Submit,
-    Withdrawal,
+    ClaimMode, Connection, Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, Operation,
+    OperationHandle, Restore, Sql, Submit, Withdrawal,
 };
 
 use crate::error::Error;
 use crate::interrupt::Signal;
-use crate::ledger::Intent;
-use crate::session::Session;
+use crate::ledger::{self, Intent, LedgerError, Plan};
+use crate::session::{RestoreFrom, Session};
+use crate::syntax::definitions::Definitions;
 use crate::syntax::{Kind, classifier};
 use crate::syntax::{secrets, sink};
 use crate::ui::quantity;
 
+pub use check::{Change, Statement, same_query};
 use running::Running;
 use submission::Submitted;
 
@@ -53,6 +58,8 @@ pub struct Start {
     pub restore: Restore,
     /// The number of the checkpoint, for the record.
     pub checkpoint_id: Option<u64>,
+    /// Whether another statement than the one that made the state is meant.
+    pub change: Change,
     /// A session with the prelude replayed; the current one if none.
     pub session: Option<(Arc<dyn Sql>, Vec<String>)>,
 }
@@ -81,7 +88,9 @@ pub enum Done {
 pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Error> {
     let began = Instant::now();
     let open = session.open()?.clone();
-    let (sql, prelude) = match request.restore.as_ref().and_then(|start| start.session.clone()) {
+    let own_session = request.restore.as_ref().and_then(|start| start.session.clone());
+    let is_restored = request.restore.is_some();
+    let (sql, prelude) = match own_session {
         Some((sql, prelude)) => (sql, prelude),
         None => (open.sql()?, open.prelude.clone()),
     };
@@ -96,20 +105,44 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let connection = open.connection;
 
     let starts_job = kind.starts_job();
-    let restore = match (&request.restore, starts_job) {
-        (Some(start), _) => Some(start.restore.clone()),
-        (None, true) => session.settings.restore.take().map(|path| Restore {
-            path,
-            job_id: None,
-            allow_non_restored: false,
-            fork: false,
-        }),
+    let start = match (request.restore, starts_job) {
+        (Some(start), _) => Some(start),
+        (None, true) => waiting(session, &connection).await,
         (None, false) => None,
     };
+    let submitted = check::Statement {
+        sql: sql.as_ref(),
+        text: &redacted.text,
+        prelude: &prelude,
+    };
+    let maker = match &start {
+        Some(start) => Some(check::Maker::find(session, &connection, &start.restore).await),
+        None => None,
+    };
+    if let (Some(start), Some(maker)) = (&start, &maker) {
+        check::same_as_made(session, &connection, &submitted, maker, start.change)?;
+    }
     let may_be_job = starts_job || matches!(kind, Kind::Query);
     let chosen = request.job_id;
     let job_id = (connection.capabilities.chosen_job_id && may_be_job)
         .then(|| chosen.map_or_else(new_job_id, |chosen| chosen.id));
+    let wanted = plan::Wanted {
+        submitted: &submitted,
+        text: &text,
+        kind: &kind,
+        job_id,
+        maker: maker.as_ref(),
+        allow_non_restored: start.as_ref().is_some_and(|start| start.restore.allow_non_restored),
+    };
+    if let Some(maker) = &maker {
+        check::fits(session, maker, &submitted, maker.submission.plan.is_some()).await?;
+    }
+    let plan = plan::choose(session, &connection, &wanted).await?;
+    let how = how(&submitted, starts_job, start.as_ref(), plan.clone()).await;
+    if let Some(maker) = &maker {
+        check::same_objects(session, maker, &how.objects, &dialect);
+    }
+    let restore = start.as_ref().map(|start| start.restore.clone());
     let name = job_name(&kind, &request.text, &dialect);
     let withdrawal = Withdrawal::default();
     let submit = Submit {
@@ -119,17 +152,19 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         prelude: prelude.clone().into(),
         recorded: redacted.text.clone(),
         restore: restore.clone(),
+        plan: plan.map(|plan| plan.path),
+        keep_checkpoints: session.settings.keep_checkpoints,
         foreground: !request.background,
         withdrawal: withdrawal.clone(),
     };
     let lineage = restore.as_ref().map(|restore| Lineage {
         job_id: restore.job_id,
-        checkpoint_id: request.restore.as_ref().and_then(|start| start.checkpoint_id),
+        checkpoint_id: start.as_ref().and_then(|start| start.checkpoint_id),
         path: restore.path.clone(),
     });
     let leaves_job = starts_job || connection.capabilities.queries_are_jobs;
     let intent = match job_id {
-        Some(job_id) if leaves_job => {
+        Some(job_id) if leaves_job && session.settings.remember => {
             let intent = Intent {
                 job_id,
                 url: connection.url.clone(),
@@ -138,14 +173,13 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
                 sql: redacted.text.clone(),
                 prelude,
                 restored_from: lineage.clone(),
+                submission: how,
             };
             let intended = match chosen {
                 Some(ChosenId { again: true, .. }) => session.ledger.intend_again(intent).await,
                 _ => session.ledger.intend(intent).await,
             };
-            if let Err(cause) = intended {
-                session.ui.warn(&format!("this statement is not remembered: {cause}"));
-            }
+            intended.map_err(unwritten)?;
             Some(job_id)
         }
         _ => None,
@@ -154,15 +188,23 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let (submitted, asked) = match submission::answer(session, &mut task, &withdrawal).await {
         Submitted::Answered(answer, asked) => (answer, asked),
         Submitted::Left(signal) => {
+            // Whether it was started is not known: the next one is not to start from there as well.
+            if starts_job && !is_restored {
+                session.settings.restore.spend();
+            }
             submission::leave(session, task, name, &connection, intent);
             return Err(signal.error());
         }
     };
+    if starts_job && !is_restored && may_have_started(&submitted) {
+        // It was for this statement alone.
+        session.settings.restore.spend();
+    }
     let operation = match submitted {
         Ok(operation) => operation,
         Err(error) => {
             if let Some(job_id) = intent {
-                submission::note_refusal(&session.ledger, &session.ui, job_id, &error);
+                submission::note_refusal(&session.ledger, &session.ui, &connection.url, job_id, &error);
             }
             if error.kind == ErrorKind::Cancelled
                 && let Some(signal) = asked
@@ -179,8 +221,10 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         session.ui.warn(note);
     }
     if kind.is_session_scoped()
-        && request.restore.is_none()
+        && !is_restored
         && let Some(open) = &mut session.open
+        // What outlives the session is there already when it is told again.
+        && !Definitions::of(open.prelude.iter().map(String::as_str), &dialect).outlives(&redacted.text, &dialect)
     {
         open.prelude.push(redacted.text.clone());
     }
@@ -201,6 +245,61 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         return running.take_back(session, operation).await;
     }
     running.go_on(session, operation).await
+}
+
+/// How a statement is submitted, as it is written down.
+async fn how(
+    submitted: &check::Statement<'_>,
+    starts_job: bool,
+    start: Option<&Start>,
+    plan: Option<Plan>,
+) -> ledger::Submission {
+    if !starts_job {
+        return ledger::Submission::default();
+    }
+    ledger::Submission {
+        claim: start.map_or(ClaimMode::NoClaim, |start| start.restore.claim),
+        plan,
+        // What can't be asked for is not known later.
+        circumstances: submitted.sql.circumstances().await.unwrap_or_default(),
+        objects: objects::definitions(submitted).await,
+    }
+}
+
+/// The state that `!set restore` has named for the next statement that starts a job.
+async fn waiting(session: &Session, connection: &Connection) -> Option<Start> {
+    let RestoreFrom::Path(path) = session.settings.restore.clone() else {
+        return None;
+    };
+    let found = check::state(session, connection, &path).await;
+    Some(Start {
+        restore: Restore {
+            path,
+            job_id: found.as_ref().and_then(|found| found.job_id),
+            ..Restore::default()
+        },
+        checkpoint_id: found.and_then(|found| found.checkpoint_id),
+        change: Change::Unasked,
+        session: None,
+    })
+}
+
+/// Whether a job was started, as far as is known.
+fn may_have_started(submitted: &Result<Operation, EngineError>) -> bool {
+    match submitted {
+        Ok(_) => true,
+        Err(error) => matches!(error.kind, ErrorKind::Lost | ErrorKind::Timeout),
+    }
+}
+
+/// What can't be written down first is not submitted: if this shell ended before the engine has answered, nobody would
+/// know of the job.
+fn unwritten(cause: LedgerError) -> Error {
+    let mut error = Error::failed(format!(
+        "{cause}: the statement can't be written down, and was not submitted"
+    ));
+    error.hints.extend(cause.hint());
+    error.hint("!set ledger off submits without writing down")
 }
 
 /// A random id for a job.
@@ -253,7 +352,8 @@ async fn waits(session: &Session, kind: &Kind, bounded: Option<bool>, background
         return false;
     };
     let is = async |key: &str, value: &str| {
-        sql.setting(key)
+        session
+            .unless_interrupted(async { Ok(sql.setting(key).await?) })
             .await
             .ok()
             .flatten()

@@ -32,7 +32,7 @@ pub async fn recipe(session: &Session, connection: &Connection, job_id: JobId, t
             });
         }
     }
-    match session.ledger.job(job_id).await {
+    match session.ledger.job(&connection.url, job_id).await {
         Ok(Some(record)) => Ok(Recipe {
             sql: record.intent.sql,
             prelude: record.intent.prelude,

@@ -21,6 +21,10 @@ use crate::ui::quantity;
 /// How long a shell that is told to end waits for the cancel of what is in the foreground.
 const LAST_CANCEL: Duration = Duration::from_secs(5);
 
+/// How long the engine's word on a cancel is waited for before the prompt comes back, or a script ends. It is more than
+/// all steps of a ladder take that each do their work.
+const CANCEL: Duration = Duration::from_secs(10);
+
 /// A statement that the engine has accepted.
 pub(super) struct Running {
     pub(super) name: String,
@@ -50,30 +54,33 @@ impl Running {
     /// Writes down that the engine has accepted it.
     fn accept(&self, session: &Session, operation: &Operation) {
         if let (Some(job_id), Some(started)) = (self.intent, &operation.job) {
+            let url = &self.connection.url;
             session
                 .ledger
-                .accepted(job_id, started.clone(), Some(operation.id.clone()));
+                .accepted(url, job_id, started.clone(), Some(operation.id.clone()));
         }
     }
 
     /// A query that is over leaves nothing to go back to. (A job that writes somewhere stays known.)
     fn forget(&self, session: &Session, operation: &Operation) {
         if let (Some(_), Some(job), true) = (self.intent, &operation.job, self.is_query) {
-            session.ledger.forget(job.job_id);
+            session.ledger.forget(&self.connection.url, job.job_id);
         }
     }
 
-    /// The rows ended with an error; what became of the job behind them is written down as the engine has it.
-    fn look_after(&self, session: &Session, operation: &Operation) {
-        let (Some(_), Some(job), Some(jobs)) = (self.intent, &operation.job, &self.connection.jobs) else {
-            return;
-        };
-        let (job_id, jobs, ledger) = (job.job_id, Arc::clone(jobs), session.ledger.clone());
-        tokio::spawn(async move {
-            if let Ok(status) = jobs.status(&job_id).await {
-                ledger.status(job_id, status);
-            }
-        });
+    /// The rows ended with an error that nobody here asked for. What became of the job behind them is written down as the
+    /// engine has it.
+    fn ended(&self, session: &Session, operation: &Operation, error: EngineError) -> Error {
+        if let (Some(_), Some(job), Some(jobs)) = (self.intent, &operation.job, &self.connection.jobs) {
+            let (job_id, jobs, ledger) = (job.job_id, Arc::clone(jobs), session.ledger.clone());
+            let url = self.connection.url.clone();
+            tokio::spawn(async move {
+                if let Ok(status) = jobs.status(&job_id).await {
+                    ledger.status(&url, job_id, status);
+                }
+            });
+        }
+        Error::of_rows(error, operation.job.is_some())
     }
 
     /// Shows its rows, or follows its job, in the foreground or the background as was asked for.
@@ -121,10 +128,7 @@ impl Running {
                 }
                 Ok(Done::Over)
             }
-            End::Failed(error) => {
-                self.look_after(session, &operation);
-                Err(error.into())
-            }
+            End::Failed(error) => Err(self.ended(session, &operation, error)),
             End::Interrupted(Signal::Suspend) => self.detach(session, operation, rows),
             End::Interrupted(signal) => {
                 session.ui.say("cancelling …");
@@ -156,6 +160,7 @@ impl Running {
             tokio::select! {
                 ended = &mut task => Some(ended),
                 _ = session.interrupts.next() => None,
+                () = tokio::time::sleep(CANCEL) => None,
             }
         };
         let what = job.map_or_else(

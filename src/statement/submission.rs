@@ -1,14 +1,19 @@
 //! Between a statement's being sent and the engine's answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use skep_engine::{Connection, EngineError, ErrorKind, JobId, Operation, Withdrawal};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::interrupt::Signal;
 use crate::ledger::{Ledger, Outcome};
 use crate::session::Session;
 use crate::ui::Ui;
+
+/// How long the engine's word on a statement that was withdrawn is waited for. Ending one that has begun takes a moment.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the waiting for the answer ended.
 pub(super) enum Submitted {
@@ -18,15 +23,22 @@ pub(super) enum Submitted {
     Left(Signal),
 }
 
-/// Waits for the engine's answer. The first Ctrl-C withdraws the statement and goes on waiting, since what was sent may
-/// have been accepted; the second leaves.
+/// Waits for the engine's answer. The first Ctrl-C withdraws the statement and goes on waiting for a while, since what was
+/// sent may have been accepted; the second leaves.
 pub(super) async fn answer(
     session: &mut Session,
     task: &mut JoinHandle<Result<Operation, EngineError>>,
     withdrawal: &Withdrawal,
 ) -> Submitted {
     let mut asked = None;
+    let mut limit = None;
     loop {
+        let time_is_up = async {
+            match limit {
+                Some(limit) => tokio::time::sleep_until(limit).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             answer = &mut *task => {
                 let answer = answer.unwrap_or_else(|panic| Err(EngineError::failed(format!("internal error: {panic}"))));
@@ -37,11 +49,13 @@ pub(super) async fn answer(
                 signal if signal.is_final() => return Submitted::Left(signal),
                 Signal::Interrupt => {
                     asked = Some(signal);
+                    limit = Some(Instant::now() + PATIENCE);
                     withdrawal.ask();
                     session.ui.say("the statement is being submitted and will be cancelled as soon as the engine answers · Ctrl-C again to leave it");
                 }
                 signal => asked = asked.or(Some(signal)),
-            }
+            },
+            () = time_is_up => return Submitted::Left(Signal::Interrupt),
         }
     }
 }
@@ -54,6 +68,20 @@ pub(super) fn leave(
     connection: &Arc<Connection>,
     intent: Option<JobId>,
 ) {
+    match intent {
+        // Nobody will be here to hear it.
+        Some(job_id) if !session.settings.interactive => {
+            let why = "the shell ended before it heard what came of it";
+            let outcome = Outcome::Unknown(why.to_owned());
+            session.ledger.settled(&connection.url, job_id, outcome);
+            session.ui.note(&format!(
+                "the engine has not answered: whether job {job_id} was started is not known · !job {job_id} asks the engine"
+            ));
+        }
+        _ => session
+            .ui
+            .note("the engine has not answered: what it starts late is cancelled then"),
+    }
     let (ui, ledger) = (session.ui.clone(), session.ledger.clone());
     let connection = Arc::clone(connection);
     tokio::spawn(async move {
@@ -61,21 +89,21 @@ pub(super) fn leave(
             Ok(Ok(operation)) => operation,
             Ok(Err(error)) => {
                 if let Some(job_id) = intent {
-                    note_refusal(&ledger, &ui, job_id, &error);
+                    note_refusal(&ledger, &ui, &connection.url, job_id, &error);
                 }
                 return;
             }
             Err(_) => return,
         };
         if let (Some(job_id), Some(started)) = (intent, &operation.job) {
-            ledger.accepted(job_id, started.clone(), Some(operation.id.clone()));
+            ledger.accepted(&connection.url, job_id, started.clone(), Some(operation.id.clone()));
         }
         let job = operation.job.as_ref().map(|job| job.job_id);
         let what = job.map_or_else(|| format!("operation {}", operation.id), |id| format!("job {id}"));
         match super::end(operation.handle.as_ref(), connection.jobs.as_deref(), job).await {
             Ok(status) => {
                 if let (Some(job_id), Some(status)) = (job, status) {
-                    ledger.status(job_id, status);
+                    ledger.status(&connection.url, job_id, status);
                 }
                 ui.note(&format!("{name}: accepted late as {what}, and cancelled"));
             }
@@ -87,14 +115,14 @@ pub(super) fn leave(
 }
 
 /// Writes down that the engine has not accepted it, or may not have.
-pub(super) fn note_refusal(ledger: &Ledger, ui: &Ui, job_id: JobId, error: &EngineError) {
+pub(super) fn note_refusal(ledger: &Ledger, ui: &Ui, url: &str, job_id: JobId, error: &EngineError) {
     match error.kind {
         ErrorKind::Lost | ErrorKind::Timeout => {
-            ledger.settled(job_id, Outcome::Unknown(error.message.clone()));
+            ledger.settled(url, job_id, Outcome::Unknown(error.message.clone()));
             ui.note(&format!(
                 "whether job {job_id} was started is not known · !job {job_id} asks the engine"
             ));
         }
-        _ => ledger.settled(job_id, Outcome::Refused(error.message.clone())),
+        _ => ledger.settled(url, job_id, Outcome::Refused(error.message.clone())),
     }
 }

@@ -1,14 +1,17 @@
 //! How input is read: tokens, statements and bang-commands, what a statement is, and what in it is secret. Pure: text in,
 //! text out, no I/O, and no input that it can't take.
 
+pub mod change;
 pub mod classifier;
 pub mod command_line;
 mod cursor;
+pub mod definitions;
 pub mod job_statement;
 pub mod keywords;
 pub mod kind;
 pub mod lexer;
 pub mod literal;
+pub mod normal;
 #[cfg(test)]
 mod properties;
 pub mod rewritten;
@@ -19,6 +22,7 @@ pub mod sink;
 pub mod span;
 pub mod splitter;
 pub mod statement_set;
+pub mod tables;
 pub mod utf8;
 
 pub use classifier::classify;

@@ -23,12 +23,12 @@ impl Rewritten {
     }
 
     /// Adds text that the person did not write.
-    pub(super) fn add(&mut self, text: &str) {
+    pub fn add(&mut self, text: &str) {
         self.text.push_str(text);
     }
 
     /// Adds a stretch of what the person wrote.
-    pub(super) fn take(&mut self, original: &str, span: Span) {
+    pub fn take(&mut self, original: &str, span: Span) {
         self.parts.push((self.text.len(), span));
         self.text.push_str(span.of(original));
     }

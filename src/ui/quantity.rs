@@ -98,6 +98,17 @@ pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     at.strftime(format).to_string()
 }
 
+/// As [`moment`], to the millisecond, for lines of which many come in one second: `14:02:11.123`.
+pub fn exact_moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let at = zone.to_datetime(at);
+    let format = if at.date() == zone.to_datetime(now).date() {
+        "%H:%M:%S%.3f"
+    } else {
+        "%Y-%m-%d %H:%M:%S%.3f"
+    };
+    at.strftime(format).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -134,7 +134,7 @@ mod tests {
             column,
             length,
         };
-        Place::new(origin, statement, 1, 11, position)
+        Place::new(origin, statement, 1, 11, position).unwrap()
     }
 
     fn plain(error: &Error, width: Option<usize>) -> String {

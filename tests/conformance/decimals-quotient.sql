@@ -23,8 +23,10 @@ SELECT CAST(1 AS DECIMAL(20, 0)) / CAST(3 AS DECIMAL(20, 0)) AS a;
 SELECT MOD(10.5, 3) AS a, MOD(-10.5, 3.25) AS b, 7.25 % 2 AS c;
 --: a DECIMAL(3, 1) NOT NULL, b DECIMAL(3, 2) NOT NULL, c DECIMAL(3, 2) NOT NULL
 --> [1.5, -0.75, 1.25]
+--1.20! AssertionError: Conversion to relational algebra failed to preserve datatypes
 
 SELECT n % 3 AS a, n % 0.75 AS b FROM numbers WHERE id IN (1, 2);
 --: a DECIMAL(10, 2), b DECIMAL(3, 2)
 --> [-0.25, -0.25]
 --> [1.50, 0.00]
+--1.20! AssertionError: Conversion to relational algebra failed to preserve datatypes

@@ -55,6 +55,8 @@ SHOW CREATE TABLE t;
 --> ["CREATE TABLE `default_catalog`.`default_database`.`t` (\n  `id` BIGINT NOT NULL,\n  `name` VARCHAR(2147483647) COMMENT 'who',\n  `price` DECIMAL(10, 2),\n  `ts` TIMESTAMP(3),\n  `cost` AS `price` * 2,\n  WATERMARK FOR `ts` AS `ts` - INTERVAL '5' SECOND,\n  CONSTRAINT `PK_id` PRIMARY KEY (`id`) NOT ENFORCED\n)\nCOMMENT 'things'\nWITH (\n  'connector' = 'blackhole'\n)\n"]
 --local: result 
 --local> ["CREATE TABLE `default_catalog`.`default_database`.`t` (\n  `id` BIGINT NOT NULL,\n  `name` STRING COMMENT 'who',\n  `price` DECIMAL(10, 2),\n  `ts` TIMESTAMP(3),\n  `cost` AS price * 2,\n  WATERMARK FOR `ts` AS ts - INTERVAL '5' SECOND,\n  PRIMARY KEY (`id`) NOT ENFORCED\n) COMMENT 'things' WITH (\n  'connector' = 'blackhole'\n)"]
+--1.20: result 
+--1.20> ["CREATE TABLE `default_catalog`.`default_database`.`t` (\n  `id` BIGINT NOT NULL,\n  `name` VARCHAR(2147483647) COMMENT 'who',\n  `price` DECIMAL(10, 2),\n  `ts` TIMESTAMP(3),\n  `cost` AS `price` * 2,\n  WATERMARK FOR `ts` AS `ts` - INTERVAL '5' SECOND,\n  CONSTRAINT `PK_id` PRIMARY KEY (`id`) NOT ENFORCED\n) COMMENT 'things'\nWITH (\n  'connector' = 'blackhole'\n)\n"]
 
 SHOW COLUMNS FROM t;
 --batch: name STRING, type STRING, null BOOLEAN, key STRING, extras STRING, watermark STRING, comment STRING

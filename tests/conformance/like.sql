@@ -34,3 +34,5 @@ SELECT 'ab' SIMILAR TO '(a|b)+' AS a, 'ac' SIMILAR TO '(a|b)+' AS b, 'abc' SIMIL
 SELECT '' LIKE '' AS a, '' LIKE '%' AS b, 'a' LIKE '' AS c, 'line' || CHR(10) || 'two' LIKE 'line%' AS d;
 --: a BOOLEAN NOT NULL, b BOOLEAN NOT NULL, c BOOLEAN NOT NULL, d BOOLEAN
 --> [true, true, false, true]
+--1.20: a , b , c , d 
+--1.20> [true, true, true, true]

@@ -19,6 +19,7 @@ SELECT SPLIT_INDEX('a,b,c', ',', 1) AS a, SPLIT_INDEX('a,b,c', ',', 5) AS b;
 SELECT STARTSWITH('hello', 'he') AS a, ENDSWITH('hello', 'lo') AS b;
 --: a BOOLEAN NOT NULL, b BOOLEAN NOT NULL
 --> [true, true]
+--1.20! No match found for function signature STARTSWITH
 
 SELECT ASCII('A') AS a, CHR(65) AS b, ASCII('') AS c;
 --: a INT NOT NULL, b STRING, c INT NOT NULL

@@ -15,6 +15,7 @@ SELECT REGEXP('hello', 'l+') AS a, REGEXP('hello', '^z') AS b;
 SELECT REGEXP_COUNT('banana', 'an') AS a, REGEXP_INSTR('banana', 'n') AS b, REGEXP_SUBSTR('banana', 'a.') AS c;
 --: a INT, b INT, c STRING
 --> [2, 3, "an"]
+--1.20! No match found for function signature REGEXP_COUNT
 
 SELECT REGEXP_REPLACE('ab', '(a)(b)', '$2$1') AS a;
 --: a STRING NOT NULL

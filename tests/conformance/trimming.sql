@@ -11,10 +11,12 @@ SELECT TRIM(BOTH 'xy' FROM 'xyaxyb') AS a;
 SELECT LTRIM('  a ') AS a, RTRIM('  a ') AS b, BTRIM('  a ') AS c;
 --: a VARCHAR(4) NOT NULL, b VARCHAR(4) NOT NULL, c STRING NOT NULL
 --> ["a ", "  a", "a"]
+--1.20! No match found for function signature BTRIM
 
 SELECT LTRIM('xxa', 'x') AS a, RTRIM('axx', 'x') AS b, BTRIM('xax', 'x') AS c;
 --: a VARCHAR(3) NOT NULL, b VARCHAR(3) NOT NULL, c STRING NOT NULL
 --> ["a", "a", "a"]
+--1.20! No match found for function signature BTRIM
 
 SELECT LPAD('hi', 5, '*') AS a, RPAD('hi', 5, 'ab') AS b, LPAD('hello', 2, '*') AS c, RPAD('hi', 4, '') AS d;
 --! org.apache.flink.table.runtime.operators.sink.constraint.EnforcerException: Column 'd' is NOT NULL, however, a null value is being written into it. You can set

@@ -6,6 +6,13 @@
 
 mod cases;
 mod cluster;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the recorder and the embedded engine are other tests"
+)]
+#[path = "../it/conformance/mod.rs"]
+mod conformance;
 mod job;
 mod proxy;
 mod shell;

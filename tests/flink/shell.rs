@@ -1,5 +1,8 @@
 //! skep, connected to a cluster, in a home of its own.
 
+use std::ffi::OsString;
+use std::path::Path;
+
 use serde_json::Value;
 use skep::ledger::{JobFilter, JobRecord, Ledger, Part};
 
@@ -12,17 +15,31 @@ use crate::world::{Output, Program, World};
 pub struct Shell {
     world: World,
     url: String,
+    /// What is said on the command line of how to reach it.
+    flags: Vec<OsString>,
 }
 
 impl Shell {
     /// On the cluster's REST interface alone, without SQL.
     pub fn rest(cluster: &Cluster) -> Self {
-        Self::at(&format!("flink-rest://{}", cluster.rest()))
+        Self::on(cluster, "flink-rest", &cluster.rest())
     }
 
     /// On its SQL Gateway.
     pub fn sql(cluster: &Cluster) -> Self {
-        Self::at(&format!("flink://{}", cluster.gateway()))
+        Self::on(cluster, "flink", &cluster.gateway())
+    }
+
+    /// Over TLS, with the client's certificate, where the cluster wants that.
+    fn on(cluster: &Cluster, scheme: &str, server: &str) -> Self {
+        let Some(tls) = cluster.tls() else {
+            return Self::at(&format!("{scheme}://{server}"));
+        };
+        let [certificate, key] = &tls.client;
+        Self::at(&format!("{scheme}+https://{server}"))
+            .flag("--ca", &tls.ca)
+            .flag("--cert", certificate)
+            .flag("--key", key)
     }
 
     /// At that URL.
@@ -30,12 +47,31 @@ impl Shell {
         Self {
             world: World::with_limit(LIMIT),
             url: url.to_owned(),
+            flags: Vec::new(),
         }
+    }
+
+    /// With a flag that names a file.
+    pub fn flag(mut self, name: &str, file: &Path) -> Self {
+        self.flags.extend([OsString::from(name), file.into()]);
+        self
+    }
+
+    /// With an option in the URL.
+    pub fn option(mut self, name: &str, value: &str) -> Self {
+        self.url.push_str(&format!(";{name}={value}"));
+        self
+    }
+
+    /// Its home.
+    pub const fn world(&self) -> &World {
+        &self.world
     }
 
     /// skep, not yet told what to do.
     pub fn skep(&self) -> Program {
-        self.world.skep().with("-u").arg(&self.url)
+        let skep = self.world.skep().with("-u").arg(&self.url);
+        self.flags.iter().fold(skep, |skep, flag| skep.arg(flag))
     }
 
     /// Everything that its ledger holds of statements, the newest first.

@@ -32,7 +32,7 @@ macro_rules! cases {
         }),*];
     };
     (@own jobs) => { None };
-    (@own own) => { Some(crate::cluster::Options { settings: &[] }) };
+    (@own own) => { Some(crate::cluster::Options { settings: &[], tls: false }) };
     (@own own $options:expr) => { Some($options) };
 }
 pub(crate) use cases;

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use reqwest::{Client, ClientBuilder};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -17,18 +18,16 @@ pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .unwrap()
 });
 
-static HTTP: LazyLock<reqwest::Client> = LazyLock::new(|| {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([])
-        .timeout(Duration::from_secs(60));
-    http.build().unwrap()
-});
+/// A client of servers without TLS.
+pub fn plain() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().tls_certs_only([])
+}
 
 /// The witness.
 #[derive(Debug)]
 pub struct Witness {
+    http: Client,
+    scheme: &'static str,
     rest: String,
     gateway: String,
 }
@@ -42,20 +41,32 @@ pub struct Job {
 }
 
 impl Witness {
-    /// One who asks the JobManager and the SQL Gateway at these ports.
-    pub fn new(rest: u16, gateway: u16) -> Self {
+    /// One who asks the JobManager and the SQL Gateway at these ports, over `http` or `https`.
+    pub fn new(http: ClientBuilder, scheme: &'static str, rest: u16, gateway: u16) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = http.no_proxy().timeout(Duration::from_secs(60));
         Self {
-            rest: format!("http://127.0.0.1:{rest}/v1"),
-            gateway: format!("http://127.0.0.1:{gateway}/v3"),
+            http: http.build().unwrap(),
+            scheme,
+            rest: format!("{scheme}://127.0.0.1:{rest}/v1"),
+            gateway: format!("{scheme}://127.0.0.1:{gateway}/v3"),
         }
+    }
+
+    /// The answer to `GET path` of the server at `host:port`.
+    ///
+    /// # Errors
+    /// As for [`Self::get`].
+    pub fn ask(&self, server: &str, path: &str) -> Result<Value, String> {
+        self.get(&format!("{}://{server}{path}", self.scheme))
     }
 
     /// The answer to `GET url`.
     ///
     /// # Errors
     /// What was answered instead of a 2xx with JSON, or why nothing was.
-    pub fn get(&self, url: &str) -> Result<Value, String> {
-        answer(HTTP.get(url))
+    fn get(&self, url: &str) -> Result<Value, String> {
+        answer(self.http.get(url))
     }
 
     /// The JobManager's answer to `GET path` (below `/v1`).
@@ -149,7 +160,7 @@ impl Witness {
 
     /// Asks for the end of a job; one that has ended already is none the worse for it.
     pub fn cancel(&self, job: &str) {
-        let _ = answer(HTTP.patch(format!("{}/jobs/{job}", self.rest)));
+        let _ = answer(self.http.patch(format!("{}/jobs/{job}", self.rest)));
     }
 
     /// The jobs of that name.
@@ -171,21 +182,27 @@ impl Witness {
     /// Closes somebody else's session of the SQL Gateway.
     #[track_caller]
     pub fn close_session(&self, handle: &str) {
-        answer(HTTP.delete(format!("{}/sessions/{handle}", self.gateway))).unwrap();
+        answer(self.http.delete(format!("{}/sessions/{handle}", self.gateway))).unwrap();
     }
 
     /// Opens a session of the SQL Gateway.
     #[track_caller]
     pub fn session(&self) -> Session {
         let sessions = format!("{}/sessions", self.gateway);
-        let opened = answer(HTTP.post(&sessions).json(&json!({}))).unwrap();
-        Session(format!("{sessions}/{}", opened["sessionHandle"].as_str().unwrap()))
+        let opened = answer(self.http.post(&sessions).json(&json!({}))).unwrap();
+        Session {
+            http: self.http.clone(),
+            url: format!("{sessions}/{}", opened["sessionHandle"].as_str().unwrap()),
+        }
     }
 }
 
 /// A session of the SQL Gateway.
 #[derive(Debug)]
-pub struct Session(String);
+pub struct Session {
+    http: Client,
+    url: String,
+}
 
 impl Session {
     /// Runs a statement to its first result, with settings for it alone.
@@ -194,12 +211,12 @@ impl Session {
     /// What the gateway answered.
     pub fn try_run(&self, statement: &str, settings: &Value) -> Result<Value, String> {
         let body = json!({ "statement": statement, "executionConfig": settings });
-        let sent = answer(HTTP.post(format!("{}/statements", self.0)).json(&body))?;
+        let sent = answer(self.http.post(format!("{}/statements", self.url)).json(&body))?;
         let operation = sent["operationHandle"].as_str().unwrap();
-        let result = format!("{}/operations/{operation}/result/0?rowFormat=JSON", self.0);
+        let result = format!("{}/operations/{operation}/result/0?rowFormat=JSON", self.url);
         let deadline = Instant::now() + LIMIT;
         loop {
-            let page = answer(HTTP.get(&result))?;
+            let page = answer(self.http.get(&result))?;
             if page["resultType"] != "NOT_READY" {
                 return Ok(page);
             }
@@ -233,7 +250,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         // One that is left would hold its operations until the gateway ends.
-        let _ = answer(HTTP.delete(&self.0));
+        let _ = answer(self.http.delete(&self.url));
     }
 }
 

@@ -87,7 +87,7 @@ fn before(world: &World, name: &str) -> String {
             );
             String::new()
         }
-        "drop-savepoint" => {
+        "drop-savepoint" | "inspect" => {
             let script = format!("{RUNNING}!stop %1 --dir savepoints\n");
             drop(local(world).stdin(script).run().expect_code(0));
             let made = fs::read_dir(world.path("savepoints"))
@@ -116,6 +116,7 @@ fn every_example_does_what_it_says() {
         let output = output.expect_code(0);
         let silent = [
             "async",
+            "every",
             "run",
             "set",
             "quit",
@@ -159,6 +160,13 @@ fn every_command_answers_in_json() {
         let keys: &[&str] = match spec.name {
             "jobs" | "wait" | "cancel" | "restore" | "async" => &JOB,
             "savepoint" | "stop" | "checkpoint" | "checkpoints" | "savepoints" | "drop-savepoint" => &SAVEPOINT,
+            "inspect" => {
+                assert_keys(
+                    &objects[0],
+                    &[&SAVEPOINT[..], &["format", "drained", "operators", "files"]].concat(),
+                );
+                continue;
+            }
             "job" => {
                 let more = ["vertices", "checkpoints", "exceptions"];
                 assert_keys(&objects[0], &[&JOB[..], &more].concat());
@@ -182,6 +190,29 @@ fn every_command_answers_in_json() {
                 "cause",
                 "began",
             ],
+            "every" => &["number", "every_ms", "command", "next", "done", "failed", "last"],
+            "lineage" => &[
+                "job_id",
+                "name",
+                "parent",
+                "how",
+                "fork",
+                "from",
+                "state",
+                "started",
+                "ended",
+                "ended_by",
+                "sql",
+                "changed",
+                "changed_prelude",
+                "notes",
+            ],
+            "note" => &["job_id", "path", "at", "text"],
+            "ledger" => {
+                assert_eq!(objects[0]["type"], "ledger");
+                assert!(objects.iter().any(|object| object["type"] == "job"), "{output}");
+                continue;
+            }
             "fg" => &["EXPR$0"],
             "plan" => &["result"],
             "logs" => &["at", "text"],
@@ -427,6 +458,30 @@ fn what_means_no_job_is_refused_and_what_means_several_lists_them() {
     let output = local(&world).stdin(script).run().expect_code(1);
     assert!(output.stderr.contains("%1") && output.stderr.contains("%2"), "{output}");
     assert!(!output.stderr.contains("savepoint of"), "{output}");
+}
+
+#[test]
+fn a_command_without_a_session_speaks_of_none() {
+    let world = World::new();
+    for (command, code) in [
+        ("job nope", 1),
+        ("job %1", 1),
+        ("job", 1),
+        ("wait", 0),
+        ("cancel --all", 0),
+    ] {
+        let output = local(&world).with(command).run().expect_code(code);
+        assert!(
+            !output.stderr.is_empty() && !output.stderr.contains("this session"),
+            "{output}"
+        );
+    }
+    let output = local(&world).with("stop nope").run().expect_code(1);
+    drop(
+        output
+            .expect_stderr("no job nope")
+            .expect_stderr("skep jobs lists them"),
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use skep::ledger::{JobFilter, JobRecord, Ledger, Outcome, Part};
 
-use crate::world::{World, wait_until};
+use crate::world::{World, scripted, wait_until};
 
 /// Every statement that the world's ledger holds, oldest first.
 fn held(world: &World) -> Vec<JobRecord> {
@@ -62,6 +62,55 @@ fn a_statement_is_held_with_what_came_of_it() {
     assert_eq!(held[0].intent.sql, "INSERT INTO a");
     assert_eq!(held[0].intent.prelude, ["SET 'k' = 'v'"]);
     assert_eq!(held[0].intent.url, "scripted:");
+}
+
+#[test]
+fn what_can_t_be_written_down_is_not_submitted() {
+    let world = World::new();
+    let shell = world.scripted().with("-u scripted: -e").arg("INSERT INTO first");
+    drop(shell.run().expect_code(0));
+    // Files that are no longer than this, as on a disk that is full: there is room to open the ledger, and for little more.
+    let command = format!(
+        "trap '' XFSZ; ulimit -f 40; exec {} -u scripted: --force",
+        scripted().display()
+    );
+    let mut script: String = (0..20).map(|n| format!("INSERT INTO t{n};\n")).collect();
+    script += "!set ledger off\nINSERT INTO last;\n";
+    let output = world.program("bash").arg("-c").arg(command).stdin(script).run();
+    output
+        .expect_code(1)
+        .expect_stderr("the statement can't be written down, and was not submitted")
+        .expect_stderr("!set ledger off submits without writing down");
+    let submitted = world.journal();
+    let names = submitted
+        .iter()
+        .filter_map(|line| line.strip_prefix("submit INSERT INTO "));
+    let names: Vec<_> = names.collect();
+    assert!(names.len() < 22, "{names:?}");
+    let (last, before) = names.split_last().unwrap();
+    assert_eq!(*last, "last");
+    let held = held(&world);
+    let held: Vec<_> = held.iter().map(|job| job.intent.name.as_str()).collect();
+    assert_eq!(held, before);
+}
+
+#[test]
+fn a_list_that_the_cluster_does_not_give_is_told_by_the_exit_code() {
+    let world = World::new();
+    let mute = || world.scripted().with("-u scripted:mute");
+    drop(mute().with("-e").arg("INSERT INTO orders").run().expect_code(0));
+    let listed = mute().with("jobs --json").run().expect_code(5);
+    let job: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!((&job["name"], &job["origin"]), (&"orders".into(), &"ledger".into()));
+    listed.expect_stderr("could not be asked for its jobs: nobody answers any more");
+    // A name is looked for where it can be.
+    drop(
+        mute()
+            .with("job orders")
+            .run()
+            .expect_code(0)
+            .expect_stderr("could not be asked"),
+    );
 }
 
 #[test]
@@ -465,6 +514,92 @@ fn without_a_ledger_it_works_on_and_says_so_once() {
             "{what}: it is left as it is"
         );
     }
+}
+
+/// A small file system of its own, which ends with the value.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    /// `None` where none can be made: that takes root, and a kernel that has tmpfs.
+    fn small(path: &Path) -> Option<Self> {
+        fs::create_dir_all(path).unwrap();
+        let mounted = Self::mount("size=512k,mode=700", path);
+        mounted.then(|| Self(path.to_owned()))
+    }
+
+    fn mount(options: &str, path: &Path) -> bool {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "skep-test"]).arg(path);
+        mount.output().is_ok_and(|output| output.status.success())
+    }
+
+    /// Fills it to the last byte.
+    fn fill(&self) {
+        let mut file = fs::File::create(self.0.join("honey")).unwrap();
+        let block = [b'h'; 4096];
+        while std::io::Write::write_all(&mut file, &block).is_ok() {}
+    }
+
+    fn make_read_only(&self) {
+        assert!(Self::mount("remount,ro", &self.0));
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let mut umount = std::process::Command::new("umount");
+        let _ = umount.arg("-l").arg(&self.0).output();
+    }
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "whoever runs the tests reads it")]
+fn on_a_full_or_read_only_disk_it_works_on_and_says_so_once() {
+    for (what, harm) in [
+        ("full", Mount::fill as fn(&Mount)),
+        ("read-only", Mount::make_read_only),
+    ] {
+        let world = World::new();
+        let Some(mount) = Mount::small(&world.path("data")) else {
+            eprintln!("not tested: a small file system can't be mounted here, which takes root");
+            return;
+        };
+        let program = |sql: &str| world.scripted().with("-u scripted: -o csv -e").arg(sql);
+        drop(program("INSERT INTO a").run().expect_code(0));
+        let before = fs::read(world.path("data/ledger.db")).unwrap();
+        harm(&mount);
+        let output = program("INSERT INTO b; INSERT INTO c; INSERT INTO d; SELECT 1").run();
+        let output = output.expect(0, "n,text\n0,row 0\n");
+        let told: Vec<_> = output
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("warning"))
+            .collect();
+        assert!(told.len() == 1 && told[0].contains("ledger"), "{what}: {output}");
+        assert_eq!(
+            before,
+            fs::read(world.path("data/ledger.db")).unwrap(),
+            "{what}: it is left as it is"
+        );
+    }
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_is_left_alone_and_that_is_said_once() {
+    let world = World::new();
+    let program = |sql: &str| world.scripted().with("-u scripted: -o csv -e").arg(sql);
+    drop(program("INSERT INTO a").run().expect_code(0));
+    let path = world.path("data/ledger.db");
+    let later = rusqlite::Connection::open(&path).unwrap();
+    later.pragma_update(None, "user_version", 9_999).unwrap();
+    later.close().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let output = program("INSERT INTO b; INSERT INTO c; SELECT 1")
+        .run()
+        .expect(0, "n,text\n0,row 0\n");
+    assert_eq!(output.stderr.matches("has format 9999").count(), 1, "{output}");
+    assert!(!output.stderr.contains("not remembered:"), "{output}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
 #[test]

@@ -8,14 +8,19 @@ mod conformance;
 mod documentation;
 mod exit_codes;
 mod exit_signals;
+mod flink_gateway;
 mod flink_rest;
 #[cfg(feature = "local")]
 mod formats;
+mod inspect;
 mod interrupts;
 mod ledger;
 #[cfg(feature = "local")]
 mod local_jobs;
 mod panics;
 mod prompt;
+#[cfg(feature = "local")]
+mod prune;
+mod restore;
 mod scripts;
 mod world;

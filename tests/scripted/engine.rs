@@ -36,6 +36,7 @@ impl Engine for Scripted {
         }
         let cluster = Arc::new(match (target.url.as_str(), std::env::var_os("SCRIPTED_CLUSTER")) {
             ("scripted:kept", Some(dir)) => Cluster::kept_in(Path::new(&dir)),
+            ("scripted:mute", _) => Cluster::mute(),
             _ => Cluster::default(),
         });
         Ok(Connection {
@@ -78,7 +79,12 @@ pub fn journal(line: &str) {
 /// Returns when the gate is open.
 pub async fn gate() {
     let path = std::env::var("SCRIPTED_GATE").unwrap_or_default();
-    while !Path::new(&path).exists() {
+    there(Path::new(&path), true).await;
+}
+
+/// Returns when a file is there, or is not.
+pub async fn there(path: &Path, wanted: bool) {
+    while path.exists() != wanted {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     }
 }
@@ -105,8 +111,7 @@ impl Sql for Session {
                 let run = self
                     .cluster
                     .start(job_id(&statement), "endless", false, statement.restore.as_ref());
-                let mut stream = Counting::new(i64::MAX, None);
-                stream.run = Some(Arc::clone(&run));
+                let mut stream = Counting::of(&run, i64::MAX);
                 stream.pause_after = (!quietly.is_empty()).then_some(3);
                 Ok(job(&run, Some(Box::new(stream))))
             }
@@ -114,8 +119,7 @@ impl Sql for Session {
                 let run = self
                     .cluster
                     .start(job_id(&statement), "gated", false, statement.restore.as_ref());
-                let mut stream = Counting::new(number(n)?, None);
-                stream.run = Some(Arc::clone(&run));
+                let mut stream = Counting::of(&run, number(n)?);
                 stream.gated_after = Some(3);
                 Ok(job(&run, Some(Box::new(stream))))
             }
@@ -233,6 +237,14 @@ impl Sql for Session {
         };
         Ok(columns.iter().map(column).collect())
     }
+
+    /// Of tables that outlive every session: what stands in the file of that name beside the gate.
+    async fn definition(&self, name: &[String]) -> Result<Option<String>> {
+        let gate = std::env::var("SCRIPTED_GATE").unwrap_or_default();
+        let file = Path::new(&gate).with_file_name(format!("{}.ddl", name.join(".")));
+        journal(&format!("definition {}", name.join(".")));
+        Ok(std::fs::read_to_string(file).ok())
+    }
 }
 
 /// The tables that are there, with their columns.
@@ -300,6 +312,8 @@ struct Counting {
     pause_after: Option<i64>,
     gated_after: Option<i64>,
     run: Option<Arc<Run>>,
+    /// So many come at once.
+    batch: i64,
 }
 
 impl Counting {
@@ -311,6 +325,16 @@ impl Counting {
             pause_after: None,
             gated_after: None,
             run: None,
+            batch: 10_000,
+        }
+    }
+
+    /// Rows of a job, one by one.
+    fn of(run: &Arc<Run>, end: i64) -> Self {
+        Self {
+            run: Some(Arc::clone(run)),
+            batch: 1,
+            ..Self::new(end, None)
         }
     }
 }
@@ -348,6 +372,7 @@ impl Rows for Counting {
         if self.gated_after.is_some_and(|n| self.next >= n) {
             gate().await;
             self.gated_after = None;
+            self.batch = 10_000;
         }
         if self.next >= self.end {
             if let Some(run) = &self.run {
@@ -360,7 +385,7 @@ impl Rows for Counting {
         }
         // An endless stream lets others have a turn.
         tokio::task::yield_now().await;
-        let to = self.end.min(self.next + if self.run.is_some() { 1 } else { 10_000 });
+        let to = self.end.min(self.next + self.batch);
         let numbers: Vec<i64> = (self.next..to).collect();
         let texts = StringArray::from_iter_values(numbers.iter().map(|n| format!("row {n}")));
         self.next = to;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use skep_engine::{
-    CheckpointRequest, EndedBy, EngineError, JobControl, JobDetail, JobId, JobState, JobStatus, JobSummary, Restore,
-    Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Verdict, async_trait,
+    CheckpointRequest, EndedBy, EngineError, ErrorKind, JobControl, JobDetail, JobId, JobState, JobStatus, JobSummary,
+    Restore, Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Verdict, async_trait,
 };
 use tokio::sync::watch;
 
-use crate::engine::{gate, journal};
+use crate::engine::{gate, journal, there};
 
 /// How the engine carries out a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,8 @@ pub struct Cluster {
     savepoints: Mutex<Habit>,
     /// Where its jobs are written down for other processes.
     kept: Option<PathBuf>,
+    /// It does not say which jobs it has.
+    mute: bool,
 }
 
 impl Default for Cluster {
@@ -95,11 +97,20 @@ impl Default for Cluster {
             cancels: Arc::new(Mutex::new(Habit::Works)),
             savepoints: Mutex::new(Habit::Works),
             kept: None,
+            mute: false,
         }
     }
 }
 
 impl Cluster {
+    /// One that does not say which jobs it has.
+    pub fn mute() -> Self {
+        Self {
+            mute: true,
+            ..Self::default()
+        }
+    }
+
     /// The cluster whose running jobs are the files of that directory, named by their ids: it outlives its shells.
     pub fn kept_in(dir: &Path) -> Self {
         fs::create_dir_all(dir).expect("the cluster's directory can be made");
@@ -138,6 +149,14 @@ impl Cluster {
             tokio::spawn(async move {
                 gate().await;
                 run.end(JobState::Finished, None);
+            });
+        }
+        if let Some(path) = run.kept.clone() {
+            let run = Arc::clone(&run);
+            tokio::spawn(async move {
+                there(&path, false).await;
+                // Unless it has ended by itself, another process has ended it.
+                run.end(JobState::Canceled, None);
             });
         }
         self.runs.lock().expect("not poisoned").push(Arc::clone(&run));
@@ -202,6 +221,7 @@ impl Cluster {
 fn summary(run: &Run) -> JobSummary {
     JobSummary {
         job_id: run.job_id,
+        cluster_id: None,
         name: run.name.clone(),
         status: run.status.borrow().clone(),
     }
@@ -210,6 +230,9 @@ fn summary(run: &Run) -> JobSummary {
 #[async_trait]
 impl JobControl for Cluster {
     async fn list(&self) -> Result<Vec<JobSummary>> {
+        if self.mute {
+            return Err(EngineError::new(ErrorKind::Connect, "nobody answers any more"));
+        }
         Ok(self
             .runs
             .lock()

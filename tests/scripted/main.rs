@@ -7,7 +7,7 @@
 //! | `SELECT n` | n rows come |
 //! | `SELECT ENDLESS` | rows come for ever, in a job |
 //! | `SELECT ENDLESS QUIETLY` | three rows come, then none, in a job |
-//! | `SELECT GATED n` | n rows come, in a job that ends with them; after the third when `GATE` opens |
+//! | `SELECT GATED n` | n rows come, in a job that ends with them; after the third when `GATE` opens, many at once |
 //! | `FAIL 'message'` | the statement is rejected |
 //! | `SELECT n FAILING 'message'` | n rows come, then the query fails |
 //! | `INSERT INTO name` | a job without rows starts and runs until it is ended |
@@ -28,6 +28,7 @@
 //! | `scripted:inside` | the same, but its jobs end with the shell |
 //! | `scripted:kept` | a cluster that outlives the shell: the next one finds the jobs that run |
 //! | `scripted:away` | nobody answers |
+//! | `scripted:mute` | a cluster that does not say which jobs it has |
 //!
 //! There are two tables to be completed, `flights` and `weather`.
 //!

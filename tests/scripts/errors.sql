@@ -11,7 +11,7 @@ SELECT 1; FAIL
   'neither';
 --> n,text
 --> 0,row 0
---! error: line 10, column 16: neither
+--! error: line 10, column 15: neither
 --!    FAIL
 --!        ^
 --! hint: do not ask for failures
@@ -27,7 +27,4 @@ SELECT 1; FAIL
 SELECT 1;
 --> n,text
 --> 0,row 0
-!set restore auto
---! error: line 30, column 1: there is no automatic restore
---! hint: !restore REF takes the newest usable state · ./auto is the directory of that name
 --exit 1

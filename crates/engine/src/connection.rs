@@ -94,6 +94,11 @@ pub trait Engine: Send + Sync {
     /// [`crate::ErrorKind::Connect`] if the server can't be reached, [`crate::ErrorKind::Rejected`] if the URL is
     /// malformed.
     async fn connect(&self, target: &Target) -> Result<Connection>;
+
+    /// Finds and looks into the states that this machine has, without any connection; none if that can't be done.
+    fn offline(&self) -> Option<Arc<dyn Stores>> {
+        None
+    }
 }
 
 /// What an engine can do. The shell asks before it offers a verb; what is not declared is refused by name.
@@ -117,6 +122,13 @@ pub struct Capabilities {
     pub native_format: bool,
     /// Restoring a statement from a savepoint.
     pub restore: bool,
+    /// A state is taken over only by what it was made by, and anything that differs is named. Elsewhere a query of the same
+    /// shape takes the state of another one without a word.
+    pub exact_state: bool,
+    /// A job can take over the state it starts from: other claim modes than the default.
+    pub claim: bool,
+    /// Statements can be compiled into files that jobs are run from, and keep their identity there.
+    pub plans: bool,
     /// The engine forgets jobs some time after they have ended: that it does not know one says little of it.
     pub forgets_jobs: bool,
     /// Jobs run inside this process and end with it, so that the shell must stop them before it leaves.

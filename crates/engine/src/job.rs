@@ -125,6 +125,9 @@ pub struct JobStatus {
     pub ended_by: Option<EndedBy>,
     /// Tasks that run (or have finished), and all tasks.
     pub tasks: Option<(u32, u32)>,
+    /// Tasks that wait for a place to run.
+    #[serde(default)]
+    pub waiting: Option<u32>,
     /// Rows read from sources since it started.
     pub rows_in: Option<u64>,
     /// Rows given to sinks since it started.
@@ -153,6 +156,7 @@ impl JobStatus {
             ended: None,
             ended_by: None,
             tasks: None,
+            waiting: None,
             rows_in: None,
             rows_out: None,
             late_rows: None,
@@ -174,6 +178,8 @@ impl JobStatus {
 pub struct JobSummary {
     /// Its id.
     pub job_id: JobId,
+    /// The cluster it runs on, where there are several.
+    pub cluster_id: Option<String>,
     /// Its name.
     pub name: String,
     /// Its status.
@@ -222,7 +228,8 @@ pub struct JobDetail {
 }
 
 /// The format of a savepoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Readable by every state backend of the engine.
     #[default]

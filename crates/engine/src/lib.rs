@@ -17,8 +17,10 @@ mod connection;
 mod dialect;
 mod error;
 mod id;
+mod inspection;
 mod job;
 mod log;
+mod restore;
 mod rows;
 mod savepoint;
 mod security;
@@ -29,15 +31,17 @@ pub use connection::{Capabilities, Connection, Engine, Secret, Target};
 pub use dialect::{Dialect, DoubleQuote};
 pub use error::{EngineError, ErrorKind, Position, Result};
 pub use id::{InvalidJobId, JobId, OperationId};
+pub use inspection::{FileVerdict, Inspection, OperatorState, StateFile};
 pub use job::{
     CheckpointRequest, EndedBy, Format, JobControl, JobDetail, JobState, JobStatus, JobSummary, SavepointRequest,
     StopRequest, Vertex, Watched,
 };
 pub use log::{LogLine, LogRing};
+pub use restore::{Compile, Compiled, Fit, Misfit};
 pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
 pub use security::{Security, Token, read_headers};
-pub use sql::{Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
+pub use sql::{ClaimMode, Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
 pub use withdrawal::Withdrawal;
 
 /// Re-exported so that a driver outside this repository names the same Arrow types.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{EndedBy, EngineError, JobId, JobState, Result};
+use crate::{EndedBy, EngineError, Inspection, JobId, JobState, Result};
 
 /// Who asked for a saved state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,11 @@ pub struct Recipe {
 /// The places where saved states lie.
 #[async_trait]
 pub trait Stores: Send + Sync {
+    /// Whose states these are, in a word.
+    fn engine(&self) -> &'static str {
+        ""
+    }
+
     /// The savepoints and checkpoints of one job, or of all, newest first, each checked. `dirs` are searched besides the
     /// engine's own places.
     ///
@@ -112,6 +117,19 @@ pub trait Stores: Send + Sync {
     /// # Errors
     /// There is nothing of the kind at that path.
     async fn inspect(&self, path: &str) -> Result<Savepoint>;
+
+    /// The same with what is in it. The default knows no more than [`Stores::inspect`].
+    ///
+    /// # Errors
+    /// As [`Stores::inspect`].
+    async fn examine(&self, path: &str) -> Result<Inspection> {
+        Ok(Inspection::of(self.inspect(path).await?))
+    }
+
+    /// How many saved states the search that is under way has looked at so far.
+    fn searched(&self) -> u64 {
+        0
+    }
 
     /// What the engine itself has written down about its jobs, newest first. Engines without such a record have none.
     ///

@@ -5,11 +5,38 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
-use crate::{Dialect, JobId, LogRing, OperationId, Result, Rows, Withdrawal};
+use crate::{
+    Compile, Compiled, Dialect, EngineError, Fit, JobId, LogRing, Misfit, OperationId, Result, Rows, Withdrawal,
+};
+
+/// Whose a state is, once a job has started from it. The names are Flink's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimMode {
+    /// It stays as it is, and the job needs nothing of it once it has a checkpoint of its own.
+    #[default]
+    NoClaim,
+    /// It is the job's: deleted when the job no longer needs it.
+    Claim,
+    /// It stays as it is, and the job may go on needing files of it.
+    Legacy,
+}
+
+impl ClaimMode {
+    /// How it is written, on a command line and in a record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoClaim => "no_claim",
+            Self::Claim => "claim",
+            Self::Legacy => "legacy",
+        }
+    }
+}
 
 /// A state to start from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Restore {
     /// The savepoint's or checkpoint's path.
     pub path: String,
@@ -19,6 +46,8 @@ pub struct Restore {
     pub allow_non_restored: bool,
     /// Go back behind what the same sink has already published.
     pub fork: bool,
+    /// Whose the state is from then on. Another than the default only where [`crate::Capabilities::claim`] is declared.
+    pub claim: ClaimMode,
 }
 
 /// A statement on its way to the engine.
@@ -37,6 +66,11 @@ pub struct Submit {
     pub recorded: String,
     /// The state to start from.
     pub restore: Option<Restore>,
+    /// The compiled plan that is run instead of the statement, which it was compiled from. Only where
+    /// [`crate::Capabilities::plans`] is declared.
+    pub plan: Option<String>,
+    /// The job's checkpoints stay when it is cancelled or fails, whatever is configured.
+    pub keep_checkpoints: bool,
     /// Somebody waits for its rows as they come: an engine that would hold them back until they are settled gives them
     /// out at once where it can.
     pub foreground: bool,
@@ -171,6 +205,58 @@ pub trait Sql: Send + Sync {
     /// # Errors
     /// There is no such table, or the server could not be asked.
     async fn columns(&self, table: &str) -> Result<Vec<Column>>;
+
+    /// The settings by which it is decided whether the state of a job that is submitted now fits elsewhere, as
+    /// [`Sql::misfits`] needs them later.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    async fn circumstances(&self) -> Result<BTreeMap<String, String>> {
+        Ok(BTreeMap::new())
+    }
+
+    /// What stands in the way of starting from a state in this session. Nothing is submitted.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    async fn misfits(&self, fit: &Fit<'_>) -> Result<Vec<Misfit>> {
+        let _ = fit;
+        Ok(Vec::new())
+    }
+
+    /// How a table or view is defined, as a statement that would make it; none if there is none of that name.
+    ///
+    /// # Errors
+    /// The server could not be asked.
+    async fn definition(&self, name: &[String]) -> Result<Option<String>> {
+        let _ = name;
+        Ok(None)
+    }
+
+    /// Compiles a statement into a file. No job is started.
+    ///
+    /// # Errors
+    /// It was not compiled, and there is no such file.
+    async fn compile(&self, request: Compile) -> Result<Compiled> {
+        Err(EngineError::unsupported(format!(
+            "this engine has no compiled plans, so that {} can't be made",
+            request.path
+        )))
+    }
+
+    /// The SHA-256 of a compiled plan's file in hex; none if this machine can't read it.
+    ///
+    /// # Errors
+    /// It is not there any more.
+    async fn plan_sum(&self, path: &str) -> Result<Option<String>> {
+        let _ = path;
+        Ok(None)
+    }
+
+    /// A statement as the engine's own record of a job has it (see [`crate::Recipe`]).
+    fn as_recorded(&self, text: &str) -> String {
+        text.to_owned()
+    }
 
     /// Ends the session. Jobs that run on a cluster go on.
     ///

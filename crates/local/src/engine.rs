@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Target, async_trait};
+use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Stores, Target, async_trait};
 
 use crate::compute;
-use crate::runtime::Host;
+use crate::runtime::{Host, Offline};
 use crate::session::Session;
 
 /// The embedded engine.
@@ -26,6 +26,9 @@ impl LocalEngine {
         drain: true,
         native_format: false,
         restore: true,
+        exact_state: true,
+        claim: false,
+        plans: false,
         jobs_end_with_shell: true,
     };
 }
@@ -57,6 +60,10 @@ impl Engine for LocalEngine {
             jobs: Some(host.clone()),
             stores: Some(host),
         })
+    }
+
+    fn offline(&self) -> Option<Arc<dyn Stores>> {
+        Some(Arc::new(Offline))
     }
 }
 

@@ -273,6 +273,7 @@ async fn start(
         job_id,
         rows,
         log,
+        left_behind,
         handle,
     } = session.host.start(spec, dataflow).await?;
     Ok(Operation {
@@ -284,7 +285,10 @@ async fn start(
             bounded,
         }),
         rows,
-        notes: Vec::new(),
+        notes: left_behind
+            .into_iter()
+            .map(|operator| format!("the state of {operator} is left behind"))
+            .collect(),
         log,
         handle,
     })

@@ -16,7 +16,7 @@ use crate::plan::{Mode, Planner};
 use crate::runtime::Host;
 use crate::sql::ddl::{CreateTable, CreateView};
 use crate::sql::statement::{Drop as DropStatement, DropKind, Show};
-use crate::sql::{Reader, Statement};
+use crate::sql::{Reader, Statement, absolute};
 use crate::table::{Table, TablePath};
 use crate::{compute, define, function, run, setting, show};
 
@@ -62,6 +62,10 @@ impl Sql for Session {
     async fn submit(&self, statement: Submit) -> Result<Operation> {
         let inner = Arc::clone(&self.inner);
         compute::run(async move { inner.submit(statement).await }).await
+    }
+
+    fn as_recorded(&self, text: &str) -> String {
+        absolute(text)
     }
 
     async fn fresh(&self) -> Result<Arc<dyn Sql>> {

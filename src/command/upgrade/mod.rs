@@ -21,7 +21,7 @@ use crate::ledger::{LedgerError, Step, Terms, Upgrade, Version};
 use crate::script;
 use crate::session::Session;
 use crate::statement::replay::{self, Recipe, replay_apart};
-use crate::statement::{expand, new_job_id};
+use crate::statement::{self, Change, Statement, expand, new_job_id};
 use crate::syntax::{Input, Splitter, classify, secrets};
 use crate::ui::{Align, Listing, quantity, sanitize};
 use steps::Run;
@@ -81,6 +81,12 @@ static SPEC: Spec = Spec {
             short: None,
             value: None,
             help: "leave behind the state of operators that the new statement does not have",
+        },
+        Flag {
+            name: "changed-query",
+            short: None,
+            value: None,
+            help: "upgrade although the engine would not notice that the new statement makes the state wrong",
         },
         Flag {
             name: "resume",
@@ -224,6 +230,17 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
         began: Timestamp::now(),
     };
     let prepared = check(session, &connection, &upgrade).await?;
+    let change = if args.has("changed-query") {
+        Change::Allowed
+    } else {
+        Change::Asked
+    };
+    let submitted = Statement {
+        sql: prepared.as_ref(),
+        text: &upgrade.new.sql,
+        prelude: &upgrade.new.prelude,
+    };
+    statement::same_query(session, &connection, &submitted, (job_id, &title), change).await?;
     if upgrade.terms.until_running {
         session.ui.warn(
             "until it runs, and no further: if it fails before its first checkpoint, nobody puts the old statement back, and \

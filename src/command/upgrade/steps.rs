@@ -23,7 +23,7 @@ use crate::ledger::{Outcome, Step, Upgrade};
 use crate::savepoint::{self, Known, Which, path_key};
 use crate::session::{self, Session};
 use crate::statement::replay::replay_apart;
-use crate::statement::{self, ChosenId, Done, Request, Start, new_job_id};
+use crate::statement::{self, Change, ChosenId, Done, Request, Start, new_job_id};
 use crate::ui::quantity;
 
 /// How long the new job's own first checkpoint is waited for before one is asked for: by then its first rows have passed,
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
                 entry.job.apply(&status);
                 entry.job.savepoint = Some(saved.path.clone());
             });
-            self.session.ledger.status(old, status);
+            self.session.ledger.status(&self.connection.url, old, status);
         }
         drop(acting);
         let took = quantity::duration(began.elapsed());
@@ -299,7 +299,7 @@ impl<'a> Run<'a> {
         {
             return Ok(None);
         }
-        let record = self.session.ledger.job(id).await.ok().flatten();
+        let record = self.session.ledger.job(&self.connection.url, id).await.ok().flatten();
         if record.is_some_and(|record| matches!(record.outcome, Outcome::Unknown(_))) {
             return Err(error.within("whether the job was started is not known"));
         }
@@ -318,6 +318,7 @@ impl<'a> Run<'a> {
             job_id: state.job_id,
             allow_non_restored: is_new && self.upgrade.terms.allow_non_restored,
             fork: !is_new && self.upgrade.overtaken,
+            ..Restore::default()
         };
         let request = Request {
             text: version.sql.clone(),
@@ -325,6 +326,8 @@ impl<'a> Run<'a> {
             restore: Some(Start {
                 restore,
                 checkpoint_id: state.checkpoint_id,
+                // It was looked at before anything was stopped.
+                change: Change::Allowed,
                 session: Some((sql, version.prelude)),
             }),
             job_id: Some(job_id),
@@ -509,7 +512,7 @@ impl<'a> Run<'a> {
         };
         failpoint::hit("upgrade.cancelled");
         if let Some(status) = &status {
-            self.session.ledger.status(new, status.clone());
+            self.session.ledger.status(&self.connection.url, new, status.clone());
             if let Some(handle) = handle {
                 self.session.jobs.update(handle, |entry| entry.job.apply(status));
             }

@@ -47,6 +47,8 @@ pub(super) struct JobOverview {
 #[serde(default)]
 pub(super) struct TaskCounts {
     pub(super) total: u32,
+    /// They have no slot yet.
+    pub(super) scheduled: u32,
     pub(super) running: u32,
     pub(super) finished: u32,
 }

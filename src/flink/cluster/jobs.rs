@@ -1,6 +1,6 @@
 //! Jobs: list, status, detail, cancel.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::Method;
@@ -13,9 +13,13 @@ use super::answers::{
 use super::{Cluster, stores, time};
 use crate::flink::failure::{self, RootCause};
 use crate::flink::http::Repeat;
+use crate::flink::limits::Backoff;
 
 /// Failures of a job that are shown.
 const EXCEPTIONS: usize = 10;
+
+/// The cause of a failure that the server does not tell at once is waited for, at most so long.
+const LONGEST_CAUSE: Duration = Duration::from_secs(10);
 
 impl Cluster {
     /// All jobs, newest first.
@@ -31,6 +35,7 @@ impl Cluster {
                 let status = status_of(&job)?;
                 Ok(JobSummary {
                     job_id,
+                    cluster_id: self.id.clone(),
                     name: job.name,
                     status,
                 })
@@ -124,20 +129,36 @@ impl Cluster {
         status.ended_by = self.ended_by(state, &graph, checkpoints.as_ref());
         self.deeds.complete(job, &mut status, self.refresh);
         if matches!(state, JobState::Restarting | JobState::Failing | JobState::Failed) {
-            let newest = self.exceptions(job, 1).await?;
-            status.error = newest
-                .first()
-                .map(|exception| RootCause::read(&exception.stacktrace).sentence);
+            status.error = self.cause(job, state, &graph).await?;
         }
         Ok(Known {
             summary: JobSummary {
                 job_id: *job,
+                cluster_id: self.id.clone(),
                 name: graph.name.clone(),
                 status,
             },
             graph,
             checkpoints,
         })
+    }
+
+    /// Why the job failed. The server gives its failures out of the same cache as the graph: right after the end they may
+    /// be of before it, and are asked for again until that can't be.
+    async fn cause(&self, job: &JobId, state: JobState, graph: &Job) -> Result<Option<String>> {
+        let is_older = state == JobState::Failed && graph.state != state.as_str();
+        let deadline = Instant::now() + self.refresh.min(LONGEST_CAUSE);
+        let mut backoff = Backoff::new();
+        loop {
+            let newest = self.exceptions(job, 1).await?;
+            if let Some(exception) = newest.first() {
+                return Ok(Some(RootCause::read(&exception.stacktrace).sentence));
+            }
+            if !is_older || Instant::now() >= deadline {
+                return Ok(None);
+            }
+            backoff.pause().await;
+        }
     }
 
     /// How the job ended. A stop with a savepoint and the end of all input are both FINISHED: the statistics tell them
@@ -198,7 +219,13 @@ impl Cluster {
             self.measure(job, &graph.vertices, &mut vertices).await;
         }
         Ok(JobDetail {
-            facts: facts(&graph, config.as_ref(), checkpoints.as_ref(), restarts),
+            facts: facts(
+                &graph,
+                summary.status.state,
+                config.as_ref(),
+                checkpoints.as_ref(),
+                restarts,
+            ),
             vertices,
             checkpoints: saved.unwrap_or_default(),
             exceptions: exceptions.iter().map(account).collect(),
@@ -252,6 +279,7 @@ fn status_of(job: &JobOverview) -> Result<JobStatus> {
     let running = job.tasks.running.saturating_add(job.tasks.finished);
     // A job that is still being set up has no tasks yet, which is not the same as all of them running.
     status.tasks = (job.tasks.total > 0).then_some((running, job.tasks.total));
+    status.waiting = status.tasks.map(|_| job.tasks.scheduled);
     status.ended_by = match status.state {
         JobState::Failed => Some(EndedBy::Failed),
         JobState::Canceled => Some(EndedBy::Cancelled),
@@ -309,12 +337,19 @@ fn account(exception: &Exception) -> String {
 
 fn facts(
     graph: &Job,
+    state: JobState,
     config: Option<&CheckpointConfig>,
     checkpoints: Option<&Checkpoints>,
     restarts: Option<u64>,
 ) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+    if state.is_terminal() && graph.state != state.as_str() {
+        fact(
+            "tasks",
+            "as they were before the end: the cluster's statistics lag by some seconds".to_owned(),
+        );
+    }
     if let Some(job_type) = &graph.job_type {
         fact("type", job_type.clone());
     }
@@ -329,7 +364,8 @@ fn facts(
         Some(config) => {
             fact("checkpointing", interval(config));
             fact("checkpoints kept", externalized(config).to_owned());
-            if let Some(backend) = &config.state_backend {
+            // What is not set up yet, or never was, has none.
+            if let Some(backend) = config.state_backend.as_ref().filter(|backend| *backend != "Unknown") {
                 fact("state backend", backend.clone());
             }
         }
@@ -359,7 +395,7 @@ fn interval(config: &CheckpointConfig) -> String {
     if config.interval <= 0 || config.interval == i64::MAX {
         return "on request only".to_owned();
     }
-    format!("every {} ms, {}", config.interval, config.mode)
+    format!("every {}, {}", seconds(config.interval), config.mode)
 }
 
 fn externalized(config: &CheckpointConfig) -> &'static str {
@@ -372,8 +408,30 @@ fn externalized(config: &CheckpointConfig) -> &'static str {
 }
 
 fn size_and_duration(checkpoint: &Checkpoint) -> String {
+    let size = u64::try_from(checkpoint.state_size).map_or_else(|_| "size unknown".to_owned(), kilobytes);
     format!(
-        "{}: {} bytes in {} ms",
-        checkpoint.id, checkpoint.state_size, checkpoint.end_to_end_duration
+        "{} · {size} in {}",
+        checkpoint.id,
+        seconds(checkpoint.end_to_end_duration)
     )
+}
+
+/// A time given in milliseconds: `500 ms`, `3 s`, `1.25 s`.
+fn seconds(millis: i64) -> String {
+    if (0..1000).contains(&millis) {
+        return format!("{millis} ms");
+    }
+    let (whole, rest) = (millis / 1000, millis % 1000);
+    let decimals = format!("{whole}.{:03}", rest.unsigned_abs());
+    format!("{} s", decimals.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A size, by thousands, to one decimal below ten.
+fn kilobytes(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} B"),
+        1000..10_000 => format!("{}.{} kB", bytes / 1000, bytes % 1000 / 100),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
 }

@@ -1,9 +1,9 @@
 //! What a job has logged: its failures, and the lines of the JobManager's and the TaskManagers' logs that are about it.
 
 use futures::{StreamExt, stream};
-use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
 use skep_engine::{JobId, LogLine, Result};
 
@@ -104,12 +104,15 @@ fn of_log(source: &str, log: Result<Vec<u8>>, start: Timestamp, about: impl Fn(&
     let mut lines = Vec::new();
     for text in text.lines() {
         let begins = text.starts_with(|c: char| c.is_ascii_digit());
+        let mut said = text;
         if begins {
-            at = moment(text).unwrap_or(at);
+            if let Some((moment, rest)) = moment(text, at) {
+                (at, said) = (moment, rest);
+            }
             taken = about(text);
         }
         if taken {
-            lines.push(line(at, format!("{source}: {}", text.replace('\t', "    "))));
+            lines.push(line(at, format!("{source}: {}", said.replace('\t', "    "))));
         }
     }
     let skip = lines.len().saturating_sub(MOST_LINES);
@@ -117,11 +120,31 @@ fn of_log(source: &str, log: Result<Vec<u8>>, start: Timestamp, about: impl Fn(&
     lines
 }
 
-/// The time that a line of Flink's own log layout begins with, `2026-11-20 09:14:02,123`: the server's, taken for ours.
-fn moment(line: &str) -> Option<Timestamp> {
-    let stamp = line.get(..23)?.replacen(' ', "T", 1).replacen(',', ".", 1);
-    let time: DateTime = stamp.parse().ok()?;
-    Some(time.to_zoned(TimeZone::system()).ok()?.timestamp())
+/// The time that a line begins with, and the rest of it: `2026-11-20 09:14:02,123` as in Flink's own layout, or the time
+/// alone, which is the first such moment from a minute before `last` on. It is the server's clock, taken for ours.
+fn moment(line: &str, last: Timestamp) -> Option<(Timestamp, &str)> {
+    let zone = TimeZone::system();
+    let at = |time: DateTime| Some(time.to_zoned(zone.clone()).ok()?.timestamp());
+    let stamp = |length| {
+        Some((
+            line.get(..length)?.replacen(',', ".", 1),
+            line.get(length..)?.trim_start(),
+        ))
+    };
+    if let Some((stamp, rest)) = stamp("2026-11-20 09:14:02,123".len())
+        && let Ok(time) = stamp.replacen(' ', "T", 1).parse()
+    {
+        return Some((at(time)?, rest));
+    }
+    let (stamp, rest) = stamp("09:14:02,123".len())?;
+    let time: Time = stamp.parse().ok()?;
+    let earliest = last.checked_sub(1.minute()).ok()?;
+    let day = zone.to_datetime(earliest).date();
+    let today = at(day.to_datetime(time))?;
+    if today >= earliest {
+        return Some((today, rest));
+    }
+    Some((at(day.tomorrow().ok()?.to_datetime(time))?, rest))
 }
 
 #[cfg(test)]
@@ -140,13 +163,33 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "JM: 2026-11-20 09:14:02,123 INFO  a - Job 5f2c begins",
-                "JM: 2026-11-20 09:14:03,000 WARN  a - Job 5f2c failed",
+                "JM: INFO  a - Job 5f2c begins",
+                "JM: WARN  a - Job 5f2c failed",
                 "JM: java.lang.E: no",
                 "JM:     at x.Y.z",
             ]
         );
         assert!(found[0].at > Timestamp::UNIX_EPOCH && found[3].at > found[0].at);
+    }
+
+    #[test]
+    fn a_time_without_a_day_is_of_the_day_that_follows_from_the_line_before() {
+        let log = "23:59:59,000 INFO  a - one\n23:59:58,900 INFO  a - two\n00:00:01,500 INFO  a - three\n\tat x.Y.z\n";
+        let at = |text: &str| {
+            let time: DateTime = text.parse().unwrap();
+            time.to_zoned(TimeZone::system()).unwrap().timestamp()
+        };
+        let found = of_log("JM", Ok(log.as_bytes().to_vec()), at("2026-11-20T23:59:30"), |_| true);
+        let found: Vec<_> = found.iter().map(|line| (line.at, line.text.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                (at("2026-11-20T23:59:59"), "JM: INFO  a - one"),
+                (at("2026-11-20T23:59:58.9"), "JM: INFO  a - two"),
+                (at("2026-11-21T00:00:01.5"), "JM: INFO  a - three"),
+                (at("2026-11-21T00:00:01.5"), "JM:     at x.Y.z"),
+            ]
+        );
     }
 
     #[test]

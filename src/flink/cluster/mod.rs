@@ -36,6 +36,8 @@ pub(crate) struct Cluster {
     /// The age that the server's statistics can have (`web.refresh-interval`).
     refresh: Duration,
     version: String,
+    /// What tells it from other clusters. An archive holds jobs of several, and does not say of which.
+    id: Option<String>,
     deeds: deeds::Deeds,
 }
 
@@ -45,9 +47,11 @@ impl Cluster {
     /// # Errors
     /// [`ErrorKind::Connect`]: it could not be asked, or is something else.
     pub(crate) async fn connect(client: Client) -> Result<(Self, String)> {
-        let (config, overview) = tokio::try_join!(
+        let (config, overview, name) = tokio::try_join!(
             client.get::<answers::Config>("/v1/config"),
             client.get::<answers::Overview>("/v1/overview"),
+            // One that does not tell its configuration is a cluster all the same.
+            async { Ok(configuration(&client).await.ok().as_ref().and_then(cluster_name)) },
         )
         .map_err(|error| {
             let mut error = match error.kind {
@@ -75,10 +79,11 @@ impl Cluster {
             plural(overview.jobs_running),
         );
         let cluster = Self {
-            client: Arc::new(client),
             root: LIVE,
             refresh: Duration::from_millis(config.refresh_interval),
             version: failure::fit_to_show(&config.flink_version),
+            id: Some(name.unwrap_or_else(|| client.server().to_owned())),
+            client: Arc::new(client),
             deeds: deeds::Deeds::default(),
         };
         Ok((cluster, greeting))
@@ -95,8 +100,14 @@ impl Cluster {
             root: ARCHIVE,
             refresh: Duration::ZERO,
             version: failure::fit_to_show(&config.flink_version),
+            id: None,
             deeds: deeds::Deeds::default(),
         })
+    }
+
+    /// What tells it from other clusters: the name that it was given where it was started, or where its JobManager is.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 
     /// Whether it is an archive: nothing in it changes any more.
@@ -130,6 +141,14 @@ impl Cluster {
         unknown.trace = error.trace;
         unknown
     }
+}
+
+/// The name that a cluster was given where it was started, on Kubernetes or YARN.
+pub(crate) fn cluster_name(configuration: &BTreeMap<String, String>) -> Option<String> {
+    ["kubernetes.cluster-id", "yarn.application.id"]
+        .iter()
+        .find_map(|key| configuration.get(*key))
+        .map(|name| failure::fit_to_show(name))
 }
 
 const fn plural(n: u32) -> &'static str {
@@ -206,14 +225,19 @@ struct Setting {
     value: String,
 }
 
+/// The JobManager's configuration.
+async fn configuration(client: &Client) -> Result<BTreeMap<String, String>> {
+    let settings: Vec<Setting> = client.get("/v1/jobmanager/config").await?;
+    Ok(settings
+        .into_iter()
+        .map(|setting| (setting.key, setting.value))
+        .collect())
+}
+
 #[async_trait]
 impl Configured for Cluster {
     async fn configuration(&self) -> Result<BTreeMap<String, String>> {
-        let settings: Vec<Setting> = self.client.get("/v1/jobmanager/config").await?;
-        Ok(settings
-            .into_iter()
-            .map(|setting| (setting.key, setting.value))
-            .collect())
+        configuration(&self.client).await
     }
 }
 

@@ -1,10 +1,9 @@
 //! Savepoints and checkpoints as the cluster's statistics know them.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::json;
 use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, SavepointKind, Verdict};
@@ -12,7 +11,7 @@ use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, Sa
 use super::answers::{Checkpoint, CheckpointConfig, Checkpoints, Triggered};
 use super::operations::{Waiting, read_id};
 use super::{Cluster, time};
-use crate::flink::directories::{self, local, plain};
+use crate::flink::directories::{kind_by_name, local, plain};
 use crate::flink::failure::{self, RootCause};
 use crate::flink::http::Repeat;
 use crate::flink::limits::Backoff;
@@ -20,8 +19,11 @@ use crate::flink::limits::Backoff;
 /// What [`Savepoint::sources`] says of those that the statistics name.
 pub(super) const SOURCE: &str = "cluster";
 
-/// A job that ended no longer ago has statistics that may be from before its end.
-const LATELY: SignedDuration = SignedDuration::from_secs(30);
+/// What was asked for a moment before the end may have been remembered a moment after it.
+const JITTER: Duration = Duration::from_millis(100);
+
+/// Statistics that are renewed more seldom are not waited for to the end.
+const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
 /// Jobs that are asked about at the same time.
 const AT_ONCE: usize = 8;
@@ -39,16 +41,18 @@ impl Cluster {
     /// Waits until the statistics of a job that has just ended can't be from before its end: to go back to an older state
     /// than the last would publish rows twice.
     async fn await_renewal(&self, job: &JobId) -> Result<()> {
-        let ended = if self.is_archive() {
-            None
-        } else {
-            self.overview_of(job).await?.ended
-        };
-        // The clocks of two machines differ a little.
-        let recent = ended.is_some_and(|ended| Timestamp::now().duration_since(ended) < LATELY);
-        if recent {
-            tokio::time::sleep(self.refresh).await;
+        if self.is_archive() {
+            return Ok(());
         }
+        // The server's clock says for how long it has been over; a graph from before the end, that it just has.
+        let graph = self.graph(job).await?;
+        let over = if graph.end_time > 0 {
+            Duration::from_millis(graph.now.saturating_sub(graph.end_time).try_into().unwrap_or(0))
+        } else {
+            Duration::ZERO
+        };
+        let left = self.refresh.saturating_add(JITTER).saturating_sub(over);
+        tokio::time::sleep(left.min(LONGEST_RENEWAL)).await;
         Ok(())
     }
 
@@ -73,36 +77,32 @@ impl Cluster {
         Ok(found)
     }
 
-    /// The savepoint or checkpoint at that path: as the statistics know it, or else whether this machine has it.
+    /// The savepoint or checkpoint at that path, as the statistics know it.
     pub(super) async fn inspect_path(&self, path: &str) -> Result<Savepoint> {
         let wanted = plain(path);
         let known = self.find_all().await?;
         if let Some(savepoint) = known.into_iter().find(|savepoint| plain(&savepoint.path) == wanted) {
             return Ok(savepoint);
         }
-        if !is_here(path) {
-            let shown = failure::fit_to_show(path);
-            let message = format!(
-                "the cluster at {} knows of nothing at {shown}, nor is it on this machine",
-                self.server()
-            );
-            return Err(EngineError::not_found(message).hint(
-                "statistics name the last ten of each job only; give the path of the directory that has _metadata",
-            ));
-        }
-        Ok(Savepoint {
-            path: path.to_owned(),
-            kind: kind_by_name(wanted),
-            job_id: None,
-            checkpoint_id: None,
-            taken: None,
-            size: None,
-            format_version: None,
-            label: None,
-            verdict: Verdict::Usable,
-            reasons: Vec::new(),
-            sources: vec![directories::SOURCE.to_owned()],
-        })
+        let shown = failure::fit_to_show(path);
+        let message = format!(
+            "the cluster at {} knows of nothing at {shown}, nor is it on this machine",
+            self.server()
+        );
+        Err(EngineError::not_found(message)
+            .hint("statistics name the last ten of each job only; give the path of the directory that has _metadata"))
+    }
+
+    /// The states that running jobs have claimed: each deletes its one when it needs it no more, wherever it lies.
+    pub(crate) async fn claims(&self) -> Result<Vec<Claim>> {
+        let jobs = self.list_jobs().await?;
+        let running = jobs.into_iter().filter(|job| !job.status.state.is_terminal());
+        let claims = stream::iter(running).map(|job| async move {
+            let statistics = self.checkpoints(&job.job_id).await?;
+            Ok(statistics.and_then(|statistics| claim(&job.job_id, &statistics)))
+        });
+        let claims: Vec<Option<Claim>> = claims.buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(claims.into_iter().flatten().collect())
     }
 
     /// Has the cluster delete a savepoint.
@@ -259,13 +259,25 @@ fn saved(job: &JobId, checkpoint: &Checkpoint, kept: bool) -> Option<Savepoint> 
     })
 }
 
-/// What the name of the directory says: checkpoints lie in `chk-NUMBER`.
-fn kind_by_name(plain: &str) -> SavepointKind {
-    let name = plain.rsplit('/').next().unwrap_or(plain);
-    match name.strip_prefix("chk-") {
-        Some(number) if number.parse::<u64>().is_ok() => SavepointKind::Checkpoint,
-        _ => SavepointKind::Savepoint,
-    }
+/// A state that a running job has claimed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Its path without what may be written or left out.
+    pub(crate) path: String,
+    /// The job.
+    pub(crate) job: JobId,
+}
+
+/// What a job has claimed: of a restored state that was claimed `is_savepoint` is false, whatever it is (seen on 1.20 and
+/// 2.3). One of the job's own is what it came back to by itself after a failure.
+fn claim(job: &JobId, statistics: &Checkpoints) -> Option<Claim> {
+    let restored = statistics.latest.restored.as_ref()?;
+    let path = plain(restored.external_path.as_deref()?);
+    let is_own = path.rsplit('/').nth(1) == Some(&job.to_string());
+    (!restored.is_savepoint && !is_own).then(|| Claim {
+        path: path.to_owned(),
+        job: *job,
+    })
 }
 
 /// Whether this machine has a savepoint or checkpoint at that path.

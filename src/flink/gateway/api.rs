@@ -81,7 +81,7 @@ impl Api {
     /// # Errors
     /// It could not be asked, or speaks none that is spoken here.
     pub(super) async fn negotiate(client: Client) -> Result<(Self, Info)> {
-        let Versions { versions } = client.get("/api_versions").await?;
+        let Versions { versions } = client.get_at_hand("/api_versions").await?;
         let common = VERSIONS
             .iter()
             .find(|(name, _)| versions.iter().any(|version| version == name));
@@ -94,7 +94,7 @@ impl Api {
             return Err(EngineError::new(ErrorKind::Connect, message).hint("skep speaks V1 to V4"));
         };
         let api = Self { client, version };
-        let info = api.client.get(&api.path("/info")).await?;
+        let info = api.client.get_at_hand(&api.path("/info")).await?;
         Ok((api, info))
     }
 

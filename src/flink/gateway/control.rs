@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use skep_engine::{
     CheckpointRequest, EngineError, ErrorKind, Format, JobControl, JobDetail, JobId, JobState, JobStatus, JobSummary,
-    Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Verdict,
+    LogLine, Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Verdict,
 };
 use tokio::sync::Mutex;
 
@@ -35,6 +35,8 @@ struct Inner {
     properties: BTreeMap<String, String>,
     /// Opened when it is first needed, and again when the gateway has dropped it. One statement at a time.
     session: Mutex<Option<Handle>>,
+    /// What tells the cluster from others, where it has a name.
+    cluster_id: Option<String>,
     /// Why the cluster's REST interface can't be used.
     instead_of: String,
 }
@@ -44,11 +46,17 @@ type Row = Vec<Option<String>>;
 
 impl Control {
     /// Control over that gateway; `instead_of` says why it is not the cluster's REST interface.
-    pub(super) fn new(api: Arc<Api>, properties: BTreeMap<String, String>, instead_of: String) -> Self {
+    pub(super) fn new(
+        api: Arc<Api>,
+        properties: BTreeMap<String, String>,
+        cluster_id: Option<String>,
+        instead_of: String,
+    ) -> Self {
         Self(Arc::new(Inner {
             api,
             properties,
             session: Mutex::new(None),
+            cluster_id,
             instead_of,
         }))
     }
@@ -105,7 +113,22 @@ impl Control {
         let first = rows
             .first()
             .ok_or_else(|| EngineError::not_found(format!("the cluster knows no job {job}")))?;
-        summary(first)
+        self.summary(first)
+    }
+
+    fn summary(&self, row: &Row) -> Result<JobSummary> {
+        let cell = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+        let job_id = cell(0)
+            .parse()
+            .map_err(|error| EngineError::new(ErrorKind::Protocol, format!("the gateway's list of jobs: {error}")))?;
+        let mut status = JobStatus::new(cell(2).parse()?);
+        status.started = started(&cell(3));
+        Ok(JobSummary {
+            job_id,
+            cluster_id: self.0.cluster_id.clone(),
+            name: cell(1),
+            status,
+        })
     }
 }
 
@@ -150,20 +173,6 @@ fn texts(batch: &arrow::array::RecordBatch, rows: &mut Vec<Row>) -> Result<()> {
     Ok(())
 }
 
-fn summary(row: &Row) -> Result<JobSummary> {
-    let cell = |at: usize| row.get(at).cloned().flatten().unwrap_or_default();
-    let job_id = cell(0)
-        .parse()
-        .map_err(|error| EngineError::new(ErrorKind::Protocol, format!("the gateway's list of jobs: {error}")))?;
-    let mut status = JobStatus::new(cell(2).parse()?);
-    status.started = started(&cell(3));
-    Ok(JobSummary {
-        job_id,
-        name: cell(1),
-        status,
-    })
-}
-
 /// The start time, as milliseconds of a `TIMESTAMP_LTZ` that was cast to text.
 fn started(text: &str) -> Option<jiff::Timestamp> {
     let text = text.replacen(' ', "T", 1);
@@ -191,7 +200,7 @@ fn saved(job: &JobId, path: String) -> Savepoint {
 impl JobControl for Control {
     async fn list(&self) -> Result<Vec<JobSummary>> {
         let rows = self.ask("SHOW JOBS", &BTreeMap::new()).await?;
-        let mut jobs = rows.iter().map(summary).collect::<Result<Vec<_>>>()?;
+        let mut jobs = rows.iter().map(|row| self.summary(row)).collect::<Result<Vec<_>>>()?;
         jobs.sort_by_key(|job| std::cmp::Reverse(job.status.started));
         Ok(jobs)
     }
@@ -215,6 +224,14 @@ impl JobControl for Control {
 
     async fn savepoint(&self, _job: &JobId, _request: SavepointRequest) -> Result<Savepoint> {
         self.refuse("take a savepoint of a job that runs on")
+    }
+
+    async fn begin_savepoint(&self, _job: &JobId, _request: SavepointRequest) -> Result<()> {
+        self.refuse("take a savepoint of a job that runs on")
+    }
+
+    async fn log(&self, _job: &JobId) -> Result<Vec<LogLine>> {
+        self.refuse("read what a job has logged")
     }
 
     async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {

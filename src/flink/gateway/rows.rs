@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use skep_engine::{Batch, EngineError, ErrorKind, JobControl, JobId, JobState, LogRing, Result, Rows};
+use skep_engine::{Batch, EngineError, ErrorKind, JobControl, JobId, JobState, JobStatus, LogRing, Result, Rows};
 use tokio::sync::mpsc;
 
 use super::api::{Api, Handle};
@@ -222,7 +222,8 @@ impl Fetching {
             error.message.clone()
         };
         let fate = fate(self.source.jobs.as_deref(), self.source.job).await;
-        let mut told = EngineError::new(ErrorKind::Failed, format!("{what}; {fate}"));
+        // What became of the rows says nothing of the job.
+        let mut told = EngineError::new(ErrorKind::Lost, format!("{what}; {fate}"));
         told.trace = error.trace;
         match self.source.job {
             Some(job) => told.hint(format!(
@@ -242,19 +243,7 @@ impl Fetching {
         };
         match jobs.status(&job).await {
             Ok(status) => {
-                let said = match status.state {
-                    JobState::Restarting | JobState::Failing => {
-                        let why = status.error.map(|why| format!(": {why}")).unwrap_or_default();
-                        Some(format!("job {} is {}{why}", job.short(), status.state))
-                    }
-                    JobState::Created | JobState::Initializing => {
-                        Some(format!("job {} is {}", job.short(), status.state))
-                    }
-                    JobState::Running if !status.all_tasks_run() => status
-                        .tasks
-                        .map(|(run, all)| format!("job {} waits for slots: {run} of {all} tasks run", job.short())),
-                    _ => None,
-                };
+                let said = absence(&job, status);
                 match said {
                     Some(said) => self.tell(said),
                     None => self.said = None,
@@ -277,6 +266,27 @@ impl Fetching {
             self.source.log.push(text.clone());
             self.said = Some(text);
         }
+    }
+}
+
+/// Why a job in that status gives no rows, if the status tells.
+fn absence(job: &JobId, status: JobStatus) -> Option<String> {
+    let job = job.short();
+    match status.state {
+        JobState::Restarting | JobState::Failing => {
+            let why = status.error.map(|why| format!(": {why}")).unwrap_or_default();
+            Some(format!("job {job} is {}{why}", status.state))
+        }
+        JobState::Created | JobState::Initializing => Some(format!("job {job} is {}", status.state)),
+        JobState::Running if !status.all_tasks_run() => status.tasks.map(|(run, all)| {
+            // A task that has a slot is being brought there.
+            let what = match status.waiting {
+                Some(0) => "starts",
+                _ => "waits for slots",
+            };
+            format!("job {job} {what}: {run} of {all} tasks run")
+        }),
+        _ => None,
     }
 }
 
@@ -303,5 +313,25 @@ pub(super) async fn fate(jobs: Option<&dyn JobControl>, job: Option<JobId>) -> S
         Ok(status) => format!("job {job} is {}", status.state),
         Err(error) if error.kind == ErrorKind::NotFound => format!("the cluster does not know job {job}"),
         Err(error) => format!("what became of job {job} is not known ({error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_waited_for_by_tasks_that_have_none() {
+        let mut status = JobStatus::new(JobState::Running);
+        (status.tasks, status.waiting) = (Some((1, 4)), Some(2));
+        let said = |status: &JobStatus| absence(&JobId::from_bytes([0xab; 16]), status.clone());
+        assert_eq!(
+            said(&status).as_deref(),
+            Some("job abababab waits for slots: 1 of 4 tasks run")
+        );
+        status.waiting = Some(0);
+        assert_eq!(said(&status).as_deref(), Some("job abababab starts: 1 of 4 tasks run"));
+        status.tasks = Some((4, 4));
+        assert_eq!(said(&status), None);
     }
 }

@@ -24,13 +24,21 @@ pub(crate) fn of(columns: &[Column], format: RowFormat) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The field of that name and type.
+/// The field of that name and type. It tells the type itself where Arrow's does not: of what travels as text, and of a time
+/// with other digits than its unit has.
 fn field(name: &str, logical_type: &LogicalType, format: RowFormat) -> Field {
-    match data_type(logical_type, format) {
-        Some(held) => Field::new(name, held, true),
-        None => Field::new(name, DataType::Utf8, true)
-            .with_metadata(HashMap::from([(ENGINE_TYPE.to_owned(), logical_type.to_string())])),
+    use LogicalType as T;
+    let held = data_type(logical_type, format);
+    let tells = match (logical_type, &held) {
+        (_, None) => true,
+        (T::Time(precision) | T::Timestamp(precision) | T::TimestampLtz(precision), _) => !matches!(precision, 3 | 6),
+        _ => false,
+    };
+    let field = Field::new(name, held.unwrap_or(DataType::Utf8), true);
+    if tells {
+        return field.with_metadata(HashMap::from([(ENGINE_TYPE.to_owned(), logical_type.to_string())]));
     }
+    field
 }
 
 /// The Arrow type that holds every value of the type, as it comes in that format; none if it is to travel as text.

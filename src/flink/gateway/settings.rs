@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use skep_engine::Submit;
+use skep_engine::{ClaimMode, Submit};
 
 use crate::syntax::classifier::Kind;
 
@@ -17,6 +17,9 @@ const JOB_NAME: &str = "pipeline.name";
 const RUNTIME_MODE: &str = "execution.runtime-mode";
 const CHECKPOINTING_INTERVAL: &str = "execution.checkpointing.interval";
 const CHECKPOINTING_MODE: &str = "execution.checkpointing.mode";
+const CHECKPOINT_DIR: [&str; 2] = ["execution.checkpointing.dir", "state.checkpoints.dir"];
+const RETENTION: &str = "execution.checkpointing.externalized-checkpoint-retention";
+const RETAIN: &str = "RETAIN_ON_CANCELLATION";
 
 /// A setting of ours in the session: `false` leaves the checkpointing mode of queries alone.
 const EARLY_ROWS: &str = "skep.select.at-least-once";
@@ -32,6 +35,11 @@ impl Version {
         Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }
 
+    /// Flink 1 can't read what Flink 2 has made.
+    pub(super) const fn is_before_2(self) -> bool {
+        self.0 < 2
+    }
+
     /// Whether a statement takes the id that its job shall have.
     pub(super) fn takes_job_id(self) -> bool {
         (Self(1, 20)..=Self(2, 3)).contains(&self)
@@ -40,6 +48,12 @@ impl Version {
     /// Whether what a job is restored from is said by `execution.state-recovery.*`; before, by `execution.savepoint.*`.
     fn has_state_recovery(self) -> bool {
         self >= Self(1, 20)
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
     }
 }
 
@@ -60,6 +74,29 @@ impl Circumstances<'_> {
     /// The name that the person gave to jobs.
     pub(super) fn job_name(&self) -> Option<&str> {
         self.0.get(JOB_NAME).map(String::as_str).filter(|name| !name.is_empty())
+    }
+
+    /// What a job without an end would lose in a crash, if that is all: one line.
+    pub(super) fn at_risk(&self, keeps: bool) -> Option<&'static str> {
+        if self.is_batch() {
+            return None;
+        }
+        if !self.0.contains_key(CHECKPOINTING_INTERVAL) {
+            return Some(
+                "no checkpoints are taken: after a failure, or if the cluster goes, the job starts from nothing · SET \
+                 'execution.checkpointing.interval' = '1 min'",
+            );
+        }
+        if CHECKPOINT_DIR.iter().all(|key| !self.0.contains_key(*key)) {
+            return Some(
+                "its checkpoints are in the JobManager's memory and gone with it · SET 'execution.checkpointing.dir' = \
+                 'file:///…'",
+            );
+        }
+        if !keeps && !self.is(RETENTION, RETAIN) {
+            return Some("its checkpoints are deleted when it is cancelled · !set keep checkpoints keeps them");
+        }
+        None
     }
 
     /// A query's rows would come only with its checkpoints.
@@ -98,16 +135,27 @@ pub(super) fn of(
     }
     if let Some(restore) = &submit.restore {
         let recovery = version.is_none_or(Version::has_state_recovery);
-        let (path, ignore) = if recovery {
-            (
+        let [path, ignore, claim] = if recovery {
+            [
                 "execution.state-recovery.path",
                 "execution.state-recovery.ignore-unclaimed-state",
-            )
+                "execution.state-recovery.claim-mode",
+            ]
         } else {
-            ("execution.savepoint.path", "execution.savepoint.ignore-unclaimed-state")
+            [
+                "execution.savepoint.path",
+                "execution.savepoint.ignore-unclaimed-state",
+                "execution.savepoint-restore-mode",
+            ]
         };
         set(path, restore.path.clone());
         set(ignore, restore.allow_non_restored.to_string());
+        if restore.claim != ClaimMode::NoClaim {
+            set(claim, restore.claim.as_str().to_ascii_uppercase());
+        }
+    }
+    if submit.keep_checkpoints && !is_query {
+        set(RETENTION, RETAIN.to_owned());
     }
     // What the person asks for this statement wins.
     settings.extend(submit.settings.clone());
@@ -191,6 +239,7 @@ mod tests {
             job_id: None,
             allow_non_restored: true,
             fork: false,
+            claim: skep_engine::ClaimMode::NoClaim,
         });
         let none = BTreeMap::new();
         let key = |version: &str, key: &str| {
@@ -209,5 +258,50 @@ mod tests {
             Some("true")
         );
         assert_eq!(key("1.18.1", "execution.savepoint.path").as_deref(), Some("s3://b/sp"));
+        assert_eq!(key("2.3.0", "execution.state-recovery.claim-mode"), None);
+    }
+
+    #[test]
+    fn what_a_crash_would_cost_is_said_in_one_line() {
+        let interval = (CHECKPOINTING_INTERVAL, "1 min");
+        let dir = (CHECKPOINT_DIR[0], "file:///c");
+        let risk = |session: &[(&str, &str)], keeps| {
+            let session: BTreeMap<_, _> = session
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect();
+            Circumstances(&session)
+                .at_risk(keeps)
+                .unwrap_or_default()
+                .split(':')
+                .next()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(risk(&[], true), "no checkpoints are taken");
+        assert!(risk(&[interval], true).starts_with("its checkpoints are in the JobManager's memory"));
+        assert!(risk(&[interval, dir], false).starts_with("its checkpoints are deleted"));
+        assert_eq!(risk(&[interval, dir], true), "");
+        assert_eq!(risk(&[interval, dir, (RETENTION, RETAIN)], false), "");
+        assert_eq!(risk(&[(RUNTIME_MODE, "batch")], false), "");
+    }
+
+    #[test]
+    fn a_claim_and_retention_are_for_one_statement() {
+        let mut submit = Submit::new("…");
+        submit.keep_checkpoints = true;
+        submit.restore = Some(skep_engine::Restore {
+            path: "s3://b/sp".to_owned(),
+            claim: ClaimMode::Claim,
+            ..skep_engine::Restore::default()
+        });
+        let none = BTreeMap::new();
+        let of = |kind: &Kind, version: &str| of(&submit, kind, "name", Circumstances(&none), Version::read(version)).0;
+        let insert = Kind::Insert { values: false };
+        let settings = of(&insert, "2.3.0");
+        assert_eq!(settings["execution.state-recovery.claim-mode"], "CLAIM");
+        assert_eq!(settings[RETENTION], RETAIN);
+        assert_eq!(of(&insert, "1.18.1")["execution.savepoint-restore-mode"], "CLAIM");
+        assert!(!of(&Kind::Query, "2.3.0").contains_key(RETENTION));
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use async_trait::async_trait;
 use skep_engine::{
-    Capabilities, Column, Connection, Dialect, Engine, EngineError, ErrorKind, JobControl, Object, ObjectKind,
-    Operation, Result, Rows, Sql, Stores, Submit, Target,
+    Capabilities, Column, Compile, Compiled, Connection, Dialect, Engine, EngineError, ErrorKind, Fit, JobControl,
+    Misfit, Object, ObjectKind, Operation, Result, Rows, Sql, Submit, Target,
 };
 use url::Url;
 
@@ -15,10 +15,10 @@ use super::api::Api;
 use super::control::Control;
 use super::session::{Session, idle_timeout};
 use super::settings::Version;
-use super::submission;
+use super::{fit, plan, submission};
 use crate::flink::Limits;
 use crate::flink::address::{Address, Server, server_beside};
-use crate::flink::cluster::Cluster;
+use crate::flink::cluster::{Cluster, cluster_name};
 use crate::flink::directories::Configured;
 use crate::flink::failure::fit_to_show;
 use crate::flink::history::Archive;
@@ -61,7 +61,10 @@ impl Engine for FlinkGateway {
         let address = Address::of(target)?;
         let transports = Transports::read(target, &address)?;
         let client = Client::new(Server::Gateway, &address.url, transports.own().clone(), self.limits)?;
-        let (api, info) = Api::negotiate(client).await.map_err(not_connected)?;
+        let server = client.server().to_owned();
+        let (api, info) = Api::negotiate(client)
+            .await
+            .map_err(|error| not_a_gateway(error, &server))?;
         let api = Arc::new(api);
         let mut properties = address.properties.clone();
         properties.extend(target.properties.clone());
@@ -84,29 +87,35 @@ impl Engine for FlinkGateway {
             )),
         };
         let product = format!("{} {}", fit_to_show(&info.product_name), fit_to_show(&info.version));
-        let mut sides = Sides::of(cluster, &api, &properties);
+        let mut sides = Sides::of(cluster, &api, &properties, cluster_name(&effective));
         let archive = Archive::beside(&address, &transports, &effective, self.limits);
         if let Some(archive) = &archive {
             sides.jobs = Arc::clone(archive).remember(sides.jobs);
         }
         let version = Version::read(&info.version);
-        let cluster_id = cluster_id(&effective).or_else(|| sides.server.clone());
         let session = Session::new(
             Arc::clone(&api),
             handle,
             properties,
             Some(Arc::clone(&sides.jobs)),
             version,
-            cluster_id,
+            sides.cluster_id,
             idle_timeout(&effective),
         );
         let stores = Shelves {
-            cluster: sides.stores,
+            configured: std::iter::once(Arc::clone(&session) as Arc<dyn Configured>)
+                .chain(sides.cluster.clone().map(|cluster| cluster as Arc<dyn Configured>))
+                .collect(),
+            cluster: sides.cluster,
             archive,
-            configured: Some(Arc::clone(&session) as Arc<dyn Configured>),
+            ..Shelves::default()
         };
         for statement in use_statements(&address) {
-            submission::submit(Arc::clone(&session), Submit::new(statement)).await?;
+            if let Err(error) = submission::submit(Arc::clone(&session), Submit::new(statement)).await {
+                // Nobody will use it.
+                let _ = api.close_session(&session.handle()).await;
+                return Err(not_connected(error));
+            }
         }
         Ok(Connection {
             label: format!("flink {}", api.server()),
@@ -120,9 +129,12 @@ impl Engine for FlinkGateway {
                 cancel: true,
                 drain: true,
                 restore: true,
-                savepoint: sides.is_rest,
-                checkpoint: sides.is_rest,
-                native_format: sides.is_rest,
+                claim: true,
+                plans: true,
+                // Over SQL alone they are refused, with the reason.
+                savepoint: true,
+                checkpoint: true,
+                native_format: true,
                 ..Capabilities::default()
             },
             sql: Some(Arc::new(GatewaySql(session))),
@@ -132,14 +144,22 @@ impl Engine for FlinkGateway {
     }
 }
 
-/// Whatever went wrong, there is no connection.
-fn not_connected(error: EngineError) -> EngineError {
+/// Somebody answers there who is no gateway, or nobody does.
+fn not_a_gateway(error: EngineError, server: &str) -> EngineError {
     let error = match error.kind {
-        ErrorKind::NotFound | ErrorKind::Protocol => {
-            error.hint("a JobManager's REST address is reached by flink-rest://")
+        ErrorKind::NotFound => EngineError {
+            message: format!("{server} is not a Flink SQL Gateway: {}", error.message),
+            ..error
         }
+        .hint("a JobManager's REST address is reached by flink-rest://"),
+        ErrorKind::Protocol => error.hint("a JobManager's REST address is reached by flink-rest://"),
         _ => error,
     };
+    not_connected(error)
+}
+
+/// Whatever went wrong, there is no connection.
+fn not_connected(error: EngineError) -> EngineError {
     EngineError {
         kind: ErrorKind::Connect,
         ..error
@@ -149,36 +169,37 @@ fn not_connected(error: EngineError) -> EngineError {
 /// The sides of a connection that know of jobs.
 struct Sides {
     jobs: Arc<dyn JobControl>,
-    stores: Option<Arc<dyn Stores>>,
-    /// The JobManager as `host:port`, if it is spoken to.
-    server: Option<String>,
-    is_rest: bool,
+    cluster: Option<Arc<Cluster>>,
+    /// What tells the cluster from others.
+    cluster_id: Option<String>,
     greeting: String,
 }
 
 impl Sides {
     /// Those of the cluster's REST interface, or what SQL alone offers.
-    fn of(cluster: Result<(Cluster, String)>, api: &Arc<Api>, properties: &BTreeMap<String, String>) -> Self {
+    fn of(
+        cluster: Result<(Cluster, String)>,
+        api: &Arc<Api>,
+        properties: &BTreeMap<String, String>,
+        name: Option<String>,
+    ) -> Self {
         match cluster {
             Ok((cluster, greeting)) => {
-                let server = cluster.server().to_owned();
                 let cluster = Arc::new(cluster);
                 Self {
-                    greeting: format!("cluster {server}: {greeting}"),
-                    server: Some(server),
+                    greeting: format!("cluster {}: {greeting}", cluster.server()),
+                    cluster_id: cluster.id().map(str::to_owned),
                     jobs: cluster.clone(),
-                    stores: Some(cluster),
-                    is_rest: true,
+                    cluster: Some(cluster),
                 }
             }
             Err(error) => {
                 let why = format!("the cluster's REST interface can't be used: {error}");
                 Self {
                     greeting: format!("job verbs by SQL alone ({why})"),
-                    server: None,
-                    jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), why)),
-                    stores: None,
-                    is_rest: false,
+                    jobs: Arc::new(Control::new(Arc::clone(api), properties.clone(), name.clone(), why)),
+                    cluster_id: name,
+                    cluster: None,
                 }
             }
         }
@@ -191,14 +212,6 @@ fn rest_address(effective: &BTreeMap<String, String>, gateway: &Url) -> Option<U
     let host = get("rest.address").or_else(|| get("jobmanager.rpc.address"))?;
     let tls = get("security.ssl.rest.enabled").or_else(|| get("security.ssl.enabled")) == Some("true");
     server_beside(host, get("rest.port"), tls, Server::JobManager, gateway)
-}
-
-/// What tells the cluster from others, where it has a name.
-fn cluster_id(effective: &BTreeMap<String, String>) -> Option<String> {
-    ["kubernetes.cluster-id", "yarn.application.id"]
-        .iter()
-        .find_map(|key| effective.get(*key))
-        .map(|id| fit_to_show(id))
 }
 
 /// The statements that lead to the catalog and database of a `jdbc:flink` URL.
@@ -268,6 +281,43 @@ impl Sql for GatewaySql {
     async fn setting(&self, key: &str) -> Result<Option<String>> {
         let mut effective = self.0.api.properties(&self.0.handle()).await?;
         Ok(effective.remove(key))
+    }
+
+    async fn circumstances(&self) -> Result<BTreeMap<String, String>> {
+        let effective = self.0.api.properties(&self.0.handle()).await?;
+        Ok(fit::circumstances(&effective, self.0.version))
+    }
+
+    async fn misfits(&self, fit: &Fit<'_>) -> Result<Vec<Misfit>> {
+        Ok(fit::misfits(fit, &self.circumstances().await?))
+    }
+
+    async fn definition(&self, name: &[String]) -> Result<Option<String>> {
+        let quoted: Vec<String> = name.iter().map(|part| literal::quote_identifier(part)).collect();
+        for sort in ["TABLE", "VIEW"] {
+            match self.names(&format!("SHOW CREATE {sort} {}", quoted.join("."))).await {
+                Ok(lines) => return Ok(lines.into_iter().next()),
+                // It is the other one, or nothing.
+                Err(error)
+                    if matches!(
+                        error.kind,
+                        ErrorKind::Rejected | ErrorKind::Failed | ErrorKind::NotFound
+                    ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn compile(&self, request: Compile) -> Result<Compiled> {
+        in_task(submission::compile(Arc::clone(&self.0), request)).await
+    }
+
+    async fn plan_sum(&self, path: &str) -> Result<Option<String>> {
+        let path = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || plan::read(&path)).await;
+        let bytes = read.map_err(|error| EngineError::failed(format!("internal error: {error}")))??;
+        Ok(bytes.map(|bytes| plan::sum(&bytes)))
     }
 
     async fn objects(&self) -> Result<Vec<Object>> {

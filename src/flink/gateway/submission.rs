@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
 use skep_engine::{
-    Dialect, EngineError, ErrorKind, JobControl, JobId, LogRing, Operation, OperationId, Result, StartedJob, Submit,
-    Withdrawal,
+    Compile, Compiled, Dialect, EngineError, ErrorKind, JobControl, JobId, JobState, LogRing, Operation, OperationId,
+    Result, StartedJob, Submit, Withdrawal,
 };
 
 use super::api::{Api, Handle};
@@ -16,6 +16,7 @@ use super::complaint;
 use super::decode::Decoder;
 use super::operation::{self, Accepted};
 use super::page::{self, Page, ResultKind, ResultType, RowFormat};
+use super::plan;
 use super::rows::{self, Source};
 use super::session::{Memory, Session};
 use super::settings::{self, Circumstances};
@@ -66,8 +67,14 @@ pub(super) async fn submit(session: Arc<Session>, submit: Submit) -> Result<Oper
                 .to_owned(),
         );
     }
-    let sent =
-        statement_set::as_execute(&submit.text, &Dialect::FLINK).unwrap_or_else(|| Rewritten::unchanged(&submit.text));
+    if kind.starts_job() && !matches!(kind, Kind::Insert { values: true }) {
+        notes.extend(circumstances.at_risk(submit.keep_checkpoints).map(str::to_owned));
+    }
+    let sent = match &submit.plan {
+        Some(path) => plan::executing(path),
+        None => statement_set::as_execute(&submit.text, &Dialect::FLINK)
+            .unwrap_or_else(|| Rewritten::unchanged(&submit.text)),
+    };
     let statement = Statement {
         session: &session,
         submit: &submit,
@@ -85,9 +92,40 @@ pub(super) async fn submit(session: Arc<Session>, submit: Submit) -> Result<Oper
     Ok(operation)
 }
 
+/// Compiles a statement into a file, which the gateway writes. Gives its nodes the numbers of an earlier plan where it is to
+/// be like that one.
+pub(super) async fn compile(session: Arc<Session>, request: Compile) -> Result<Compiled> {
+    let mut memory = session.turn.lock().await;
+    let mut notes = Vec::new();
+    session.revived_configuration(&mut memory, &mut notes).await?;
+    let sent = plan::compiling(&request.text, &request.path);
+    let (key, value) = plan::CATALOG_OBJECTS;
+    let settings = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    run_with(&session.api, &session.handle(), sent.text(), &settings)
+        .await
+        .map_err(|error| complaint::of_statement(error, &request.text, &sent))?;
+    drop(memory);
+    let path = request.path.clone();
+    let fitted = tokio::task::spawn_blocking(move || plan::fit(&request)).await;
+    let mut compiled = match fitted.map_err(|error| EngineError::failed(format!("internal error: {error}"))) {
+        Ok(Ok(compiled)) => compiled,
+        Ok(Err(error)) | Err(error) => {
+            // Nothing is to be run from it.
+            plan::remove(&path);
+            return Err(error);
+        }
+    };
+    compiled.notes.splice(0..0, notes);
+    Ok(compiled)
+}
+
 /// Runs a statement that has no rows to show and starts no job, and waits for it.
 pub(super) async fn run(api: &Api, session: &Handle, text: &str) -> Result<()> {
-    let operation = api.submit(session, text, &BTreeMap::new()).await?;
+    run_with(api, session, text, &BTreeMap::new()).await
+}
+
+async fn run_with(api: &Api, session: &Handle, text: &str, settings: &BTreeMap<String, String>) -> Result<()> {
+    let operation = api.submit(session, text, settings).await?;
     let first = await_page(api, session, &operation, &Withdrawal::default()).await;
     let closed = api.close(session, &operation).await;
     first?;
@@ -138,11 +176,15 @@ impl Statement<'_> {
 
     /// The gateway says that it failed. Its own way to the JobManager may have broken after the job had arrived there,
     /// and then the job runs (a submission that the gateway repeated is answered with `DuplicateJobSubmissionException`).
+    /// A job that could not be set up, because the state to restore does not fit it, is in the cluster's list as FAILED
+    /// (seen on 1.20 and 2.3): that one never ran, and the gateway's word is its end.
     async fn refused(&self, error: EngineError, notes: &mut Vec<String>) -> Result<Operation> {
+        let was_repeated = complaint::is_repeated(&error);
         let error = self.complaint(error);
         if let (ErrorKind::Failed, true) = (error.kind, self.kind.starts_job())
             && let (Some(jobs), Some(chosen)) = (&self.session.jobs, self.submit.job_id)
-            && let Ok(Some((job_id, _))) = jobs.submitted(&chosen).await
+            && let Ok(Some((job_id, status))) = jobs.submitted(&chosen).await
+            && (was_repeated || status.state != JobState::Failed)
         {
             return self.found(job_id, error, notes).await;
         }

@@ -119,6 +119,34 @@ fn what_real_gateways_answered_is_read_in_full() {
 }
 
 #[test]
+fn a_hundred_thousand_columns_of_one_name_are_read_and_shown_in_every_format() {
+    const COLUMNS: usize = 100_000;
+    let column = r#"{"name": "a", "logicalType": {"type": "INTEGER", "nullable": true}}"#;
+    let page = format!(
+        r#"{{"results": {{"data": [{{"kind": "INSERT", "fields": [{}]}}], "columns": [{}]}}, "resultType": "EOS"}}"#,
+        vec!["7"; COLUMNS].join(","),
+        vec![column; COLUMNS].join(",")
+    );
+    let (decoder, batch) = decode(page.as_bytes()).unwrap();
+    let batch = batch.unwrap();
+    assert_eq!(batch.rows.num_columns(), COLUMNS);
+    for format in Format::all() {
+        // A table that has to fit is shown as vertical.
+        let options = Options {
+            width: Some(80),
+            ..Options::default()
+        };
+        let mut out = Vec::new();
+        let mut renderer = render::renderer(format, &options);
+        renderer.begin(&decoder.schema(), false, &mut out).unwrap();
+        renderer.batch(&batch, &mut out).unwrap();
+        renderer.end(&mut out).unwrap();
+        let sevens = out.iter().filter(|byte| **byte == b'7').count();
+        assert!(sevens >= COLUMNS, "{format}: {sevens}");
+    }
+}
+
+#[test]
 fn a_page_says_what_it_is() {
     let ready = br#"{"nextResultUri": "/v2/sessions/1f/operations/66/result/17?rowFormat=JSON", "later": [{}], "resultType": "NOT_READY"}"#;
     let page = page::read(ready).unwrap();

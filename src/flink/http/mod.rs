@@ -4,7 +4,9 @@ mod tls;
 
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
+use reqwest::header::LOCATION;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,6 +17,10 @@ use super::Limits;
 use super::address::Server;
 use super::failure;
 use super::transport::{self, Authorization, Transport};
+
+/// How long an answer that takes a server no work is waited for on one connection, and how many are tried.
+const SOON: Duration = Duration::from_secs(3);
+const CONNECTIONS: usize = 4;
 
 /// Whether a request may be sent again when its answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +120,18 @@ impl Client {
         self.send(Method::GET, path, None, Repeat::Idempotent).await
     }
 
+    /// `GET` of what a server has at hand. If it does not answer soon it is asked again on another connection: the SQL
+    /// Gateway serves each by one of a few threads, and a statement that waits in another's session blocks that thread for
+    /// all its connections (seen on 2.3.0).
+    pub(crate) async fn get_at_hand<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        for _ in 1..CONNECTIONS {
+            if let Ok(answer) = tokio::time::timeout(SOON, self.get(path)).await {
+                return answer;
+            }
+        }
+        self.get(path).await
+    }
+
     /// `GET`, and the answer as it came.
     ///
     /// # Errors
@@ -169,11 +187,18 @@ impl Client {
         }
         let response = request.send().await.map_err(|error| self.explain(&error, ask))?;
         let status = response.status();
+        let elsewhere = status.is_redirection().then(|| {
+            let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+            failure::elsewhere(location, &self.peer)
+        });
         let bytes = self.read(response, ask).await?;
         if status.is_success() {
             return Ok(bytes);
         }
         let mut error = failure::from_answer(status.as_u16(), &bytes, &ask.to_string(), &self.peer);
+        if let Some(hint) = elsewhere {
+            error = error.hint(hint);
+        }
         // A proxy's word that it heard nothing from the server says nothing of what the server has done.
         if status.is_server_error()
             && repeat == Repeat::Never
@@ -264,9 +289,24 @@ struct Ask<'a> {
 }
 
 impl fmt::Display for Ask<'_> {
+    /// Without the handles of a gateway in the path: they tell a person nothing, and who has one has the session.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, self.path)
+        write!(f, "{} ", self.method)?;
+        for (at, segment) in self.path.split('/').enumerate() {
+            let slash = if at > 0 { "/" } else { "" };
+            write!(f, "{slash}{}", if is_handle(segment) { "…" } else { segment })?;
+        }
+        Ok(())
     }
+}
+
+/// A UUID, as a gateway names its sessions and operations.
+fn is_handle(segment: &str) -> bool {
+    let groups: Vec<&str> = segment.split('-').collect();
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups
+            .iter()
+            .all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The environment variable that names a proxy for that URL, and its value; none for this machine itself. `NO_PROXY` is
@@ -301,4 +341,33 @@ fn innermost(error: &dyn Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_named_without_handles() {
+        let shown = |path: &str| {
+            let ask = Ask {
+                method: Method::GET,
+                path,
+                body: None,
+            };
+            ask.to_string()
+        };
+        let (session, operation) = (
+            "80c8fb24-0694-440e-b4a9-db3d8f402b0b",
+            "43fb1d6c-7894-47e1-a58d-24bb8516e217",
+        );
+        assert_eq!(
+            shown(&format!(
+                "/v4/sessions/{session}/operations/{operation}/result/41?rowFormat=JSON"
+            )),
+            "GET /v4/sessions/…/operations/…/result/41?rowFormat=JSON"
+        );
+        let path = "/v1/jobs/94af10254b3cd77e41d9c648c264f426/status";
+        assert_eq!(shown(path), format!("GET {path}"));
+    }
 }

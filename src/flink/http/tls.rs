@@ -110,7 +110,15 @@ pub(super) fn explain(error: &(dyn Error + 'static), peer: &Peer, is_known: bool
                 .hint("--cert FILE and --key FILE (in the URL ;cert=FILE;key=FILE) name one that it accepts")
         }
         rustls::Error::AlertReceived(alert) => {
-            EngineError::new(ErrorKind::Connect, format!("{peer} refuses TLS with us ({alert:?})"))
+            let error = EngineError::new(ErrorKind::Connect, format!("{peer} refuses TLS with us ({alert:?})"));
+            if *alert != AlertDescription::HandshakeFailure {
+                return Some(error);
+            }
+            // Seen on 1.20.3, whose default is TLS_RSA_WITH_AES_128_CBC_SHA; 2.3.0 has two of today's, both for RSA.
+            error.hint(
+                "it may allow no cipher suite of today: `security.ssl.algorithms: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256` in \
+                 Flink's configuration, with a key for RSA in its keystore",
+            )
         }
         rustls::Error::InvalidMessage(_) => EngineError::new(ErrorKind::Connect, format!("{peer} does not speak TLS"))
             .hint(format!("a server without TLS is reached by {plain}://")),

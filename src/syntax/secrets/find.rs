@@ -30,7 +30,10 @@ pub(super) fn secrets(text: &str, dialect: &Dialect) -> Vec<Found> {
     if let Some(value) = unquoted_setting(text, dialect) {
         match classifier::classify(text, dialect) {
             Kind::Set { key, .. } if is_secret_key(&key) => search.add(value, None, key),
-            Kind::Set { key, .. } => search.urls(value, None, &key),
+            Kind::Set { key, .. } => {
+                search.urls(value, None, &key);
+                search.entries(value, None, &key);
+            }
             _ => search.urls(value, None, "url"),
         }
     } else {
@@ -215,6 +218,27 @@ impl Search<'_> {
             self.add(inner, quote, name);
         } else {
             self.urls(inner, quote, &name);
+            if !key.is_empty() {
+                self.entries(inner, quote, &name);
+            }
+        }
+    }
+
+    /// Secrets of an option that holds others, as `pipeline.global-job-parameters` does: `key:value,key:value`.
+    fn entries(&mut self, area: Span, quote: Option<char>, name: &str) {
+        let mut start = area.start;
+        for entry in area.of(self.text).split(',') {
+            if let Some((key, value)) = entry.split_once(':')
+                && is_secret_key(key.trim())
+            {
+                let end = start + entry.len();
+                self.add(
+                    Span::new(end - value.len(), end),
+                    quote,
+                    format!("{name}.{}", key.trim()),
+                );
+            }
+            start += entry.len() + 1;
         }
     }
 

@@ -134,6 +134,26 @@ fn passwords_in_urls_become_references() {
 }
 
 #[test]
+fn options_that_hold_options_give_up_their_secrets() {
+    let (text, secrets) = flink("SET 'pipeline.global-job-parameters' = 'user:u,db.password:a:b, api-key:k'");
+    assert_eq!(
+        text,
+        "SET 'pipeline.global-job-parameters' = 'user:u,db.password:${secret:pipeline.global-job-parameters.db.password}, \
+         api-key:${secret:pipeline.global-job-parameters.api-key}'"
+    );
+    assert_eq!(
+        secrets,
+        [
+            pair("pipeline.global-job-parameters.db.password", "a:b"),
+            pair("pipeline.global-job-parameters.api-key", "k")
+        ]
+    );
+    // A text that is no option is left alone.
+    let sql = "SELECT * FROM t WHERE x = 'password:a'";
+    assert_eq!(flink(sql), (sql.to_owned(), vec![]));
+}
+
+#[test]
 fn two_sorts_of_passwords_in_a_string_come_in_its_order() {
     let (text, secrets) = flink("ADD JAR 'a?token=x y://u:p@h'");
     assert_eq!(

@@ -11,6 +11,7 @@ use crate::world::Pty;
 
 cases! {
     jobs 1: ctrl_c_ends_a_query_before_it_says_so,
+    jobs 1: ctrl_z_keeps_every_row,
 }
 
 /// Ids from 1 on, up to an end.
@@ -46,6 +47,39 @@ fn ctrl_c_ends_a_query_before_it_says_so(cluster: &Cluster) {
     prompt.wait_text("no jobs in this session");
     prompt.line("!quit");
     prompt.wait();
+}
+
+fn ctrl_z_keeps_every_row(cluster: &Cluster) {
+    const END: u32 = 400;
+    let shell = Shell::sql(cluster);
+    let mut prompt = prompt(&shell, "left by Ctrl-Z", END);
+    prompt.line("SELECT 'id ' || CAST(id AS STRING) FROM gen;");
+    prompt.wait_text("id 30");
+    prompt.send("\x1a");
+    prompt.wait_text("detached");
+    let job = cluster.witness().wait_named("left by Ctrl-Z");
+    // The rows go on into the spool, while something else is done here.
+    prompt.line("SHOW TABLES;");
+    prompt.wait_text("gen");
+    cluster.witness().wait_state(&job, "FINISHED");
+    prompt.line("!fg %1");
+    let screen = prompt.wait_for("the last row", |screen| ids(&screen.raw).last() == Some(&END));
+    let ids = ids(&screen.raw);
+    assert_eq!(ids, (1..=END).collect::<Vec<_>>());
+    prompt.line("!quit");
+    prompt.wait();
+}
+
+/// The ids that were shown, in order.
+fn ids(raw: &str) -> Vec<u32> {
+    // The terminal shows the key wherever it finds itself.
+    let shown = raw.replace("^Z", "");
+    // What was typed holds the word as well, before a quote.
+    let shown = shown.split("id ").skip(1).filter_map(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    });
+    shown.collect()
 }
 
 /// The JobManager does not answer, and so the gateway does not; the statement is on its way there.

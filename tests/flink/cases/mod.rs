@@ -2,19 +2,28 @@
 
 mod cancel;
 mod checkpoint;
+mod conformance;
 mod early_rows;
+mod failures;
 mod faults;
+mod files;
 mod interrupts;
 mod lists;
 mod looks;
 mod outages;
+mod plans;
 mod restore;
 mod savepoint;
+mod secure;
 mod sessions;
 mod statements;
 mod stop;
 mod submission;
+mod types;
+mod upgrade;
+mod versions;
 mod wait;
+mod without_rest;
 
 use std::fs;
 use std::path::Path;
@@ -33,13 +42,25 @@ pub fn all() -> Vec<Case> {
         lists::CASES,
         looks::CASES,
         statements::CASES,
+        types::CASES,
+        plans::CASES,
+        without_rest::CASES,
+        versions::CASES,
         faults::CASES,
         early_rows::CASES,
+        failures::CASES,
         interrupts::CASES,
         sessions::CASES,
         submission::CASES,
         outages::CASES,
         restore::CASES,
+        upgrade::CASES,
+        restore::changed::CASES,
+        restore::claims::CASES,
+        restore::fits::CASES,
+        restore::plans::CASES,
+        files::CASES,
+        conformance::CASES,
     ]
     .concat()
 }

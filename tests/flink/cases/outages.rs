@@ -3,20 +3,37 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{has_metadata, interrupts, sessions, submission};
-use crate::cluster::{Cluster, Service};
+use super::{has_metadata, interrupts, secure, sessions, submission};
+use crate::cluster::{Cluster, Options, Service};
 use crate::job::Job;
 use crate::shell::{Shell, object, objects};
 use crate::suite::cases;
 use crate::witness::wait_for;
+use crate::world::Live;
 
 cases! {
-    own 1: a_jobmanager_that_hangs_and_is_killed,
-    own 4: statements_on_their_way,
+    own 6: a_jobmanager_that_hangs_and_is_killed with SECURED,
+    own 4: statements_on_their_way with FORGETFUL,
 }
+
+/// What is said of an outage does not depend on how the server is reached.
+const SECURED: Options = Options {
+    settings: &[],
+    tls: true,
+};
+
+/// Sessions are closed that were not used for as long as a shell on a busy machine never keeps silent.
+const FORGETFUL: Options = Options {
+    settings: &[
+        ("sql-gateway.session.idle-timeout", "20 s"),
+        ("sql-gateway.session.check-interval", "1 s"),
+    ],
+    tls: false,
+};
 
 /// One cluster for all of it, since each takes its time to start.
 fn statements_on_their_way(cluster: &Cluster) {
+    sessions::one_that_was_idle_for_too_long(cluster);
     submission::the_gateway_is_killed(cluster);
     sessions::a_gateway_that_is_killed_within_a_result(cluster);
     interrupts::ctrl_c_while_a_statement_is_on_its_way(cluster);
@@ -24,11 +41,7 @@ fn statements_on_their_way(cluster: &Cluster) {
 
 /// A job that had ended is told of by the History Server, with its end and its savepoint, while its cluster is away.
 fn has_an_afterlife(cluster: &Cluster, ended: &str, saved: &str) {
-    let with_history = Shell::at(&format!(
-        "flink-rest://{};history={}",
-        cluster.rest(),
-        cluster.history()
-    ));
+    let with_history = Shell::rest(cluster).option("history", &format!("https://{}", cluster.history()));
     let told = with_history.one_shot(&format!("job {ended} --json")).expect_code(0);
     let told = object(&told.stdout);
     assert_eq!(
@@ -36,11 +49,23 @@ fn has_an_afterlife(cluster: &Cluster, ended: &str, saved: &str) {
         (&json!("FINISHED"), &json!("stopped")),
         "{told}"
     );
-    let listed = with_history.one_shot("jobs --all --json").expect_code(0);
+    // What the archive knows is listed; the cluster's own list could not be had.
+    let listed = with_history.one_shot("jobs --all --json").expect_code(5);
     assert!(
         objects(&listed.stdout).iter().any(|job| job["job_id"] == ended),
         "{listed}"
     );
+    let kept = with_history
+        .one_shot(&format!("checkpoints {ended} --json"))
+        .expect_code(0);
+    let kept = objects(&kept.stdout);
+    assert!(!kept.is_empty());
+    for state in &kept {
+        assert_eq!(
+            (&state["kind"], &state["job_id"]),
+            (&json!("checkpoint"), &json!(ended))
+        );
+    }
     let states = with_history
         .one_shot(&format!("savepoints {ended} --json"))
         .expect_code(0);
@@ -49,15 +74,29 @@ fn has_an_afterlife(cluster: &Cluster, ended: &str, saved: &str) {
         .iter()
         .find(|state| state["path"] == saved)
         .expect("the savepoint is known");
-    assert_eq!(
-        (&found["kind"], &found["sources"]),
-        (&json!("savepoint"), &json!(["history"])),
-        "{found}"
+    assert_eq!(found["kind"], "savepoint", "{found}");
+    let sources = found["sources"].as_array().unwrap();
+    assert!(sources.contains(&json!("history")), "{found}");
+    assert!(!sources.contains(&json!("cluster")), "{found}");
+}
+
+/// A shell, its standard input still open, with a job that runs.
+fn with_a_job_of_its_own(cluster: &Cluster) -> Live {
+    let mut shell = Shell::sql(cluster).skep().start();
+    shell.send(
+        "CREATE TABLE gen (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5');\n\
+         CREATE TABLE nowhere (id BIGINT) WITH ('connector' = 'blackhole');\n\
+         SET 'pipeline.name' = 'known here';\nINSERT INTO nowhere SELECT id FROM gen;\n\
+         !wait --until running\n",
     );
+    shell.wait_err("is RUNNING");
+    shell
 }
 
 /// Without high availability a new JobManager knows nothing of the jobs of the old one.
 fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
+    secure::only_who_is_known_comes_in(cluster);
+    secure::all_is_done_over_tls(cluster);
     let shell = Shell::rest(cluster);
     let job = Job::start(cluster, "outlives nothing");
     cluster.witness().wait_checkpoint(&job);
@@ -71,11 +110,28 @@ fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     cluster.signal(Service::JobManager, Signal::CONT);
 
     let ended = Job::start(cluster, "ended before");
+    cluster.witness().wait_checkpoint(&ended);
     let saved = shell.one_shot(&format!("stop {ended}")).expect_code(0).stdout;
-    let archive = format!("http://{}/jobs/{ended}", cluster.history());
-    wait_for("the History Server to know of it", || cluster.witness().get(&archive));
+    wait_for("the History Server to know of it", || {
+        cluster.witness().ask(&cluster.history(), &format!("/jobs/{ended}"))
+    });
+
+    let mut own = with_a_job_of_its_own(cluster);
 
     cluster.kill(Service::JobManager);
+    // What a shell knows of its own jobs is there all the same, and said to be old.
+    own.send("!job %1\n!jobs\n");
+    own.wait_out("INSERT INTO nowhere SELECT id FROM gen");
+    own.wait_out("was RUNNING");
+    own.wait_err("what was known of it last");
+    let _ = own.wait().expect_code(0);
+    // A server that is named without a scheme is reached without TLS.
+    let without = Shell::rest(cluster).option("history", &cluster.history());
+    let output = without.one_shot(&format!("job {ended}")).expect(5, "");
+    output
+        .expect_stderr("can't be reached")
+        .expect_stderr("the History Server can't be asked either")
+        .expect_stderr("it wants TLS");
     has_an_afterlife(cluster, &ended, saved.trim());
     shell
         .one_shot(&format!("job {job}"))

@@ -1,5 +1,10 @@
 //! The way back: a count that grows for ever, read back from files, is the same whether the job was interrupted or not.
 
+pub mod changed;
+pub mod claims;
+pub mod fits;
+pub mod plans;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -147,14 +152,7 @@ impl<'a> Run<'a> {
             .expect_code(0);
         let job = self.running();
         cluster.witness().wait_running(&job);
-        let statistics = wait_for("the statistics to say from what it was restored", || {
-            let now = cluster.witness().wait_checkpoint(&job);
-            if now["latest"]["restored"].is_object() {
-                Ok(now)
-            } else {
-                Err(now)
-            }
-        });
+        let path = restored_from(cluster, &job);
         let _ = self.shell.one_shot(&format!("stop {job}")).expect_code(0);
         let counted = wait_for("the last files", || {
             let rows = self.tables.rows("counted");
@@ -178,11 +176,22 @@ impl<'a> Run<'a> {
             assert!(squared.iter().all(|(id, square)| id * id == *square));
             assert!(squared.len() > before.len());
         }
-        statistics["latest"]["restored"]["external_path"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        path
     }
+}
+
+/// Waits until the statistics say from what a job was restored.
+fn restored_from(cluster: &Cluster, job: &str) -> String {
+    let restored = wait_for("the statistics to say from what it was restored", || {
+        let now = cluster.witness().wait_checkpoint(job);
+        let restored = &now["latest"]["restored"];
+        if restored.is_object() {
+            Ok(restored.clone())
+        } else {
+            Err(now)
+        }
+    });
+    restored["external_path"].as_str().unwrap().to_owned()
 }
 
 fn after_a_stop(cluster: &Cluster) {

@@ -1,9 +1,11 @@
 //! A session that the gateway does not have any more.
 
 use crate::cluster::{Cluster, Service};
-use crate::proxy::Proxy;
+use crate::proxy::{Break, Proxy};
 use crate::shell::Shell;
 use crate::suite::cases;
+use crate::witness::wait_for;
+use crate::world::http::Fault;
 
 cases! {
     jobs 1: one_that_was_dropped_is_opened_again,
@@ -86,4 +88,44 @@ pub(super) fn a_gateway_that_is_killed_within_a_result(cluster: &Cluster) {
     assert_eq!(cluster.witness().named("read in part").len(), 1);
     prompt.line("!quit");
     assert_eq!(prompt.wait().code, 0);
+}
+
+/// The gateway closes a session that it has heard nothing of; the heart of a shell that waits at its prompt beats.
+pub(super) fn one_that_was_idle_for_too_long(cluster: &Cluster) {
+    let prelude = "SET 'table.local-time-zone' = 'Asia/Tokyo';\n\
+                   CREATE TEMPORARY TABLE kept (id BIGINT) WITH ('connector' = 'blackhole');\n";
+    let begin = || {
+        let proxy = Proxy::before(&cluster.gateway());
+        let shell = Shell::at(&format!("flink://{}", proxy.address()));
+        let mut live = shell.skep().with("--output csv").start();
+        live.send(prelude);
+        proxy.wait_seen("DELETE /*/close", 2);
+        (proxy, shell, live)
+    };
+    let (silent, _home, mut forgotten) = begin();
+    silent.break_all("POST /*/heartbeat", Break::Before(Fault::Status(503, "")));
+    let (heard, _other_home, mut waiting) = begin();
+    // To ask the gateway for the session would be to use it: its log tells.
+    let closed = format!("Session {} is closed", handle(&silent));
+    wait_for(&closed, || {
+        let log = std::fs::read_to_string(cluster.path("log/gateway.log")).unwrap();
+        if log.contains(&closed) { Ok(()) } else { Err(()) }
+    });
+    assert!(!silent.seen("POST /*/heartbeat").is_empty() && !heard.seen("POST /*/heartbeat").is_empty());
+    for live in [&mut forgotten, &mut waiting] {
+        live.send("SHOW TABLES;\nSET;\n");
+    }
+    let output = forgotten.wait().expect_code(0);
+    assert!(
+        output.stdout.contains("kept") && output.stdout.contains("Asia/Tokyo"),
+        "{output}"
+    );
+    let output = output.expect_stderr("it was opened again and told the 2 statements");
+    assert_eq!(output.stderr.matches("it was opened again").count(), 1, "{output}");
+    let output = waiting.wait().expect_code(0);
+    assert!(
+        output.stdout.contains("kept") && output.stdout.contains("Asia/Tokyo"),
+        "{output}"
+    );
+    assert!(!output.stderr.contains("it was opened again"), "{output}");
 }

@@ -12,7 +12,7 @@ cases! {
 }
 
 fn from_saving_to_stopping(cluster: &Cluster) {
-    let shell = Shell::rest(cluster);
+    let shell = Shell::sql(cluster);
     let job = Job::start(cluster, "statements");
     let output = shell.script("SHOW JOBS;\n").expect_code(0);
     assert!(output.stdout.contains(&job[..8]), "{output}");

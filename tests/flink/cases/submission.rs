@@ -7,13 +7,14 @@ use crate::proxy::{Break, Proxy, Seen};
 use crate::shell::Shell;
 use crate::suite::cases;
 use crate::witness::wait_for;
-use crate::world::Live;
 use crate::world::http::Fault;
+use crate::world::{Live, Program};
 
 cases! {
     jobs 3: an_insert_whose_shell_is_killed,
     jobs 3: a_statement_set_whose_shell_is_killed,
-    jobs 3: a_query_whose_shell_is_killed,
+    jobs 4: a_query_whose_shell_is_killed,
+    jobs 2: an_insert_whose_shell_dies_while_it_writes_the_ledger,
     jobs 7: an_insert_whose_connection_is_cut,
     jobs 7: a_statement_set_whose_connection_is_cut,
     jobs 7: a_query_whose_connection_is_cut,
@@ -79,6 +80,10 @@ impl<'a> Trial<'a> {
 
     /// A shell that has all that the statement needs.
     fn prepare(&self) -> Live {
+        self.prepare_in(self.shell.skep())
+    }
+
+    fn prepare_in(&self, skep: Program) -> Live {
         let sink =
             |name: &str| format!("CREATE TEMPORARY TABLE {name} (id BIGINT) WITH ('connector' = 'blackhole');\n");
         let told = [
@@ -88,7 +93,7 @@ impl<'a> Trial<'a> {
             sink("nowhere"),
             sink("elsewhere"),
         ];
-        let mut live = self.shell.skep().with("--force").start();
+        let mut live = skep.with("--force").start();
         live.send(told.concat());
         self.proxy.wait_seen("DELETE /*/close", told.len());
         live
@@ -115,16 +120,25 @@ impl<'a> Trial<'a> {
     /// The one intent in the ledger, if it is still there. It was submitted once and has one job at most, under its id.
     #[track_caller]
     fn audit(&self) -> Option<JobRecord> {
-        let (posts, jobs) = (self.posts(), self.cluster.witness().named(&self.name));
+        let posts = self.posts();
         assert_eq!(posts.len(), 1, "{}: {posts:?}", self.name);
-        let chosen = posts[0].body["executionConfig"]["$internal.pipeline.job-id"].as_str();
+        self.audit_of(&posts)
+    }
+
+    /// The same of a statement that may never have been sent.
+    #[track_caller]
+    fn audit_of(&self, posts: &[Seen]) -> Option<JobRecord> {
+        let jobs = self.cluster.witness().named(&self.name);
+        let chosen = posts
+            .first()
+            .and_then(|post| post.body["executionConfig"]["$internal.pipeline.job-id"].as_str());
         assert!(jobs.len() <= 1, "{}: {jobs:?}", self.name);
         assert!(jobs.iter().all(|job| Some(&*job.id) == chosen), "{chosen:?} {jobs:?}");
         let mut intents = self.shell.ledger();
         assert!(intents.len() <= 1, "{}: {intents:?}", self.name);
         let intent = intents.pop();
-        if let Some(intent) = &intent {
-            assert_eq!(Some(&*intent.job_id().to_string()), chosen);
+        if let (Some(intent), Some(chosen)) = (&intent, chosen) {
+            assert_eq!(intent.job_id().to_string(), chosen);
         }
         intent
     }
@@ -194,6 +208,52 @@ fn the_shell_is_killed(cluster: &Cluster, what: What) {
         live.kill();
         assert_eq!(trial.settled(), Outcome::Accepted);
         assert!(!["CANCELED", "FAILED"].contains(&&*cluster.witness().state(&job)));
+    }
+
+    if what == What::Query {
+        let trial = Trial::new(cluster, what, "shell killed while it fetches");
+        let mut live = trial.prepare();
+        live.send(what.text());
+        live.wait_for_out("two rows", |out| out.lines().count() > 3);
+        live.kill();
+        assert_eq!(trial.settled(), Outcome::Accepted);
+    }
+}
+
+/// At each moment at which it writes of the statement; `intent` is written before the statement is sent, `accepted` after
+/// the reply has come.
+fn an_insert_whose_shell_dies_while_it_writes_the_ledger(cluster: &Cluster) {
+    for (point, sent, kept) in [
+        ("ledger.intent.before", false, false),
+        ("ledger.intent.after", false, true),
+        ("ledger.accepted.before", true, true),
+        ("ledger.accepted.after", true, true),
+    ] {
+        let trial = Trial::new(cluster, What::Insert, point);
+        let mut live = trial.prepare_in(trial.shell.skep().env("SKEP_FAILPOINT", point));
+        live.send(trial.what.text());
+        let died = live.wait_open();
+        assert_eq!(died.code, 134, "{point}: {died}");
+        let posts = trial.posts();
+        assert_eq!(posts.len(), usize::from(sent), "{point}: {posts:?}");
+        if sent {
+            cluster.witness().wait_named(&trial.name);
+        }
+        assert_eq!(trial.audit_of(&posts).is_some(), kept, "{point}");
+        let output = trial.shell.script("!jobs -a\n").expect_code(0);
+        let Some(intent) = trial.audit_of(&trial.posts()) else {
+            assert!(!kept, "{point}: {output}");
+            continue;
+        };
+        match (sent, &intent.outcome) {
+            (true, Outcome::Accepted) => assert_eq!(cluster.witness().named(&trial.name).len(), 1, "{output}"),
+            (false, Outcome::Unknown(_) | Outcome::NeverArrived) => {
+                assert_eq!(cluster.witness().named(&trial.name), [], "{output}");
+                let output = output.expect_stderr(&intent.job_id().to_string());
+                assert_eq!(trial.posts().len(), 0, "{output}");
+            }
+            _ => panic!("{point}: {intent:?} {output}"),
+        }
     }
 }
 

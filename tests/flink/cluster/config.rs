@@ -48,7 +48,7 @@ appender.f.layout.pattern = %d{HH:mm:ss,SSS} %-5p %c{1} - %m%n
 /// Writes `config.yaml` and `log4j.properties` into `dir`/conf. `settings` win over what stands here.
 ///
 /// The distribution's shell scripts work out the memory of a TaskManager; without them every figure must be given.
-pub fn write(dir: &Path, ports: Ports, slots: usize, settings: &[(&str, &str)]) -> io::Result<()> {
+pub fn write(dir: &Path, ports: Ports, slots: usize, settings: &[(&str, String)]) -> io::Result<()> {
     let Ports {
         rest,
         rpc,
@@ -107,7 +107,7 @@ sql-gateway.endpoint.rest.bind-port: \"{gateway}\"
     );
     let set = |line: &&str| {
         let key = line.split(':').next();
-        !settings.iter().any(|(known, _)| key == Some(known))
+        !settings.iter().any(|(known, _)| key == Some(*known))
     };
     let mut lines: Vec<String> = text.lines().filter(set).map(str::to_owned).collect();
     lines.extend(settings.iter().map(|(key, value)| format!("{key}: {value}")));

@@ -4,6 +4,7 @@ mod config;
 mod jars;
 mod process;
 mod service;
+mod tls;
 mod toolchain;
 mod work;
 
@@ -15,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::witness::Witness;
+use crate::witness::{Witness, plain};
 use config::Ports;
 use jars::Installation;
 use process::Process;
 
 pub use service::Service;
+pub use tls::Tls;
 pub use work::Work;
 
 /// The versions that are tested.
@@ -37,6 +39,8 @@ const SLOTS: usize = 16;
 pub struct Options {
     /// Lines of its configuration.
     pub settings: &'static [(&'static str, &'static str)],
+    /// All of it but the TaskManager is reached over TLS alone, by clients that show a certificate.
+    pub tls: bool,
 }
 
 /// A running cluster. It ends with the value, and with the tests in whatever way they end.
@@ -46,6 +50,7 @@ pub struct Cluster {
     dir: PathBuf,
     ports: Ports,
     installation: Installation,
+    tls: Option<Tls>,
     processes: Mutex<BTreeMap<Service, Process>>,
     /// Jobs of JobManagers that are no more.
     seen: Mutex<BTreeSet<String>>,
@@ -64,16 +69,27 @@ impl Cluster {
             tries += 1;
             let dir = work.path(&format!("{name}-{tries}"));
             let ports = Ports::find();
-            let written = config::write(&dir, ports, SLOTS, options.settings);
+            let tls = options
+                .tls
+                .then(|| Tls::make(&dir.join("tls"), &installation))
+                .transpose()?;
+            let own = options.settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
+            let settings: Vec<_> = own.chain(tls.iter().flat_map(Tls::settings)).collect();
+            let written = config::write(&dir, ports, SLOTS, &settings);
             written.map_err(|error| format!("{}: {error}", dir.display()))?;
+            let witness = match &tls {
+                Some(tls) => Witness::new(tls.http(), "https", ports.rest, ports.gateway),
+                None => Witness::new(plain(), "http", ports.rest, ports.gateway),
+            };
             let cluster = Self {
                 version,
                 dir,
                 ports,
                 installation: installation.clone(),
+                tls,
                 processes: Mutex::default(),
                 seen: Mutex::default(),
-                witness: Witness::new(ports.rest, ports.gateway),
+                witness,
             };
             match cluster.start_services() {
                 Ok(()) => return Ok(cluster),
@@ -115,6 +131,11 @@ impl Cluster {
     /// The History Server's `host:port`.
     pub fn history(&self) -> String {
         format!("127.0.0.1:{}", self.ports.history)
+    }
+
+    /// The certificates, if it is reached over TLS.
+    pub const fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// A path below the cluster's directory, which all its processes see.
@@ -190,7 +211,7 @@ impl Cluster {
     }
 
     fn is_healthy(&self, service: Service) -> bool {
-        let answer = |server: String, path: &str| self.witness.get(&format!("http://{server}{path}"));
+        let answer = |server: String, path: &str| self.witness.ask(&server, path);
         match service {
             Service::JobManager => answer(self.rest(), "/v1/overview").is_ok(),
             Service::TaskManager => {

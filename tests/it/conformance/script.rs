@@ -14,12 +14,29 @@
 //! own types, `-->` a row, `--!` an error. Where batch and streaming mode differ the lines begin with `--batch` and
 //! `--streaming`. A changelog is recorded as the rows that are left when it has been applied. Rows are sorted unless the
 //! statement sorts them itself. Below these, `--local: --local> --local!` (`--local batch>` and so on) say what the
-//! embedded engine gives where that differs (`--local= done`: it carries the statement out); after `--local!` stands a
-//! part of its message. `${data}` is the directory of
-//! the scripts' data, `${dir}` an empty one of the run.
+//! embedded engine gives where that differs (`--local= done`: it carries the statement out), and `--1.20: --1.20> --1.20!`
+//! what Flink 1.20 gives where it is not as 2.3; after the `!` of these stands a part of the message. `${data}` is the
+//! directory of the scripts' data, `${dir}` an empty one of the run.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+
+/// What the lines of the embedded engine begin with.
+const LOCAL: &str = "local";
+/// What those of the older Flink begin with.
+const OLDER: &str = "1.20";
+
+/// Who is held to the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "the Flinks are those of tests/flink")]
+pub enum Engine {
+    /// The embedded one.
+    Local,
+    /// The Flink that was recorded, by way of skep.
+    Flink23,
+    /// An older one.
+    Flink120,
+}
 
 /// How a statement is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,9 +241,29 @@ pub struct Statement {
     pub flink: Expected,
     /// Where the embedded engine differs.
     pub local: Expected,
+    /// Where Flink 1.20 differs.
+    pub older: Expected,
 }
 
 impl Statement {
+    /// What is written down of an engine where it differs from the recording.
+    pub fn own(&self, engine: Engine) -> Option<&Expected> {
+        match engine {
+            Engine::Local => Some(&self.local),
+            Engine::Flink23 => None,
+            Engine::Flink120 => Some(&self.older),
+        }
+    }
+
+    /// Writes it down.
+    pub fn set_own(&mut self, engine: Engine, own: Expected) {
+        match engine {
+            Engine::Local => self.local = own,
+            Engine::Flink23 => {}
+            Engine::Flink120 => self.older = own,
+        }
+    }
+
     /// Whether it is a query, which a view could be made of.
     pub fn is_query(&self) -> bool {
         let first = self.text.trim_start_matches('(').split_whitespace().next();
@@ -276,8 +313,8 @@ fn expectation(line: &str) -> Option<(&str, &str, char, &str)> {
     let text = rest[at + 1..].trim();
     match rest[..at].split(' ').collect::<Vec<_>>().as_slice() {
         [""] => Some(("", "", mark, text)),
-        ["local"] => Some(("local", "", mark, text)),
-        ["local", mode @ ("batch" | "streaming")] => Some(("local", mode, mark, text)),
+        [engine @ (LOCAL | OLDER)] => Some((engine, "", mark, text)),
+        [engine @ (LOCAL | OLDER), mode @ ("batch" | "streaming")] => Some((engine, mode, mark, text)),
         [mode @ ("batch" | "streaming")] => Some(("", mode, mark, text)),
         _ => None,
     }
@@ -302,10 +339,10 @@ impl Script {
                     let Some(Part::Statement(statement)) = script.parts.last_mut() else {
                         panic!("{}: line {}: no statement stands above", path.display(), at + 1)
                     };
-                    let expected = if engine == "local" {
-                        &mut statement.local
-                    } else {
-                        &mut statement.flink
+                    let expected = match engine {
+                        LOCAL => &mut statement.local,
+                        OLDER => &mut statement.older,
+                        _ => &mut statement.flink,
                     };
                     expected.add(mode, mark, text);
                     continue;
@@ -334,6 +371,7 @@ impl Script {
                     line,
                     flink: Expected::default(),
                     local: Expected::default(),
+                    older: Expected::default(),
                 })));
             }
         }
@@ -371,7 +409,8 @@ impl Script {
                 Part::Statement(statement) => {
                     writeln!(out, "{};", statement.text).unwrap();
                     statement.flink.write("", &mut out);
-                    statement.local.write("local", &mut out);
+                    statement.local.write(LOCAL, &mut out);
+                    statement.older.write(OLDER, &mut out);
                 }
             }
         }

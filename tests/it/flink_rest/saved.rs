@@ -1,6 +1,7 @@
 //! Savepoints and checkpoints as the cluster knows them.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use skep_engine::{ErrorKind, SavepointKind, Verdict};
 
@@ -88,12 +89,31 @@ async fn a_savepoint_on_this_machine_is_seen_though_the_cluster_has_forgotten_it
         let saved = dir.path().join(name);
         let path = format!("file://{}", saved.display());
         assert_eq!(stores.inspect(&path).await.unwrap_err().kind, ErrorKind::NotFound);
-        fs::create_dir(&saved).unwrap();
-        fs::write(saved.join("_metadata"), "").unwrap();
+        let like = match kind {
+            SavepointKind::Savepoint => "2.3.0-heap-savepoint-canonical",
+            SavepointKind::Checkpoint => "2.3.0-heap-files",
+        };
+        copy_sample(like, &saved);
         let found = stores.inspect(&path).await.unwrap();
         assert_eq!((found.kind, found.verdict, found.job_id), (kind, Verdict::Usable, None));
         assert_eq!(found.sources, ["directory"]);
     }
+}
+
+/// Makes a state that a real cluster wrote, with all its files, at that path.
+fn copy_sample(name: &str, to: &Path) {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/metadata/tests/samples");
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(samples.join(name)).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// A file of a state beside its `_metadata`.
+fn state_file(dir: &Path) -> PathBuf {
+    let mut paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths.find(|path| !path.ends_with("_metadata")).unwrap()
 }
 
 /// Statistics with one savepoint at that path.
@@ -120,11 +140,38 @@ async fn a_savepoint_that_this_machine_should_have_and_has_not_is_missing() {
     server.fault(&checkpoints, Fault::Body(statistics.clone()));
     let found = stores.find(Some(&server.job()), &[]).await.unwrap();
     assert_eq!((found[0].verdict, found[0].reasons.len()), (Verdict::Missing, 1));
-    fs::create_dir(&saved).unwrap();
-    fs::write(saved.join("_metadata"), "").unwrap();
-    server.fault(&checkpoints, Fault::Body(statistics));
+    copy_sample("2.3.0-heap-savepoint-native", &saved);
+    server.fault(&checkpoints, Fault::Body(statistics.clone()));
     let found = stores.find(Some(&server.job()), &[]).await.unwrap();
     assert_eq!((found[0].verdict, found[0].reasons.len()), (Verdict::Usable, 0));
+    assert_eq!(found[0].format_version, Some(6));
+    // The cluster knows nothing of the files.
+    let file = state_file(&saved);
+    fs::remove_file(&file).unwrap();
+    server.fault(&checkpoints, Fault::Body(statistics));
+    let found = stores.find(Some(&server.job()), &[]).await.unwrap();
+    assert_eq!(found[0].verdict, Verdict::Missing);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(found[0].reasons[0].contains(name), "{found:?}");
+    assert_eq!(found[0].sources, ["cluster", "directory"]);
+}
+
+#[tokio::test]
+async fn a_state_that_a_running_job_has_claimed_is_not_usable() {
+    let restored = r#"{"is_savepoint": false, "external_path": "s3://bucket/savepoint-9"}"#;
+    let server = Server::start("2.3.0", "saved").await;
+    let stores = stores(&server).await;
+    let checkpoints = format!("GET /v1/jobs/{}/checkpoints", server.job());
+    // Asked twice: what there is, and what is claimed.
+    for _ in 0..2 {
+        server.fault(
+            &checkpoints,
+            Fault::Body(statistics("s3://bucket/savepoint-9/", restored)),
+        );
+    }
+    let found = stores.find(Some(&server.job()), &[]).await.unwrap();
+    assert_eq!((found.len(), found[0].verdict), (1, Verdict::Claimed));
+    assert!(found[0].reasons[0].contains(&server.job().short()), "{found:?}");
 }
 
 #[tokio::test]

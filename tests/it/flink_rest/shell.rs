@@ -28,6 +28,16 @@ async fn a_job_that_is_named_by_its_whole_id_has_its_name() {
 }
 
 #[tokio::test]
+async fn a_job_that_only_the_cluster_knows_has_its_cluster() {
+    let server = Server::start("2.3.0", "saved").await;
+    let job = ask(&server, &format!("job {}", server.job())).await;
+    assert_eq!(
+        (&job["cluster_id"], &job["origin"]),
+        (&server.place().into(), &"cluster".into())
+    );
+}
+
+#[tokio::test]
 async fn a_job_that_has_ended_before_it_is_waited_for_says_how() {
     for version in VERSIONS {
         let server = Server::start(version, "finished").await;

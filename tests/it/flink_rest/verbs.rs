@@ -67,6 +67,22 @@ async fn the_list_has_every_job_the_newest_first() {
 }
 
 #[tokio::test]
+async fn a_job_tells_its_cluster_from_others() {
+    for version in VERSIONS {
+        let server = Server::start(version, "saved").await;
+        let ids = async || {
+            let jobs = jobs(&server).await;
+            let (list, detail) = (jobs.list().await.unwrap(), jobs.detail(&server.job()).await.unwrap());
+            [list[0].cluster_id.clone(), detail.summary.cluster_id].map(Option::unwrap)
+        };
+        assert_eq!(ids().await, [server.place(); 2]);
+        let named = br#"[{"key": "rest.port", "value": "8081"}, {"key": "kubernetes.cluster-id", "value": "bees"}]"#;
+        server.fault("GET /v1/jobmanager/config", Fault::Body(named.to_vec()));
+        assert_eq!(ids().await, ["bees"; 2]);
+    }
+}
+
+#[tokio::test]
 async fn a_status_says_more_than_the_state() {
     for version in VERSIONS {
         let server = Server::start(version, "saved").await;
@@ -149,7 +165,7 @@ async fn a_detail_has_vertices_checkpoints_and_facts() {
         };
         assert_eq!(fact("type"), Some("STREAMING"));
         assert_eq!(fact("restarts"), Some("0"));
-        assert_eq!(fact("checkpointing"), Some("every 2000 ms, exactly_once"));
+        assert_eq!(fact("checkpointing"), Some("every 2 s, exactly_once"));
         assert_eq!(fact("checkpoints kept"), Some("after a failure or a cancel"));
         assert!(fact("last failed checkpoint").is_some());
         assert!(

@@ -2,9 +2,9 @@
 
 use rustix::process::Signal;
 
-use super::{CTRL_C, CTRL_D, shell, start_endless};
+use super::{CTRL_C, CTRL_D, CTRL_Z, shell, shell_in_bash, start_endless};
 use crate::world::pty::Ended;
-use crate::world::{World, scripted};
+use crate::world::{World, scripted, wait_until};
 
 #[test]
 fn ctrl_d_stops_local_jobs_with_a_savepoint_and_says_how_to_go_on() {
@@ -173,4 +173,45 @@ fn a_reader_that_goes_away_ends_the_prompt_too() {
     let Ended { screen, cooked, .. } = pty.wait();
     assert!(screen.has("code 141") && !screen.has("error"), "{screen}");
     assert!(cooked);
+}
+
+#[test]
+fn whatever_way_it_is_left_the_terminal_drops_what_it_dropped_before() {
+    for way in ["Ctrl-D", "SIGTERM", "Ctrl-Z", "Ctrl-C again and again"] {
+        let world = World::new();
+        let mut pty = shell_in_bash(&world);
+        pty.line("SELECT 2;");
+        pty.wait_text("2 rows");
+        pty.wait_prompt("scripted> ");
+        match way {
+            "Ctrl-D" => pty.send(CTRL_D),
+            "Ctrl-Z" => pty.send(CTRL_Z),
+            "SIGTERM" => {
+                start_endless(&mut pty);
+                let shell = world.program("pkill").with("-P").arg(pty.pid().to_string());
+                shell.run().expect_code(0).expect_quiet();
+            }
+            _ => {
+                // It is stuck in writing rows that nobody reads, and hears of nothing.
+                pty.line("SELECT GATED 100000;");
+                pty.wait_text("row 2");
+                pty.hold();
+                world.open_gate();
+                pty.wait_for("row 20", |screen| screen.raw.contains("row 20"));
+                let children = world.program("pgrep").with("-P").arg(pty.pid().to_string());
+                wait_until(
+                    || "its end".to_owned(),
+                    || {
+                        pty.send(CTRL_C);
+                        children.run().code == 1
+                    },
+                );
+                pty.release();
+            }
+        }
+        // What was written before it may stand in its line.
+        pty.wait_for("bash", |screen| screen.editing && screen.line.ends_with("bash$ "));
+        pty.line("stty -a | grep -o '.noflsh'");
+        pty.wait_text("\n-noflsh");
+    }
 }

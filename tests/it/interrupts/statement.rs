@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
+use rustix::process::Signal;
+
 use super::{CTRL_C, CTRL_D, CTRL_Z, shell, start_endless};
 use crate::world::pty::Ended;
 use crate::world::{World, scripted};
@@ -203,6 +205,62 @@ fn rows_of_a_detached_query_are_all_seen_exactly_once() {
 }
 
 #[test]
+fn ctrl_z_on_a_terminal_that_is_slow_loses_no_row() {
+    const END: u64 = 20_000;
+    let world = World::new();
+    let mut pty = world.scripted().with("-u scripted: -o csv").pty();
+    pty.wait_prompt("scripted> ");
+    pty.line(&format!("SELECT GATED {END};"));
+    pty.wait_text("row 2");
+    pty.hold();
+    world.open_gate();
+    // The rest of what was written with this one waits to be read.
+    pty.wait_for("row 50", |screen| screen.raw.contains("row 50"));
+    pty.send(CTRL_Z);
+    pty.release();
+    pty.wait_text("[1] detached · job ");
+    pty.line("!fg %1");
+    pty.wait_text("and no more to come");
+    let screen = pty.wait_prompt("scripted> ");
+    assert_eq!(numbers(&screen.raw), (0..END).collect::<Vec<_>>());
+}
+
+/// The numbers of the rows that were shown, in order.
+fn numbers(raw: &str) -> Vec<u64> {
+    // The terminal shows the key wherever it finds itself.
+    let shown = raw.replace("^Z", "");
+    let numbers = shown.split(",row ").skip(1).map(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap()
+    });
+    numbers.collect()
+}
+
+#[test]
+fn what_was_typed_ahead_is_run_after_ctrl_z_and_dropped_by_ctrl_c() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    start_endless(&mut pty);
+    pty.send("SELECT 5;\r");
+    pty.wait_text("SELECT 5;");
+    pty.send(CTRL_Z);
+    pty.wait_text("5 rows · ");
+    pty.wait_prompt("scripted [1]> ");
+    pty.line("SELECT ENDLESS QUIETLY;");
+    pty.wait_for("the query", |screen| screen.raw.matches("row 2").count() == 3);
+    pty.send("SELECT 7;\r");
+    pty.wait_text("SELECT 7;");
+    pty.send(CTRL_C);
+    pty.wait_text("3 rows · cancelled: job ");
+    pty.wait_prompt("scripted [1]> ");
+    pty.line("SELECT 9;");
+    pty.wait_text("9 rows · ");
+    let submitted = world.journal();
+    assert!(submitted.contains(&"submit SELECT 5".to_owned()), "{submitted:?}");
+    assert!(!submitted.contains(&"submit SELECT 7".to_owned()), "{submitted:?}");
+}
+
+#[test]
 fn ctrl_c_stops_fg_and_loses_no_row() {
     let world = World::new();
     let pipe = world.path("rows");
@@ -273,6 +331,33 @@ fn ctrl_c_stops_a_wait_and_not_the_job() {
     let screen = pty.wait_prompt("scripted [1]> ");
     assert!(screen.has("no longer waiting; the jobs go on"), "{screen}");
     assert!(!world.journal().iter().any(|line| line.starts_with("cancel")));
+}
+
+#[test]
+fn a_script_does_not_wait_without_end_for_a_cancel() {
+    let world = World::new();
+    let script = world.scripted().with("-u scripted: -o csv -e");
+    let running = script.arg("CANCEL HANGS; SELECT ENDLESS QUIETLY").start();
+    running.wait_out("row 2");
+    running.signal(Signal::INT);
+    running
+        .wait()
+        .expect_code(130)
+        .expect_stderr("the cancel of job ")
+        .expect_stderr(" goes on: job ");
+}
+
+#[test]
+fn a_query_that_somebody_else_cancels_was_not_interrupted() {
+    let world = World::new();
+    let kept = || world.scripted().with("-u scripted:kept");
+    let query = kept().with("-o csv -e").arg("SELECT ENDLESS QUIETLY").start();
+    query.wait_out("row 2");
+    drop(kept().with("cancel endless").run().expect_code(0));
+    query
+        .wait()
+        .expect(3, "n,text\n0,row 0\n1,row 1\n2,row 2\n")
+        .expect_stderr("the query was cancelled");
 }
 
 #[test]

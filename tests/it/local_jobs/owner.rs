@@ -91,6 +91,12 @@ fn who_goes_on_from_a_drained_savepoint_is_told_what_that_means() {
     let world = World::new();
     let (live, _) = owner(&world);
     drop(local(&world).with("stop copy --drain --yes").run().expect_code(0));
+    // What has ended is not asked about: there is nothing to lose.
+    let again = local(&world).with("stop copy --drain").run().expect_code(1);
+    assert!(
+        !again.stderr.contains("--yes") && again.stderr.contains("FINISHED"),
+        "{again}"
+    );
     drop(live.wait().expect_code(0));
     let output = local(&world).with("restore copy").run().expect_code(0);
     drop(output.expect_stderr("drained into this savepoint"));

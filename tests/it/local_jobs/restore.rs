@@ -152,6 +152,29 @@ fn what_is_stateless_may_change() {
 }
 
 #[test]
+fn what_has_changed_is_shown_before_it_starts() {
+    let world = World::new();
+    stopped(&world, &counting(), COPY);
+    let other = "INSERT INTO copy SELECT n + 1000000 FROM n WHERE n > 5";
+    let output = local(&world)
+        .stdin(format!("!restore copy AS {other};\n"))
+        .run()
+        .expect_code(0);
+    for line in ["- SELECT n", "+ SELECT n + 1000000", "+ WHERE n > 5"] {
+        assert!(output.stderr.lines().any(|shown| shown == line), "{line}: {output}");
+    }
+    // The same statement in other words is the same: its tables are compared by what they are, whatever the directory.
+    let world = World::new();
+    let path = stopped(&world, &counting(), COPY);
+    let script = format!(
+        "{}!restore {path} AS insert into copy select n /* all */ from n;\n",
+        counting().replace("CREATE TABLE", "create  table")
+    );
+    let output = local(&world).stdin(script).run().expect_code(0);
+    assert!(!output.stderr.contains("made the state"), "{output}");
+}
+
+#[test]
 fn a_savepoint_may_be_moved() {
     let world = World::new();
     let path = stopped(&world, &counting(), COPY);
@@ -256,4 +279,101 @@ fn set_restore_is_for_one_statement() {
     assert_eq!((lines[0], lines[1]), (path.as_str(), "off"));
     assert_eq!(object(&output.stdout)["restored_from"], path.as_str());
     assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
+}
+
+#[test]
+fn with_auto_a_script_is_run_again_as_it_is() {
+    let world = World::new();
+    let script = format!("!set restore auto\n{}{COPY}", counting());
+    let output = slowly(&world)
+        .stdin(format!("{script}!wait %1 --until first-checkpoint\n"))
+        .run()
+        .expect_code(0);
+    assert!(
+        output
+            .stderr
+            .contains("copy has not run before: it starts from nothing"),
+        "{output}"
+    );
+    let before = numbers(&world.path("copy")).len() as u64;
+    assert!(before < END, "{before}");
+    // Killed in the middle: what it had saved is where the next run begins.
+    let live = slowly(&world).stdin(script.clone() + "!wait\n").start();
+    let said = live.wait_err("[1] copy · job ");
+    assert!(said.contains("it starts from savepoint"), "{said}");
+    local(&world)
+        .with("wait copy --until first-checkpoint --timeout 30s")
+        .run()
+        .expect_code(0);
+    live.kill();
+    let output = local(&world).stdin(script.clone() + "!wait\n").run().expect_code(0);
+    assert!(output.stderr.contains("it starts from checkpoint"), "{output}");
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
+    // Another statement is not that one.
+    let other = script.replace("SELECT n FROM n", "SELECT n FROM n WHERE n < 0");
+    let output = local(&world).stdin(other + "!wait\n").run().expect_code(0);
+    assert!(output.stderr.contains("has not run before"), "{output}");
+}
+
+#[test]
+fn with_auto_what_still_runs_is_not_started_a_second_time() {
+    let world = World::new();
+    let script = format!("!set restore auto\n{}INSERT INTO copy SELECT n FROM n;\n", counting());
+    let live = slowly(&world).stdin(script.clone() + "!wait\n").start();
+    live.wait_err("[1] copy · job ");
+    let output = slowly(&world).stdin(script).run().expect(1, "");
+    assert!(output.stderr.contains("still runs"), "{output}");
+    live.kill();
+}
+
+#[test]
+fn a_script_can_be_run_from_the_state_of_a_job() {
+    let world = World::new();
+    stopped(&world, &counting(), COPY);
+    let script = counting() + "INSERT INTO copy SELECT n FROM n;\n!wait\n!job %1 --json\n";
+    let file = world.write("again.sql", &script);
+    for which in ["copy,99", "copy,nothing", "nothing"] {
+        let output = local(&world).with("run --load-checkpoint").arg(which).arg(&file).run();
+        output.expect(1, "");
+    }
+    let output = local(&world)
+        .with("run --load-checkpoint copy,latest")
+        .arg(&file)
+        .run()
+        .expect_code(0);
+    let path = object(&output.stdout)["restored_from"].as_str().unwrap().to_owned();
+    assert!(path.contains("savepoint"), "{path}");
+    assert_eq!(numbers(&world.path("copy")), (1..=END).collect::<Vec<_>>());
+    let empty = world.write("empty.sql", "SHOW TABLES;\n");
+    let output = local(&world)
+        .with("run --load-checkpoint copy")
+        .arg(&empty)
+        .run()
+        .expect_code(0);
+    assert!(output.stderr.contains("nothing was started from"), "{output}");
+}
+
+#[test]
+fn a_state_that_is_left_behind_is_named_and_no_state_is_given_away() {
+    let world = World::new();
+    let preamble = counting()
+        + "CREATE TABLE sums (k BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'memory');\n";
+    stopped(
+        &world,
+        &preamble,
+        "INSERT INTO sums SELECT n % 7, sum(n) FROM n GROUP BY n % 7 &;\n",
+    );
+    let output = local(&world)
+        .stdin("!restore sums --claim claim --yes\n")
+        .run()
+        .expect(1, "");
+    assert!(output.stderr.contains("claim mode"), "{output}");
+    let output = local(&world)
+        .stdin("!restore sums --allow-non-restored-state AS INSERT INTO sums SELECT n % 8, sum(n) FROM n GROUP BY n % 8;\n")
+        .run()
+        .expect_code(0);
+    assert!(
+        output.stderr.contains("the state of aggregate is left behind"),
+        "{output}"
+    );
 }

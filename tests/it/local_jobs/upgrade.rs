@@ -164,7 +164,10 @@ fn a_file_may_bring_tables_of_its_own() {
     let ledger = world.path("data");
     let records = skep::ledger::Ledger::open(&ledger).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let record = runtime.block_on(records.job(job.parse().unwrap())).unwrap().unwrap();
+    let record = runtime
+        .block_on(records.job("", job.parse().unwrap()))
+        .unwrap()
+        .unwrap();
     assert_eq!(record.intent.prelude.len(), 3);
     for (text, says) in [
         ("", "no statement"),

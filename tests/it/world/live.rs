@@ -167,8 +167,14 @@ impl Live {
     /// Waits until it has written this to standard error; returns all that it has written there.
     #[track_caller]
     pub fn wait_err(&self, text: &str) -> String {
-        let waited = self.stderr.wait(|err, _| err.contains(text));
-        waited.unwrap_or_else(|why| self.give_up(text, why))
+        self.wait_for_err(text, |err| err.contains(text))
+    }
+
+    /// Waits until its standard error is as wanted; returns it.
+    #[track_caller]
+    pub fn wait_for_err(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let waited = self.stderr.wait(|err, _| wanted(err));
+        waited.unwrap_or_else(|why| self.give_up(what, why))
     }
 
     #[track_caller]

@@ -38,6 +38,8 @@ struct State {
     ended: Option<Ended>,
     /// How it ended, while what it wrote last is still on its way.
     exit: Option<(i32, bool)>,
+    /// Nobody reads what it writes.
+    held: bool,
 }
 
 /// How a program has left its terminal.
@@ -119,6 +121,7 @@ impl Pty {
             raw: Vec::new(),
             ended: None,
             exit: None,
+            held: false,
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -142,11 +145,11 @@ impl Pty {
                     state.parser.process(&buffer[..n]);
                     state.raw.extend_from_slice(&buffer[..n]);
                 }
-                drop(state);
                 sink.arrived.notify_all();
                 if n == 0 {
                     return;
                 }
+                drop(sink.arrived.wait_while(state, |state| state.held).unwrap());
             }
         });
         let told = Arc::clone(&shared);
@@ -184,6 +187,17 @@ impl Pty {
     /// Types a line and Enter.
     pub fn line(&mut self, text: &str) {
         self.send(&format!("{text}\r"));
+    }
+
+    /// From now on at most one piece more is read of what it writes: the terminal is slow, and then stands still.
+    pub fn hold(&self) {
+        self.state().held = true;
+    }
+
+    /// What it writes is read again.
+    pub fn release(&self) {
+        self.state().held = false;
+        self.shared.arrived.notify_all();
     }
 
     /// What is on the screen now.

@@ -134,6 +134,7 @@ impl Host {
         };
         Ok(JobSummary {
             job_id: *job,
+            cluster_id: None,
             name,
             status,
         })
@@ -155,6 +156,7 @@ impl Host {
         });
         JobSummary {
             job_id: *job,
+            cluster_id: None,
             name: job.short(),
             status,
         }

@@ -66,6 +66,8 @@ pub struct Started {
     pub rows: Option<Box<dyn Rows>>,
     /// Its log.
     pub log: LogRing,
+    /// The operators of the state it started from whose part it has not taken over.
+    pub left_behind: Vec<String>,
     /// Ends it.
     pub handle: Arc<dyn OperationHandle>,
 }
@@ -258,11 +260,14 @@ impl Host {
         let (mut sinks, rows) = self.open_sinks(&spec.sink, &dataflow.outlets(), &log, successor, &sender)?;
         let sink_dirs = spec.sink.dirs();
         let mut recoveries = Vec::new();
+        let mut left_behind = Vec::new();
         if let Some(restoring) = &mut restoring {
             recoveries = restoring.plan_sinks(self, &sink_dirs)?;
-            let (state, sink_states) = restoring.divide(&dataflow.fingerprints(), &sinks.fingerprints(), &log)?;
+            let (state, sink_states, dropped) =
+                restoring.divide(&dataflow.fingerprints(), &sinks.fingerprints(), &log)?;
             dataflow.restore(state)?;
             sinks.restore(sink_states)?;
+            left_behind = dropped;
             for name in sinks.names() {
                 if !restoring.manifest.sinks.iter().any(|saved| saved.name == name) {
                     log.push(format!("{name} is new: it gets the rows from here on"));
@@ -331,6 +336,7 @@ impl Host {
             job_id: spec.job_id,
             rows,
             log,
+            left_behind,
             handle: Arc::new(CancelJob(handle)),
         })
     }

@@ -20,6 +20,7 @@ mod control;
 mod file;
 mod handle;
 mod host;
+mod inspection;
 mod job;
 mod lock;
 mod record;
@@ -33,4 +34,5 @@ mod sweep;
 
 pub(crate) use file::sha256;
 pub use host::{Host, JobSpec, SinkSpec, Started};
+pub(crate) use inspection::Offline;
 pub use sink::validate;

@@ -186,7 +186,7 @@ impl Restoring {
     }
 
     /// Matches the state with what the statement has now, and gives what each side takes over: the dataflow, and the
-    /// sinks that have state.
+    /// sinks that have state. Gives the operators too whose state is left behind.
     ///
     /// # Errors
     /// [`skep_engine::ErrorKind::Refused`], naming what differs.
@@ -195,7 +195,7 @@ impl Restoring {
         now: &[Fingerprint],
         sinks: &[Fingerprint],
         log: &LogRing,
-    ) -> Result<(State, Vec<OperatorState>)> {
+    ) -> Result<(State, Vec<OperatorState>, Vec<String>)> {
         let all: Vec<_> = now.iter().chain(sinks).cloned().collect();
         let dropped = compare(&self.manifest.fingerprints, &all, self.allow_non_restored)?;
         for name in &dropped {
@@ -214,7 +214,7 @@ impl Restoring {
             .filter(|operator| !dropped.contains(&operator.operator));
         let is_sink = |operator: &OperatorState| sinks.iter().any(|sink| sink.operator == operator.operator);
         let (sinks, operators): (Vec<_>, Vec<_>) = kept.partition(is_sink);
-        Ok((State { operators }, sinks))
+        Ok((State { operators }, sinks, dropped.into_iter().collect()))
     }
 }
 

@@ -5,19 +5,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use skep_engine::{EngineError, ErrorKind, JobId, Recipe, Result, Savepoint, SavepointKind, Stores, Verdict};
+use skep_engine::{
+    EngineError, ErrorKind, Inspection, JobId, Recipe, Result, Savepoint, SavepointKind, Stores, Verdict,
+};
 
 use super::file;
 use super::host::Host;
+use super::inspection::{self, ENGINE};
 use super::lock::{self, OWNER};
 use super::record::Record;
 use super::restore::local_path;
-use super::snapshot::{self, FORMAT_VERSION, METADATA};
+use super::snapshot::{self, FORMAT_VERSION, METADATA, Manifest};
 
 /// What is in a directory, whole or not.
 fn children(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    entries
+        .filter(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+            kind => kind.is_ok_and(|kind| kind.is_dir()),
+        })
+        .map(|entry| entry.path())
+        .collect()
 }
 
 /// What a directory's name says it is.
@@ -34,7 +43,12 @@ fn named(path: &Path) -> Option<(SavepointKind, Option<u64>, bool)> {
         .then_some((SavepointKind::Savepoint, None, whole))
 }
 
-fn bare(path: &Path, kind: SavepointKind, verdict: Verdict, reason: String) -> Savepoint {
+/// What a directory's name says it is, or else a savepoint.
+pub(super) fn kind_named(path: &Path) -> SavepointKind {
+    named(path).map_or(SavepointKind::Savepoint, |(kind, ..)| kind)
+}
+
+pub(super) fn bare(path: &Path, kind: SavepointKind, verdict: Verdict, reason: String) -> Savepoint {
     Savepoint {
         path: path.display().to_string(),
         kind,
@@ -50,27 +64,29 @@ fn bare(path: &Path, kind: SavepointKind, verdict: Verdict, reason: String) -> S
     }
 }
 
+/// A state with that manifest, in which nothing is missing.
+pub(super) fn whole(path: &Path, manifest: &Manifest) -> Savepoint {
+    Savepoint {
+        path: path.display().to_string(),
+        kind: manifest.kind,
+        job_id: Some(manifest.job_id),
+        checkpoint_id: Some(manifest.checkpoint_id),
+        taken: Some(manifest.taken),
+        size: Some(snapshot::size(path, manifest)),
+        format_version: Some(FORMAT_VERSION),
+        label: None,
+        verdict: Verdict::Usable,
+        reasons: Vec::new(),
+        sources: vec!["directory".to_owned()],
+    }
+}
+
 /// Looks at a saved state, every byte.
 fn examine(path: &Path) -> Result<Savepoint> {
     match snapshot::verify(path) {
-        Ok(manifest) => Ok(Savepoint {
-            path: path.display().to_string(),
-            kind: manifest.kind,
-            job_id: Some(manifest.job_id),
-            checkpoint_id: Some(manifest.checkpoint_id),
-            taken: Some(manifest.taken),
-            size: Some(snapshot::size(path, &manifest)),
-            format_version: Some(FORMAT_VERSION),
-            label: None,
-            verdict: Verdict::Usable,
-            reasons: Vec::new(),
-            sources: vec!["directory".to_owned()],
-        }),
+        Ok(manifest) => Ok(whole(path, &manifest)),
         Err(error) if error.kind == ErrorKind::NotFound => Err(error),
-        Err(error) => {
-            let kind = named(path).map_or(SavepointKind::Savepoint, |(kind, ..)| kind);
-            Ok(bare(path, kind, Verdict::Missing, error.message))
-        }
+        Err(error) => Ok(bare(path, kind_named(path), Verdict::Missing, error.message)),
     }
 }
 
@@ -108,6 +124,11 @@ impl Host {
 
     /// Looks at one candidate; `None` if it is nothing of the kind.
     fn look_at(&self, path: &Path, owner: Option<JobId>) -> Option<Savepoint> {
+        // Elsewhere there may be states of other engines.
+        let is_elsewhere = owner.is_none() && !path.starts_with(self.savepoints_dir());
+        if is_elsewhere && snapshot::is_foreign(path) {
+            return None;
+        }
         let name = named(path);
         let running = |job: &JobId| lock::is_held(&self.job_dir(job), OWNER).unwrap_or(false);
         if let Some((kind, number, false)) = name {
@@ -216,6 +237,10 @@ impl Host {
 
 #[async_trait]
 impl Stores for Host {
+    fn engine(&self) -> &'static str {
+        ENGINE
+    }
+
     async fn find(&self, job: Option<&JobId>, dirs: &[String]) -> Result<Vec<Savepoint>> {
         let (job, dirs) = (job.copied(), dirs.to_vec());
         self.off_thread(move |host| host.find_here(job.as_ref(), &dirs)).await
@@ -224,6 +249,11 @@ impl Stores for Host {
     async fn inspect(&self, path: &str) -> Result<Savepoint> {
         let path = local_path(path)?;
         self.off_thread(move |_| examine(&path)).await
+    }
+
+    async fn examine(&self, path: &str) -> Result<Inspection> {
+        let path = path.to_owned();
+        self.off_thread(move |_| inspection::examine(&path)).await
     }
 
     async fn recipes(&self) -> Result<Vec<Recipe>> {

@@ -265,6 +265,7 @@ async fn a_stopped_insert_goes_on_in_another_connection() {
         job_id: Some(job),
         allow_non_restored: false,
         fork: false,
+        claim: skep_engine::ClaimMode::NoClaim,
     });
     let restored = fresh.submit(submit).await.unwrap();
     let next = restored.job.clone().unwrap().job_id;

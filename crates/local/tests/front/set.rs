@@ -71,6 +71,7 @@ impl World {
             job_id: None,
             allow_non_restored: false,
             fork: false,
+            claim: skep_engine::ClaimMode::NoClaim,
         });
         self.sql.submit(submit).await
     }

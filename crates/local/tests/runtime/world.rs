@@ -86,6 +86,7 @@ pub fn restore(path: &str) -> Option<Restore> {
         job_id: None,
         allow_non_restored: false,
         fork: false,
+        claim: skep_engine::ClaimMode::NoClaim,
     })
 }
 

@@ -108,12 +108,14 @@ pub(crate) struct Manifest {
     pub restored_from: Option<Lineage>,
 }
 
-const HEAD: &str = r#"{"skep-state":"#;
 const SUM: &str = r#","sha256":""#;
 const BODY: &str = r#"","manifest":"#;
 const TAIL: &str = "}\n";
 
 impl Manifest {
+    /// What the file begins with.
+    pub(crate) const HEAD: &str = r#"{"skep-state":"#;
+
     /// The file's bytes: a JSON object of fixed spelling around the manifest, with its checksum.
     ///
     /// # Errors
@@ -122,7 +124,7 @@ impl Manifest {
         let body = serde_json::to_string(self)
             .map_err(|error| EngineError::failed(format!("the state can't be written down: {error}")))?;
         let sum = file::sha256(body.as_bytes());
-        Ok(format!("{HEAD}{FORMAT_VERSION}{SUM}{sum}{BODY}{body}{TAIL}").into_bytes())
+        Ok(format!("{head}{FORMAT_VERSION}{SUM}{sum}{BODY}{body}{TAIL}", head = Self::HEAD).into_bytes())
     }
 
     /// Reads a manifest and checks it against its checksum.
@@ -133,7 +135,7 @@ impl Manifest {
         let foreign = || "is not a saved state of this engine".to_owned();
         let damaged = || "is damaged: its checksum does not match".to_owned();
         let text = std::str::from_utf8(bytes).map_err(|_| foreign())?;
-        let rest = text.strip_prefix(HEAD).ok_or_else(foreign)?;
+        let rest = text.strip_prefix(Self::HEAD).ok_or_else(foreign)?;
         let (version, rest) = rest.split_once(SUM).ok_or_else(foreign)?;
         if version != FORMAT_VERSION.to_string() {
             return Err(match version.parse::<u32>() {

@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 pub(crate) use manifest::{FORMAT_VERSION, METADATA, Manifest, Part, Segment, SinkState};
-pub(crate) use read::{load, peek, size, verify};
+pub(crate) use read::{is_foreign, load, peek, size, verify, verify_table};
 pub(crate) use write::write;
 
 #[cfg(test)]

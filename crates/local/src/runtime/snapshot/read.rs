@@ -41,23 +41,40 @@ pub(crate) fn peek(dir: &Path) -> Result<Manifest> {
 /// [`ErrorKind::NotFound`] if there is nothing of the kind, [`ErrorKind::Refused`] if a byte is not as it was written.
 pub(crate) fn verify(dir: &Path) -> Result<Manifest> {
     let manifest = peek(dir)?;
-    let mut buffer = vec![0; 1 << 16];
     for entry in entries(&manifest) {
-        let mut file = open_table(dir, entry)?;
-        let mut sum = Sha256::new();
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => sum.update(&buffer[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(file::failed("read", &dir.join(&entry.name), &error)),
-            }
-        }
-        if file::hex(&sum.finalize()) != entry.sha256 {
-            return Err(damaged(dir, entry));
-        }
+        verify_table(dir, entry)?;
     }
     Ok(manifest)
+}
+
+/// Checks one file of a saved state, every byte.
+///
+/// # Errors
+/// It is not there, or is not as it was written.
+pub(crate) fn verify_table(dir: &Path, entry: &FileEntry) -> Result<()> {
+    let mut file = open_table(dir, entry)?;
+    let mut buffer = vec![0; 1 << 16];
+    let mut sum = Sha256::new();
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => sum.update(&buffer[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(file::failed("read", &dir.join(&entry.name), &error)),
+        }
+    }
+    if file::hex(&sum.finalize()) != entry.sha256 {
+        return Err(damaged(dir, entry));
+    }
+    Ok(())
+}
+
+/// Whether there is a `_metadata` in the directory, and it begins otherwise than one of this engine.
+pub(crate) fn is_foreign(dir: &Path) -> bool {
+    let mut begin = Vec::new();
+    let read = file::open_regular(&dir.join(METADATA))
+        .and_then(|file| file.take(Manifest::HEAD.len() as u64).read_to_end(&mut begin));
+    read.is_ok() && begin != Manifest::HEAD.as_bytes()
 }
 
 /// The size of a saved state in bytes: its tables and its manifest.

@@ -1,0 +1,464 @@
+//! A saved state on a disk that this machine reads: what its `_metadata` says, and whether the files that it names are
+//! there. Flink checks none of them before it has given out a job id.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::fs::OFlags;
+use skep_engine::{
+    EngineError, FileVerdict, Format, Inspection, JobId, OperatorState, Result, Savepoint, SavepointKind, StateFile,
+    Verdict,
+};
+use skep_metadata::{Error, FILE_NAME, Kind, Metadata, Needed, Operator, Place, PostAction, SavepointFormat};
+
+use super::directories::{self, local};
+
+/// The longest `_metadata` that is read, in bytes.
+const LONGEST: u64 = 256 << 20;
+
+/// Files that a reason names.
+const NAMED: usize = 3;
+
+/// A saved state that is there.
+#[derive(Debug)]
+pub(super) struct State {
+    dir: PathBuf,
+    taken: Option<Timestamp>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// It has been read.
+    Read(Metadata),
+    /// It can't be read by this program, and may be whole: its format, if that is known, and why.
+    Closed(Option<u32>, String),
+    /// It is not whole.
+    Damaged(String),
+    /// It begins as no `_metadata` of Flink does.
+    Foreign(String),
+}
+
+impl State {
+    /// The state in that directory, if there is a `_metadata` in it. Flink writes that last: without it a state was never
+    /// finished.
+    pub(super) fn read(dir: &Path) -> Option<Self> {
+        let (file, attributes) = match open(&dir.join(FILE_NAME)) {
+            Ok(opened) => opened,
+            Err(error) if is_absence(&error) => return None,
+            Err(error) => {
+                let content = Content::Closed(None, format!("{FILE_NAME} can't be read: {error}"));
+                return Some(Self {
+                    dir: dir.to_owned(),
+                    taken: None,
+                    content,
+                });
+            }
+        };
+        let modified = attributes.modified().ok();
+        Some(Self {
+            dir: dir.to_owned(),
+            taken: modified.and_then(|modified| Timestamp::try_from(modified).ok()),
+            content: content(file, attributes.len()),
+        })
+    }
+
+    /// Whether it is none of Flink's.
+    pub(super) const fn is_foreign(&self) -> bool {
+        matches!(self.content, Content::Foreign(_))
+    }
+
+    /// Deletes a savepoint: `_metadata` first, so that it never looks whole again, then the files that it names beside it, and
+    /// the directory if nothing else is in it.
+    ///
+    /// # Errors
+    /// It is a checkpoint, or can't be read, or can't be deleted.
+    pub(super) fn delete(&self) -> Result<()> {
+        let dir = self.dir.display();
+        let Content::Read(metadata) = &self.content else {
+            return Err(EngineError::refused(format!(
+                "{dir} is not a savepoint that can be read"
+            )));
+        };
+        if metadata.kind == Kind::Checkpoint {
+            let message = format!("{dir} is a checkpoint, which is the engine's own to delete");
+            return Err(EngineError::refused(message));
+        }
+        let failed = |error: io::Error| EngineError::failed(format!("{dir} can't be deleted: {error}"));
+        fs::remove_file(self.dir.join(FILE_NAME)).map_err(failed)?;
+        for file in metadata.files() {
+            if let Place::Beside(name) = file.place
+                && is_plain_name(name)
+            {
+                match fs::remove_file(self.dir.join(name)) {
+                    Err(error) if !is_absence(&error) => return Err(failed(error)),
+                    _ => {}
+                }
+            }
+        }
+        // Whatever else is in it is not the savepoint's.
+        let _ = fs::remove_dir(&self.dir);
+        Ok(())
+    }
+
+    /// What it is, with its verdict.
+    pub(super) fn savepoint(&self) -> Savepoint {
+        let (kind, by_name) = named(&self.dir);
+        let mut savepoint = Savepoint {
+            path: format!("file:{}", self.dir.display()),
+            kind,
+            job_id: by_name.and_then(|(job, _)| job),
+            checkpoint_id: by_name.map(|(_, number)| number),
+            taken: self.taken,
+            size: None,
+            format_version: None,
+            label: None,
+            verdict: Verdict::Usable,
+            reasons: Vec::new(),
+            sources: vec![directories::SOURCE.to_owned()],
+        };
+        match &self.content {
+            Content::Read(metadata) => {
+                savepoint.kind = match metadata.kind {
+                    Kind::Checkpoint => SavepointKind::Checkpoint,
+                    Kind::Savepoint { .. } => SavepointKind::Savepoint,
+                };
+                savepoint.checkpoint_id = Some(metadata.checkpoint_id);
+                savepoint.size = Some(metadata.size());
+                savepoint.format_version = Some(metadata.format);
+                let files = metadata.files();
+                let checked = files.iter().map(|file| (file, check(&self.dir, file)));
+                let faults: Vec<_> = checked.filter(|(_, seen)| seen.0 != FileVerdict::Whole).collect();
+                judge(&mut savepoint, files.len(), &faults);
+            }
+            Content::Closed(format, why) => {
+                savepoint.format_version = *format;
+                savepoint.reasons.push(format!("{why}; its files were not checked"));
+            }
+            Content::Damaged(why) | Content::Foreign(why) => {
+                savepoint.verdict = Verdict::Missing;
+                savepoint.reasons.push(why.clone());
+            }
+        }
+        savepoint
+    }
+
+    /// The same with its operators and files.
+    pub(super) fn inspection(&self) -> Inspection {
+        let mut inspection = Inspection::of(self.savepoint());
+        let Content::Read(metadata) = &self.content else {
+            return inspection;
+        };
+        if let Kind::Savepoint { format, post } = metadata.kind {
+            inspection.format = Some(match format {
+                SavepointFormat::Canonical => Format::Canonical,
+                SavepointFormat::Native => Format::Native,
+            });
+            inspection.drained = post == PostAction::Terminate;
+        }
+        inspection.operators = metadata.operators.iter().map(operator).collect();
+        // Their order in the file means nothing.
+        inspection
+            .operators
+            .sort_by(|a, b| (&a.uid, &a.name, &a.id).cmp(&(&b.uid, &b.name, &b.id)));
+        let files = metadata.files();
+        inspection.files = files
+            .iter()
+            .map(|file| {
+                let (verdict, reason) = check(&self.dir, file);
+                StateFile {
+                    path: shown(file),
+                    size: file.length.bytes(),
+                    verdict,
+                    reason,
+                }
+            })
+            .collect();
+        inspection
+    }
+}
+
+/// A name that stays within its directory.
+fn is_plain_name(name: &str) -> bool {
+    let mut components = Path::new(name).components();
+    matches!(
+        (components.next(), components.next()),
+        (Some(Component::Normal(_)), None)
+    )
+}
+
+/// What the name of the directory says: checkpoints lie in `chk-NUMBER`, mostly in a directory of the job's name.
+pub(super) fn named(dir: &Path) -> (SavepointKind, Option<(Option<JobId>, u64)>) {
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let number = name(dir).and_then(|name| name.strip_prefix("chk-")?.parse().ok());
+    match number {
+        Some(number) => {
+            let job = dir.parent().and_then(name).and_then(|name| name.parse().ok());
+            (SavepointKind::Checkpoint, Some((job, number)))
+        }
+        None => (SavepointKind::Savepoint, None),
+    }
+}
+
+/// Opens a file, and nothing else that may bear its name: a pipe would never open.
+fn open(path: &Path) -> io::Result<(File, fs::Metadata)> {
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let attributes = file.metadata()?;
+    if !attributes.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    Ok((file, attributes))
+}
+
+fn content(file: File, length: u64) -> Content {
+    if length > LONGEST {
+        return Content::Closed(None, format!("{FILE_NAME} has {length} bytes, more than are read"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    // It may grow between the two calls.
+    if let Err(error) = file.take(LONGEST).read_to_end(&mut bytes) {
+        return Content::Closed(None, format!("{FILE_NAME} can't be read: {error}"));
+    }
+    match Metadata::read(&bytes) {
+        Ok(metadata) => Content::Read(metadata),
+        Err(error @ (Error::Newer(format) | Error::Older(format))) => {
+            Content::Closed(Some(format), format!("{FILE_NAME} {error}"))
+        }
+        Err(error @ Error::Foreign(_)) => Content::Foreign(format!("{FILE_NAME} {error}")),
+        Err(error) => Content::Damaged(format!("{FILE_NAME} {error}")),
+    }
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Looks at a file that a state needs.
+fn check(dir: &Path, file: &Needed<'_>) -> (FileVerdict, Option<String>) {
+    let path = match file.place {
+        Place::Beside(path) => dir.join(path),
+        Place::At(uri) => match local(uri) {
+            Some(path) => path.to_owned(),
+            None => return (FileVerdict::NotChecked, Some("it is not on this machine".to_owned())),
+        },
+    };
+    let attributes = match fs::metadata(&path) {
+        Ok(attributes) => attributes,
+        Err(error) if is_absence(&error) => return (FileVerdict::Missing, None),
+        Err(error) => return (FileVerdict::NotChecked, Some(error.to_string())),
+    };
+    if !attributes.is_file() {
+        return (FileVerdict::Damaged, Some("it is not a file".to_owned()));
+    }
+    let first = || {
+        let mut byte = [0];
+        let (mut file, _) = open(&path).ok()?;
+        file.read_exact(&mut byte).ok().map(|()| byte[0])
+    };
+    let actual = attributes.len();
+    if file.length.fits(actual, first) {
+        return (FileVerdict::Whole, None);
+    }
+    let reason = format!("it has {actual} bytes instead of {}", file.length.bytes());
+    (FileVerdict::Damaged, Some(reason))
+}
+
+/// A file as it is named: as in `_metadata`.
+fn shown(file: &Needed<'_>) -> String {
+    match file.place {
+        Place::Beside(path) | Place::At(path) => path.clone(),
+    }
+}
+
+/// The verdict from what is wrong with its files.
+fn judge(savepoint: &mut Savepoint, files: usize, faults: &[(&Needed<'_>, (FileVerdict, Option<String>))]) {
+    for (verdict, what) in [
+        (FileVerdict::Missing, "are missing"),
+        (FileVerdict::Damaged, "are damaged"),
+        (FileVerdict::NotChecked, "can't be read from here and were not checked"),
+    ] {
+        let of_it: Vec<_> = faults.iter().filter(|(_, seen)| seen.0 == verdict).collect();
+        if of_it.is_empty() {
+            continue;
+        }
+        if verdict != FileVerdict::NotChecked {
+            savepoint.verdict = Verdict::Missing;
+        }
+        let names = of_it.iter().take(NAMED).map(|(file, (_, reason))| {
+            let why = reason.as_ref().filter(|_| verdict == FileVerdict::Damaged);
+            shown(file) + &why.map(|why| format!(" ({why})")).unwrap_or_default()
+        });
+        let mut named = names.collect::<Vec<_>>().join(", ");
+        if of_it.len() > NAMED {
+            named.push_str(&format!(" and {} more", of_it.len() - NAMED));
+        }
+        savepoint
+            .reasons
+            .push(format!("{} of {files} files {what}: {named}", of_it.len()));
+    }
+}
+
+fn operator(operator: &Operator) -> OperatorState {
+    OperatorState {
+        id: operator.id.to_string(),
+        name: operator.name.clone(),
+        uid: operator.uid.clone(),
+        parallelism: Some(operator.parallelism),
+        max_parallelism: Some(operator.max_parallelism),
+        finished: operator.finished,
+        size: operator.size(),
+        files: operator.files().len() as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A saved state of a real cluster, in a directory of its own.
+    fn sample(name: &str, to: &Path) {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("crates/metadata/tests/samples")
+            .join(name);
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+
+    fn look(dir: &Path) -> Savepoint {
+        State::read(dir).unwrap().savepoint()
+    }
+
+    #[test]
+    fn a_whole_state_is_told_from_one_with_a_file_missing_or_cut() {
+        let world = tempfile::tempdir().unwrap();
+        let dir = world.path().join("c0ffee12000000000000000000000001/chk-9");
+        sample("1.20.3-heap-savepoint-native", &dir);
+        let whole = look(&dir);
+        assert_eq!((whole.verdict, &whole.reasons[..]), (Verdict::Usable, &[][..]));
+        // Its kind and number are those of the bytes, whatever its directory is called.
+        assert_eq!((whole.kind, whole.checkpoint_id), (SavepointKind::Savepoint, Some(7)));
+        assert_eq!(whole.format_version, Some(4));
+        let inspection = State::read(&dir).unwrap().inspection();
+        assert_eq!((inspection.format, inspection.files.len()), (Some(Format::Native), 3));
+        assert_eq!(inspection.operators.len(), 6);
+        let file = dir.join(&inspection.files[1].path);
+        let bytes = fs::read(&file).unwrap();
+        fs::write(&file, &bytes[1..]).unwrap();
+        let cut = look(&dir);
+        assert_eq!(cut.verdict, Verdict::Missing);
+        let lengths = format!("({} bytes instead of {})", bytes.len() - 1, bytes.len()).replace('(', "(it has ");
+        assert!(
+            cut.reasons[0].contains("1 of 3 files") && cut.reasons[0].contains(&lengths),
+            "{cut:?}"
+        );
+        fs::remove_file(&file).unwrap();
+        let missing = look(&dir);
+        assert_eq!(missing.verdict, Verdict::Missing);
+        assert!(missing.reasons[0].contains(&inspection.files[1].path), "{missing:?}");
+        let seen = State::read(&dir).unwrap().inspection().files;
+        let verdicts: Vec<_> = seen.iter().map(|file| file.verdict).collect();
+        assert_eq!(verdicts, [FileVerdict::Whole, FileVerdict::Missing, FileVerdict::Whole]);
+    }
+
+    #[test]
+    fn files_that_are_not_where_they_were_written_are_missing() {
+        let world = tempfile::tempdir().unwrap();
+        let dir = world.path().join("chk-6");
+        // Its shared files are named by where they were.
+        sample("2.3.0-rocksdb-incremental-2", &dir);
+        let moved = look(&dir);
+        assert_eq!(moved.verdict, Verdict::Missing);
+        assert!(moved.reasons[0].contains("and 3 more"), "{moved:?}");
+        assert!(
+            moved.reasons[0].starts_with("6 of 9 files are missing: file:/"),
+            "{moved:?}"
+        );
+    }
+
+    #[test]
+    fn a_savepoint_is_deleted_and_nothing_else() {
+        let world = tempfile::tempdir().unwrap();
+        let dir = world.path().join("savepoint-c0ffee-1");
+        sample("1.20.3-heap-savepoint-canonical", &dir);
+        fs::write(dir.join("notes.txt"), "mine").unwrap();
+        State::read(&dir).unwrap().delete().unwrap();
+        let left: Vec<_> = fs::read_dir(&dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["notes.txt"]);
+        fs::remove_file(dir.join("notes.txt")).unwrap();
+        sample("1.20.3-heap-savepoint-canonical", &dir);
+        State::read(&dir).unwrap().delete().unwrap();
+        assert!(!dir.exists());
+        let checkpoint = world.path().join("chk-5");
+        sample("1.20.3-heap-files", &checkpoint);
+        let error = State::read(&checkpoint).unwrap().delete().unwrap_err();
+        assert_eq!(error.kind, skep_engine::ErrorKind::Refused, "{error}");
+        assert_eq!(look(&checkpoint).verdict, Verdict::Usable);
+        for name in ["../x", "/x", "a/b", "..", ""] {
+            assert!(!is_plain_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_can_t_be_checked_is_said_and_not_guessed() {
+        let world = tempfile::tempdir().unwrap();
+        let dir = world.path().join("savepoint-c0ffee-1");
+        sample("2.3.0-rocksdb-incremental-2", &dir);
+        let metadata = dir.join(FILE_NAME);
+        let mut bytes = fs::read(&metadata).unwrap();
+        // The shared files lie in a store that this machine has no way to: another scheme, in as many letters.
+        for at in 0..bytes.len() - 5 {
+            if &bytes[at..at + 6] == b"file:/" {
+                bytes[at..at + 6].copy_from_slice(b"wasb:/");
+            }
+        }
+        fs::write(&metadata, &bytes).unwrap();
+        let elsewhere = look(&dir);
+        assert_eq!(elsewhere.verdict, Verdict::Usable);
+        assert!(
+            elsewhere.reasons[0].contains("6 of 9 files can't be read from here"),
+            "{elsewhere:?}"
+        );
+        // A later Flink's.
+        bytes[7] = 7;
+        fs::write(&metadata, &bytes).unwrap();
+        let newer = look(&dir);
+        assert_eq!((newer.verdict, newer.format_version), (Verdict::Usable, Some(7)));
+        assert!(newer.reasons[0].contains("newer than this program knows"), "{newer:?}");
+    }
+
+    #[test]
+    fn a_cut_or_foreign_metadata_is_no_usable_state() {
+        let world = tempfile::tempdir().unwrap();
+        let dir = world.path().join("savepoint-c0ffee-1");
+        assert!(State::read(&dir).is_none());
+        sample("2.3.0-heap-checkpoint", &dir);
+        let metadata = dir.join(FILE_NAME);
+        let bytes = fs::read(&metadata).unwrap();
+        fs::write(&metadata, &bytes[..bytes.len() - 20]).unwrap();
+        let cut = look(&dir);
+        assert_eq!(cut.verdict, Verdict::Missing);
+        assert!(cut.reasons[0].contains("cut or damaged at byte"), "{cut:?}");
+        assert_eq!(
+            State::read(&dir).unwrap().inspection().savepoint.verdict,
+            Verdict::Missing
+        );
+        fs::write(&metadata, "{\"skep-state\":1}").unwrap();
+        assert_eq!(look(&dir).verdict, Verdict::Missing);
+        assert!(State::read(&dir).unwrap().is_foreign());
+        fs::remove_file(&metadata).unwrap();
+        fs::create_dir(&metadata).unwrap();
+        assert!(look(&dir).reasons[0].contains("not a file"));
+    }
+}

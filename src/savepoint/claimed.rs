@@ -1,0 +1,113 @@
+//! States that a job has taken over. It deletes them when it no longer needs them, and of a checkpoint what it shared with
+//! others too, which go on looking whole.
+
+use skep_engine::{JobId, Lineage, Savepoint, SavepointKind, Verdict};
+
+use super::merge::path_key;
+
+/// A job that has taken over the state that it started from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The job.
+    pub by: JobId,
+    /// The state.
+    pub state: Lineage,
+}
+
+/// Gives those that have been claimed, and the checkpoints beside them, the verdict that says so.
+pub fn mark_claimed(savepoints: &mut [Savepoint], claims: &[Claim]) {
+    for savepoint in savepoints {
+        if savepoint.verdict == Verdict::Gone {
+            continue;
+        }
+        let reason = claims.iter().find_map(|claim| {
+            if path_key(&savepoint.path) == path_key(&claim.state.path) {
+                return Some(format!("job {} has claimed it and deletes it", claim.by));
+            }
+            shares(savepoint, &claim.state).then(|| {
+                format!(
+                    "job {} has claimed {} of the same job, and deletes files that both may need",
+                    claim.by, claim.state.path
+                )
+            })
+        });
+        if let Some(reason) = reason {
+            // What is not whole any more is worse.
+            if matches!(savepoint.verdict, Verdict::Usable | Verdict::InUse) {
+                savepoint.verdict = Verdict::Claimed;
+            }
+            savepoint.reasons.push(reason);
+        }
+    }
+}
+
+/// Whether a state may need files of another one: checkpoints of one job share theirs, savepoints have their own.
+pub fn shares(savepoint: &Savepoint, state: &Lineage) -> bool {
+    savepoint.kind == SavepointKind::Checkpoint
+        && (savepoint.job_id.is_some() && savepoint.job_id == state.job_id || beside(&savepoint.path, &state.path))
+        && is_checkpoint(&state.path)
+        && path_key(&savepoint.path) != path_key(&state.path)
+}
+
+/// Both are checkpoints in one directory.
+fn beside(one: &str, other: &str) -> bool {
+    let (one, other) = (path_key(one), path_key(other));
+    match (one.rsplit_once('/'), other.rsplit_once('/')) {
+        (Some((one, _)), Some((other, _))) => one == other,
+        _ => false,
+    }
+}
+
+/// `chk-N`: what checkpoints are called wherever they lie.
+fn is_checkpoint(path: &str) -> bool {
+    let key = path_key(path);
+    let name = key.rsplit('/').next().unwrap_or_default();
+    name.strip_prefix("chk-")
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claimed_checkpoint_takes_those_beside_it_along_and_a_savepoint_only_itself() {
+        let (job, by) = (JobId::from_bytes([1; 16]), JobId::from_bytes([2; 16]));
+        let state = |path: &str, kind, verdict| Savepoint {
+            path: path.to_owned(),
+            kind,
+            job_id: Some(job),
+            checkpoint_id: None,
+            taken: None,
+            size: None,
+            format_version: None,
+            label: None,
+            verdict,
+            reasons: Vec::new(),
+            sources: Vec::new(),
+        };
+        let claim = |path: &str| Claim {
+            by,
+            state: Lineage {
+                job_id: Some(job),
+                checkpoint_id: None,
+                path: path.to_owned(),
+            },
+        };
+        let states = [
+            state("file:/c/1/chk-6", SavepointKind::Checkpoint, Verdict::Usable),
+            state("/c/1/chk-7", SavepointKind::Checkpoint, Verdict::Usable),
+            state("/c/1/chk-8", SavepointKind::Checkpoint, Verdict::Gone),
+            state("/s/savepoint-1", SavepointKind::Savepoint, Verdict::Usable),
+        ];
+        let verdicts = |claims: &[Claim]| {
+            let mut states = states.clone();
+            mark_claimed(&mut states, claims);
+            states.map(|state| state.verdict)
+        };
+        use Verdict::{Claimed, Gone, Usable};
+        assert_eq!(verdicts(&[]), [Usable, Usable, Gone, Usable]);
+        assert_eq!(verdicts(&[claim("/c/1/chk-6")]), [Claimed, Claimed, Gone, Usable]);
+        assert_eq!(verdicts(&[claim("/s/savepoint-1")]), [Usable, Usable, Gone, Claimed]);
+    }
+}
