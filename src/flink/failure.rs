@@ -211,14 +211,18 @@ pub(crate) fn elsewhere(location: Option<&str>, peer: &Peer) -> String {
     };
     let there = location.strip_prefix("https://").map(|rest| rest.split('/').next());
     if there == Some(Some(&*peer.place)) {
-        let scheme = match peer.server {
-            Server::HistoryServer => "https".to_owned(),
-            server => format!("{}+https", server.scheme()),
-        };
-        return format!("it wants TLS: {scheme}://{peer}");
+        return format!("it wants TLS: {}", over_tls(peer));
     }
     let location = fit_to_show(location);
     format!("it points to {location}: connect to that address itself")
+}
+
+/// How the server is named in order to be reached over TLS.
+pub(crate) fn over_tls(peer: &Peer) -> String {
+    match peer.server {
+        Server::HistoryServer => format!("https://{peer}"),
+        server => format!("{}+https://{peer}", server.scheme()),
+    }
 }
 
 /// Not a Flink server's form of refusal: something else stands there, or a proxy in between answered.

@@ -20,6 +20,9 @@ const RUNS: usize = 200;
 /// Of a job that has not ended, as an index has it.
 const GOES_ON: &str = "coalesce(state, '') NOT IN ('FAILED', 'CANCELED', 'FINISHED')";
 
+/// Of a statement that the engine has refused: it has left no job, and no name means it.
+const LEFT_A_JOB: &str = "outcome IN ('open', 'accepted', 'unknown')";
+
 /// That a job is meant by a word: `?1` is the beginning of an id, if it can be one, `?2` the word, `?3` the URL. Each part
 /// has an index of its own.
 pub(super) fn meant(url: Option<&str>) -> String {
@@ -30,9 +33,9 @@ pub(super) fn meant(url: Option<&str>) -> String {
         "job.seq IN ( \
          SELECT seq FROM job WHERE job_id >= ?1 AND job_id < ?1 || 'g' AND {here} \
          UNION ALL SELECT seq FROM job WHERE operation_id = ?2 AND {here} \
-         UNION ALL SELECT seq FROM (SELECT seq FROM job WHERE name = ?2 AND {here} ORDER BY seq DESC LIMIT {RUNS}) \
+         UNION ALL SELECT seq FROM (SELECT seq FROM job WHERE name = ?2 AND {here} AND {LEFT_A_JOB} ORDER BY seq DESC LIMIT {RUNS}) \
          UNION ALL SELECT seq FROM (SELECT seq FROM job INDEXED BY job_going_on WHERE name = ?2 AND {here} AND {GOES_ON} \
-         ORDER BY seq DESC LIMIT {RUNS})) ORDER BY job.seq DESC"
+         ORDER BY seq DESC LIMIT {RUNS})) AND job.{LEFT_A_JOB} ORDER BY job.seq DESC"
     )
 }
 

@@ -138,7 +138,15 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         check::fits(session, maker, &submitted, maker.submission.plan.is_some()).await?;
     }
     let plan = plan::choose(session, &connection, &wanted).await?;
-    let how = how(&submitted, starts_job, start.as_ref(), plan.clone()).await;
+    // Nothing has been submitted yet: Ctrl-C while the server is asked for these takes it back.
+    let how = async { Ok(how(&submitted, starts_job, start.as_ref(), plan.clone()).await) };
+    let how = session.unless_interrupted(how).await.inspect_err(|error| {
+        if error.kind == crate::error::ErrorKind::Interrupted {
+            session
+                .ui
+                .say("taken back before it was submitted: nothing was started");
+        }
+    })?;
     if let Some(maker) = &maker {
         check::same_objects(session, maker, &how.objects, &dialect);
     }

@@ -140,10 +140,16 @@ impl Witness {
         })
     }
 
-    /// The job's checkpoint statistics, which lag by three seconds.
+    /// The job's checkpoint statistics, which lag by three seconds. A job that is still being set up has none: the
+    /// dispatcher answers 500 then.
     #[track_caller]
     pub fn checkpoints(&self, job: &str) -> Value {
-        self.rest(&format!("/jobs/{job}/checkpoints")).unwrap()
+        wait_for(&format!("the checkpoints of {job}"), || {
+            match self.rest(&format!("/jobs/{job}/checkpoints")) {
+                Err(error) if error.contains("while the JobManager is initializing") => Err(error),
+                answer => Ok(answer.unwrap()),
+            }
+        })
     }
 
     /// Waits until the statistics know of a completed savepoint at that path, and returns what they say of it.

@@ -242,7 +242,6 @@ impl Sql for Session {
     async fn definition(&self, name: &[String]) -> Result<Option<String>> {
         let gate = std::env::var("SCRIPTED_GATE").unwrap_or_default();
         let file = Path::new(&gate).with_file_name(format!("{}.ddl", name.join(".")));
-        journal(&format!("definition {}", name.join(".")));
         Ok(std::fs::read_to_string(file).ok())
     }
 }

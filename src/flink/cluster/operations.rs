@@ -337,7 +337,14 @@ impl Cluster {
         let error = EngineError::failed(format!("{root}; there is no result of {what}, and {state}"));
         let error = error.trace(cause.trace.clone());
         if cause.class == "CheckpointException" && cause.sentence.contains("Not all required tasks") {
-            return error.hint("a task was just being restarted: ask again");
+            let newest = self.exceptions(job, 1).await.unwrap_or_default();
+            return error.hint(match newest.first() {
+                Some(exception) => format!(
+                    "a task was just being restarted, because of {}",
+                    RootCause::read(&exception.stacktrace).sentence
+                ),
+                None => "a task was just being restarted: ask again".to_owned(),
+            });
         }
         error
     }

@@ -277,7 +277,12 @@ impl Client {
             return EngineError::new(ErrorKind::Timeout, message);
         }
         let message = format!("the connection to {peer} broke during {ask}: {cause}");
-        EngineError::new(ErrorKind::Lost, message)
+        let error = EngineError::new(ErrorKind::Lost, message);
+        // Flink's servers redirect who comes without TLS, or, if the connection's end is quicker, say nothing.
+        if !self.speaks_tls() && cause.starts_with("connection closed before") {
+            return error.hint(format!("perhaps it wants TLS: {}", failure::over_tls(peer)));
+        }
+        error
     }
 }
 

@@ -152,7 +152,7 @@ fn an_answer_without_an_end_takes_no_memory(cluster: &Cluster) {
     let (proxy, shell) = through(cluster);
     for fault in [Fault::Line(1 << 30), Fault::Endless] {
         proxy.break_all("GET /v1/jobs/overview", Break::Before(fault));
-        let mut asking = shell.skep().start();
+        let mut asking = shell.skep().with("--force").start();
         asking.send("!jobs -a\n!set\n");
         // What follows is done all the same.
         asking.wait_err("is longer than");

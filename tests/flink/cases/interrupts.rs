@@ -94,9 +94,16 @@ pub(super) fn ctrl_c_while_a_statement_is_on_its_way(cluster: &Cluster) {
         let mut prompt = prompt(&shell, &name, 50_000);
         prompt.line("CREATE TEMPORARY TABLE nowhere (id BIGINT) WITH ('connector' = 'blackhole');");
         prompt.wait_for("the sink", |screen| screen.text.matches("ok · ").count() == 3);
-        let pages = proxy.seen("GET /*/result/0*").len();
         cluster.signal(Service::JobManager, Signal::STOP);
         prompt.line(statement);
+        // What is asked before it is submitted, such as the definitions of its tables, is taken back in another way.
+        let sent = || {
+            let mut posts = proxy.seen("POST /*/statements");
+            posts.retain(|post| post.body["statement"] == statement.trim_end_matches(';'));
+            posts
+        };
+        wait_for("the statement", || if sent().len() == 1 { Ok(()) } else { Err(sent()) });
+        let pages = proxy.seen("GET /*/result/0*").len();
         proxy.wait_seen("GET /*/result/0*", pages + 5);
         prompt.send("\x03");
         prompt.wait_text("will be cancelled as soon as the engine answers");
@@ -110,11 +117,7 @@ pub(super) fn ctrl_c_while_a_statement_is_on_its_way(cluster: &Cluster) {
             let ended = jobs.iter().all(|job| job.state == "CANCELED");
             ended.then_some(()).ok_or(jobs)
         });
-        let posts = proxy.seen("POST /*/statements");
-        let sent = posts
-            .iter()
-            .filter(|post| post.body["statement"] == statement.trim_end_matches(';'));
-        assert_eq!(sent.count(), 1);
+        assert_eq!(sent().len(), 1);
         prompt.line("!quit");
         prompt.wait();
     }

@@ -131,7 +131,7 @@ fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     output
         .expect_stderr("can't be reached")
         .expect_stderr("the History Server can't be asked either")
-        .expect_stderr("it wants TLS");
+        .expect_stderr("it wants TLS: https://");
     has_an_afterlife(cluster, &ended, saved.trim());
     shell
         .one_shot(&format!("job {job}"))

@@ -106,7 +106,7 @@ pub(super) fn one_that_was_idle_for_too_long(cluster: &Cluster) {
     silent.break_all("POST /*/heartbeat", Break::Before(Fault::Status(503, "")));
     let (heard, _other_home, mut waiting) = begin();
     // To ask the gateway for the session would be to use it: its log tells.
-    let closed = format!("Session {} is closed", handle(&silent));
+    let closed = format!("{} is closed", handle(&silent));
     wait_for(&closed, || {
         let log = std::fs::read_to_string(cluster.path("log/gateway.log")).unwrap();
         if log.contains(&closed) { Ok(()) } else { Err(()) }

@@ -1,11 +1,14 @@
 //! A process that can't outlive the tests.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::witness::wait_for;
 
 /// Runs `"$@"`, with its output in `$0`, until it ends or nobody holds the other end of standard input any more: which is so
 /// as soon as the tests have ended, in whatever way. The program's process id is this shell's to give back, so that nobody
@@ -71,9 +74,22 @@ impl Process {
         matches!(self.guard.try_wait(), Ok(None))
     }
 
-    /// Sends it a signal, SIGSTOP for one.
+    /// Sends it a signal. After SIGSTOP each of its threads has stopped, where the system tells: on a busy machine the others
+    /// go on for a while after the first has heard of it.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();
+        if signal == Signal::STOP && cfg!(target_os = "linux") {
+            let tasks = format!("/proc/{}/task", self.pid.as_raw_nonzero());
+            wait_for(&format!("{tasks} to stop"), || {
+                let threads = fs::read_dir(&tasks).unwrap().flatten();
+                let mut states = threads.map(|thread| state(&thread.path()));
+                if states.all(|state| matches!(state, None | Some('T'))) {
+                    Ok(())
+                } else {
+                    Err(())
+                }
+            });
+        }
     }
 
     /// Ends it with SIGKILL and returns when it is gone.
@@ -85,6 +101,12 @@ impl Process {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
+}
+
+/// A thread's state, as `/proc` has it behind the name in parentheses; none of one that has ended.
+fn state(thread: &Path) -> Option<char> {
+    let stat = fs::read_to_string(thread.join("stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 impl Drop for Process {

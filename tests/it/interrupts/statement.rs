@@ -212,15 +212,17 @@ fn ctrl_z_on_a_terminal_that_is_slow_loses_no_row() {
     pty.wait_prompt("scripted> ");
     pty.line(&format!("SELECT GATED {END};"));
     pty.wait_text("row 2");
-    pty.hold();
     world.open_gate();
-    // The rest of what was written with this one waits to be read.
     pty.wait_for("row 50", |screen| screen.raw.contains("row 50"));
+    // What is written from now on waits to be read.
+    pty.hold();
     pty.send(CTRL_Z);
     pty.release();
     pty.wait_text("[1] detached · job ");
     pty.line("!fg %1");
     pty.wait_text("and no more to come");
+    // Its end is told where nobody attends to it, which !fg may still have done.
+    pty.line("!wait %1");
     let screen = pty.wait_prompt("scripted> ");
     assert_eq!(numbers(&screen.raw), (0..END).collect::<Vec<_>>());
 }

@@ -1,7 +1,6 @@
 //! Jobs of the embedded engine, as somebody sees them who types commands and looks at files.
 
 mod keep;
-mod lineage;
 mod lost;
 mod owner;
 mod queries;

@@ -192,7 +192,7 @@ impl Live {
         self.child.id()
     }
 
-    /// The most memory that it has had so far, in kB.
+    /// The most memory that it has had so far, in kB. It must not have ended.
     #[cfg(target_os = "linux")]
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
