@@ -11,7 +11,8 @@ use skep_hive::{Authorization, Endpoint, Header, Limits, Pem, Tls, Transport};
 
 use super::address::{Address, Credentials, Mode};
 use super::failure::one_line;
-use super::session::{HiveSql, Opening};
+use super::session::{Opening, Session};
+use super::sql::HiveSql;
 
 /// Who a session is opened for if nobody says: what Hive's own driver says, too. A server without authentication wants a
 /// name and a password all the same.
@@ -58,14 +59,14 @@ impl Engine for HiveServer2 {
         }
         let address = Address::read(&target.url)?;
         let opening = Opening::new(&address, target, self.limits)?;
-        let sql = HiveSql::open(Arc::new(opening)).await?;
-        let (name, version) = sql.product().await;
+        let session = Session::open(Arc::new(opening)).await?;
+        let (name, version) = session.product().await;
         Ok(Connection {
             url: address.shown(),
             label: format!("hive2 {}", address.place()),
             greeting: format!("{} {}", one_line(&name), one_line(&version)).trim().to_owned(),
             capabilities: Capabilities::default(),
-            sql: Some(Arc::new(sql)),
+            sql: Some(Arc::new(HiveSql(session))),
             jobs: None,
             stores: None,
         })

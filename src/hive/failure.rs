@@ -9,6 +9,25 @@ const MESSAGE_LIMIT: usize = 600;
 /// How the shell says who it is.
 const CREDENTIALS: &str = "-n USER and -p or -w FILE; over HTTP also --token-file FILE or --header @FILE";
 
+/// What to look at when there is no way to a server.
+const WAY: &str = "is HiveServer2 up, and is this its port (hive.server2.thrift.port, 10000 unless it is set)? ;ssl=true, \
+                   ;auth=noSasl and ;transportMode=http must be as the server has them";
+
+/// The error that it is to the shell if no session could be opened.
+pub(super) fn explain_opening(error: Error) -> EngineError {
+    let is_silence = matches!(
+        error,
+        Error::Lost { .. } | Error::Timeout { .. } | Error::Protocol { .. } | Error::Http { .. }
+    );
+    let mut shown = explain(error);
+    shown.kind = ErrorKind::Connect;
+    if is_silence {
+        // A server that speaks otherwise closes the connection, or says what nobody understands.
+        shown.hints = vec![WAY.to_owned()];
+    }
+    shown
+}
+
 /// The error that a call's failure is to the shell.
 pub(super) fn explain(error: Error) -> EngineError {
     let text = one_line(&error.to_string());
@@ -30,12 +49,9 @@ pub(super) fn explain(error: Error) -> EngineError {
         Error::Tls { .. } => shown
             .hint("--ca FILE (in the URL ;ca=FILE or ;sslTrustStore=FILE) names the authority to trust, in PEM")
             .hint("a server without TLS is reached without ;ssl=true"),
-        Error::Connect { .. } => shown.hint(
-            "is HiveServer2 up, and is this its port (hive.server2.thrift.port, 10000 unless it is set)? ;ssl=true, \
-             ;auth=noSasl and ;transportMode=http must be as the server has them",
-        ),
+        Error::Connect { .. } => shown.hint(WAY),
         Error::Closed(_) | Error::Lost { .. } | Error::Timeout { .. } => {
-            shown.hint("!connect URL opens a new session; what was set and made for the old one is gone with it")
+            shown.hint("it was not sent again; the next statement is, in a session that is told what this one was")
         }
         Error::Http { text, .. } if !text.trim().is_empty() => shown.trace(text),
         _ => shown,
@@ -68,7 +84,7 @@ pub(super) fn of_failure(failure: &Failure) -> EngineError {
     let mut error = EngineError::new(kind, message).trace(format!("{}\n{}", failure.message, failure.trace));
     error.position = position;
     if failure.is_unknown_handle {
-        error = error.hint("the server has dropped the session or the statement · !connect URL opens a new session");
+        error = error.hint("the server has dropped the session or the statement; the next one gets a session that is told what this was");
     }
     error
 }

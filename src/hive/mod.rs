@@ -7,5 +7,6 @@ mod failure;
 mod operation;
 mod rows;
 mod session;
+mod sql;
 
 pub use driver::HiveServer2;

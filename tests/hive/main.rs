@@ -5,7 +5,9 @@
 //! `pyspark`, 317 MB, kept in `${XDG_CACHE_HOME:-~/.cache}/skep-test/spark-VERSION`).
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod cache;
 mod cases;
+mod peer;
 #[allow(dead_code, reason = "the tests on Flink use the rest")]
 #[path = "../flink/cluster/process.rs"]
 mod process;
@@ -15,7 +17,7 @@ mod server;
 mod world;
 
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
@@ -26,8 +28,38 @@ use server::{Mode, Server};
 /// No case waits longer than this for anything: what takes so long hangs.
 pub const LIMIT: Duration = Duration::from_secs(240);
 
-/// A server that is started by the first case that wants it.
-type Shared = Arc<Mutex<Option<Arc<Server>>>>;
+/// A server that is started by the first case that wants it, and the turn to use it.
+#[derive(Default)]
+struct Shared {
+    server: Mutex<Option<Arc<Server>>>,
+    turn: RwLock<()>,
+}
+
+impl Shared {
+    fn server(&self, mode: Mode) -> Result<Arc<Server>, String> {
+        // A case that panicked has not broken the server.
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match &*server {
+            Some(server) => Arc::clone(server),
+            None => Arc::clone(server.insert(Arc::new(Server::start(mode)?))),
+        })
+    }
+
+    fn run(&self, mode: Mode, case: Case) -> Result<(), String> {
+        let server = self.server(mode)?;
+        match case {
+            Case::Shared(run) => {
+                let _turn = self.turn.read().unwrap_or_else(PoisonError::into_inner);
+                run(&server);
+            }
+            Case::Alone(run) => {
+                let _turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
+                run(&server);
+            }
+        }
+        Ok(())
+    }
+}
 
 #[allow(clippy::print_stderr, reason = "whoever runs the tests reads it")]
 fn main() -> ExitCode {
@@ -42,11 +74,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let servers: Vec<(Mode, Shared)> = Mode::ALL.map(|mode| (mode, Shared::default())).into();
+    let servers: Vec<(Mode, Arc<Shared>)> = Mode::ALL.map(|mode| (mode, Arc::default())).into();
     let mut trials = Vec::new();
     for (mode, shared) in &servers {
         for (name, case) in cases::of(*mode) {
-            trials.push(trial(*mode, shared, name, case).with_ignored_flag(!engines));
+            let (mode, shared) = (*mode, Arc::clone(shared));
+            let trial = Trial::test(format!("{mode}::{name}"), move || Ok(shared.run(mode, case)?));
+            trials.push(trial.with_ignored_flag(!engines));
         }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -56,20 +90,4 @@ fn main() -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
-}
-
-fn trial(mode: Mode, shared: &Shared, name: &'static str, case: Case) -> Trial {
-    let shared = Arc::clone(shared);
-    Trial::test(format!("{mode}::{name}"), move || {
-        let server = {
-            // A case that panicked has not broken the server.
-            let mut shared = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            match &*shared {
-                Some(server) => Arc::clone(server),
-                None => Arc::clone(shared.insert(Arc::new(Server::start(mode)?))),
-            }
-        };
-        case(&server);
-        Ok(())
-    })
 }

@@ -140,13 +140,8 @@ impl Inner {
         }
         let place = self.place.clone();
         let cause = innermost(error);
-        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(error) = next {
-            let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            if error.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
-                return Error::Tls { place, cause };
-            }
-            next = error.source();
+        if is_tls(error) {
+            return Error::Tls { place, cause };
         }
         Error::Connect { place, cause }
     }
@@ -209,6 +204,12 @@ impl Inner {
             }
         }
     }
+}
+
+/// Whether TLS is behind an error. One of I/O names what it wraps, and not as its source; it may wrap another.
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_tls(inner)) || error.source().is_some_and(is_tls)
 }
 
 fn lost(call: &'static str, error: &reqwest::Error) -> Error {

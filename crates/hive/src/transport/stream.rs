@@ -149,7 +149,17 @@ fn no_tls(place: &str, error: &io::Error, when: &str) -> Error {
 /// Carries out calls until nobody can make any, or one breaks the connection.
 async fn serve(mut stream: Box<dyn Both>, framed: bool, mut calls: mpsc::Receiver<Call>, broken: Broken) {
     let mut buffer = Vec::new();
-    while let Some(call) = calls.recv().await {
+    loop {
+        let call = tokio::select! {
+            biased;
+            // Known now, no call is lost in a connection that nobody reads any more.
+            why = ended(&mut stream) => {
+                break_off(&broken, &why);
+                return;
+            }
+            call = calls.recv() => call,
+        };
+        let Some(call) = call else { break };
         let Call {
             name,
             message,
@@ -185,6 +195,15 @@ async fn serve(mut stream: Box<dyn Both>, framed: bool, mut calls: mpsc::Receive
     }
     // A server over TLS wants to be told. One that can't be told any more is gone.
     let _ = stream.shutdown().await;
+}
+
+/// Waits until the server ends the connection, and says how. Nothing comes that was not asked for.
+async fn ended(stream: &mut Box<dyn Both>) -> String {
+    match stream.read(&mut [0]).await {
+        Ok(0) => "the server closed it".to_owned(),
+        Ok(_) => "the server sent what nobody had asked for".to_owned(),
+        Err(error) => innermost(&error),
+    }
 }
 
 enum Broke {

@@ -1,6 +1,9 @@
 //! The client against a server that answers as it is told: what Apache Thrift's own code writes, and anything else.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod http;
+mod idle;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -308,15 +311,10 @@ async fn an_older_server_is_asked_in_its_own_version() {
     let refusal = {
         // The answer to CloseOperation, with the name and the text of Hive 1.2's to a version that it does not know.
         let mut bytes = unhex("80010003");
-        for text in ["OpenSession"] {
-            bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
-            bytes.extend(text.as_bytes());
-        }
+        bytes.extend(framed(b"OpenSession"));
         bytes.extend(1u32.to_be_bytes());
         bytes.extend([11, 0, 1]);
-        let text = "Required field 'client_protocol' is unset!";
-        bytes.extend(u32::try_from(text.len()).unwrap().to_be_bytes());
-        bytes.extend(text.as_bytes());
+        bytes.extend(framed(b"Required field 'client_protocol' is unset!"));
         bytes.extend([8, 0, 2, 0, 0, 0, 7, 0]);
         bytes
     };
