@@ -58,13 +58,35 @@ pub async fn show(
     };
     let mut renderer = render::renderer(format, &options);
     let mut out = session.ui.results();
+    let mut written = log.written();
+    // Who comes back to a query has been told before.
+    let mut told = if background { *written.borrow() } else { 0 };
+    while let Some(next) = until_ready(rows, &mut session.interrupts, &mut written).await {
+        match next {
+            Next::Told => tell(session, log, &mut told, &written),
+            Next::End(end) => {
+                if matches!(end, End::Interrupted(_)) && session.ui.terminal().stdout {
+                    out.write_all(b"\n")?;
+                    out.flush()?;
+                }
+                return Ok((0, end));
+            }
+            Next::Batch(_) | Next::Due => {}
+        }
+    }
+    if rows.schema().fields().is_empty() {
+        // A statement that gives nothing has been carried out, or says why not.
+        let end = match rows.next().await {
+            Ok(_) => End::Complete,
+            Err(error) => End::Failed(error),
+        };
+        tell(session, log, &mut told, &written);
+        return Ok((0, end));
+    }
     renderer.begin(&rows.schema(), rows.is_changelog(), &mut out)?;
     let mut count = 0;
     // Since when rows are held back.
     let mut held: Option<Instant> = None;
-    let mut written = log.written();
-    // Who comes back to a query has been told before.
-    let mut told = if background { *written.borrow() } else { 0 };
     let end = loop {
         let due = held.map(|since| since + PATIENCE);
         match next(rows, &mut session.interrupts, &mut written, due).await {
@@ -93,10 +115,7 @@ pub async fn show(
                 renderer.flush(&mut out)?;
                 out.flush()?;
                 held = None;
-                for line in log.after(told) {
-                    session.ui.note(&line.text);
-                }
-                told = *written.borrow();
+                tell(session, log, &mut told, &written);
             }
             Next::End(end) => break end,
         }
@@ -108,6 +127,28 @@ pub async fn show(
     renderer.end(&mut out)?;
     out.flush()?;
     Ok((count, end))
+}
+
+/// Tells what the engine has added to the log.
+fn tell(session: &Session, log: &LogRing, told: &mut u64, written: &watch::Receiver<u64>) {
+    for line in log.after(*told) {
+        session.ui.note(&line.text);
+    }
+    *told = *written.borrow();
+}
+
+/// What happens before the columns are known; nothing once they are.
+async fn until_ready(
+    rows: &mut dyn Rows,
+    interrupts: &mut Interrupts,
+    written: &mut watch::Receiver<u64>,
+) -> Option<Next> {
+    tokio::select! {
+        biased;
+        signal = interrupts.next() => Some(Next::End(End::Interrupted(signal))),
+        Ok(()) = written.changed() => Some(Next::Told),
+        ready = rows.ready() => ready.err().map(|error| Next::End(End::Failed(error))),
+    }
 }
 
 /// The batch, a few rows at a time.

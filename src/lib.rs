@@ -17,6 +17,7 @@ pub mod error;
 pub mod failpoint;
 pub mod flink;
 pub mod foreground;
+pub mod hive;
 pub mod interrupt;
 pub mod job;
 pub mod ledger;

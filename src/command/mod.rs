@@ -10,6 +10,7 @@ mod cancel;
 mod checkpoint;
 mod checkpoints;
 mod connect;
+mod describe;
 mod drop_savepoint;
 mod error;
 mod every;
@@ -48,6 +49,7 @@ use crate::error::Error;
 pub static COMMANDS: &[&dyn Command] = &[
     &connect::Connect,
     &tables::Tables,
+    &describe::Describe,
     &background::Async,
     &foreground::Fg,
     &plan::Plan,

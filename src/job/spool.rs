@@ -6,9 +6,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use async_trait::async_trait;
@@ -18,6 +18,8 @@ use tokio::sync::{mpsc, watch};
 /// How the stream behind a spool stands.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
+    /// The columns are known.
+    pub ready: bool,
     /// Rows written so far.
     pub rows: u64,
     /// Bytes in the file that nobody has read yet.
@@ -38,7 +40,8 @@ struct Store {
 /// A spool. Cheap to clone; all clones are the same one.
 #[derive(Debug, Clone)]
 pub struct Spool {
-    schema: SchemaRef,
+    /// The columns, once they are known.
+    schema: Arc<OnceLock<SchemaRef>>,
     changelog: bool,
     store: Arc<Mutex<Store>>,
     progress: Arc<watch::Sender<Progress>>,
@@ -60,7 +63,7 @@ impl Spool {
         };
         let (stop, stopped) = mpsc::channel(1);
         let spool = Self {
-            schema: rows.schema(),
+            schema: Arc::default(),
             changelog: rows.is_changelog(),
             store: Arc::new(Mutex::new(Store {
                 file,
@@ -95,8 +98,26 @@ impl Spool {
     }
 
     async fn fill(self, mut rows: Box<dyn Rows>, limit: u64, mut stopped: mpsc::Receiver<()>) {
+        let ready = tokio::select! {
+            ready = rows.ready() => ready.map(|()| true),
+            _ = stopped.recv() => Ok(false),
+        };
+        let end = match ready {
+            Ok(true) => {
+                self.schema.get_or_init(|| rows.schema());
+                self.progress.send_modify(|p| p.ready = true);
+                self.pull(rows.as_mut(), limit, &mut stopped).await
+            }
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        drop(rows);
+        self.progress.send_modify(|p| p.end = Some(end));
+    }
+
+    async fn pull(&self, rows: &mut dyn Rows, limit: u64, stopped: &mut mpsc::Receiver<()>) -> Result<()> {
         let mut progress = self.progress();
-        let end = loop {
+        loop {
             let room = async {
                 // The sender lives in `self`: waiting can only end by a value that fits.
                 let _ = progress.wait_for(|p| p.waiting < limit).await;
@@ -121,9 +142,7 @@ impl Spool {
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
-        };
-        drop(rows);
-        self.progress.send_modify(|p| p.end = Some(end));
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Store> {
@@ -215,8 +234,15 @@ pub struct SpooledRows {
 
 #[async_trait]
 impl Rows for SpooledRows {
+    async fn ready(&mut self) -> Result<()> {
+        // The sender lives in `self.spool`: waiting can't fail. What has ended before is told by `next`.
+        let _ = self.progress.wait_for(|p| p.ready || p.end.is_some()).await;
+        Ok(())
+    }
+
     fn schema(&self) -> SchemaRef {
-        self.spool.schema.clone()
+        let known = self.spool.schema.get();
+        known.map_or_else(|| Arc::new(Schema::empty()), SchemaRef::clone)
     }
 
     fn is_changelog(&self) -> bool {
@@ -249,7 +275,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{Int64Array, RecordBatch};
-    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::datatypes::{DataType, Field};
 
     use super::*;
 

@@ -115,13 +115,16 @@ impl Running {
             }
         };
         let rows_text = quantity::counted(count, "row", "rows");
+        // A statement that gives nothing has no columns.
+        let is_empty = rows.schema().fields().is_empty();
         match end {
             End::Complete => {
                 self.forget(session, &operation);
                 if session.settings.interactive {
+                    let what = if is_empty { "ok" } else { rows_text.as_str() };
                     session
                         .ui
-                        .say(&format!("{rows_text} · {}", quantity::duration(self.began.elapsed())));
+                        .say(&format!("{what} · {}", quantity::duration(self.began.elapsed())));
                 }
                 Ok(Done::Over)
             }

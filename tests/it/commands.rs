@@ -175,6 +175,7 @@ fn every_command_answers_in_json() {
             }
             "connect" => &["url", "engine", "greeting"],
             "tables" => &["catalog", "database", "name", "kind"],
+            "describe" => &["name", "type"],
             "help" => &[
                 "name", "aliases", "category", "summary", "usage", "help", "example", "one_shot",
             ],

@@ -54,7 +54,16 @@ impl Batch {
 /// A pull stream of rows. It has one owner; dropping it lets the engine forget the rows, not the job.
 #[async_trait]
 pub trait Rows: Send {
-    /// The columns.
+    /// Returns when the columns are known. An engine may know them only when the statement has been carried out; then
+    /// there may be none, and no rows. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`Rows::next`].
+    async fn ready(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The columns, once [`Rows::ready`] has returned.
     fn schema(&self) -> SchemaRef;
 
     /// Whether the rows are a changelog, so that each row's kind is to be shown.

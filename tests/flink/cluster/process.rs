@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::witness::wait_for;
+use crate::world::wait_until;
 
 /// Runs `"$@"`, with its output in `$0`, until it ends or nobody holds the other end of standard input any more: which is so
 /// as soon as the tests have ended, in whatever way. The program's process id is this shell's to give back, so that nobody
@@ -80,15 +80,14 @@ impl Process {
         kill_process(self.pid, signal).unwrap();
         if signal == Signal::STOP && cfg!(target_os = "linux") {
             let tasks = format!("/proc/{}/task", self.pid.as_raw_nonzero());
-            wait_for(&format!("{tasks} to stop"), || {
-                let threads = fs::read_dir(&tasks).unwrap().flatten();
-                let mut states = threads.map(|thread| state(&thread.path()));
-                if states.all(|state| matches!(state, None | Some('T'))) {
-                    Ok(())
-                } else {
-                    Err(())
-                }
-            });
+            wait_until(
+                || format!("{tasks} to stop"),
+                || {
+                    let threads = fs::read_dir(&tasks).unwrap().flatten();
+                    let mut states = threads.map(|thread| state(&thread.path()));
+                    states.all(|state| matches!(state, None | Some('T')))
+                },
+            );
         }
     }
 

@@ -1,0 +1,495 @@
+//! The calls.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::column::read_row_set;
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::schema::TableSchema;
+use crate::service::{Fields, OperationHandle, OperationStatus, Protocol, RowSet, Session, SessionHandle, read_map};
+use crate::thrift::{Kind, Malformed, Reader, Writer};
+use crate::transport::{Channel, Endpoint};
+
+/// A connection to a server.
+///
+/// Calls over TCP are answered one after another, in the order in which they were made. A call is carried out also if the
+/// caller stops waiting for it. Over TCP, Hive and Spark close a session when the connection ends that opened it.
+#[derive(Debug)]
+pub struct Client {
+    channel: Channel,
+    limits: Limits,
+    sequence: AtomicI32,
+}
+
+/// What is fetched of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fetch {
+    Rows = 0,
+    Log = 1,
+}
+
+impl Client {
+    /// Connects. Over HTTP nothing is sent before the first call.
+    ///
+    /// # Errors
+    /// [`Error::Connect`], [`Error::Tls`], [`Error::Login`], [`Error::Certificate`].
+    pub async fn connect(endpoint: &Endpoint, limits: Limits) -> Result<Self> {
+        Ok(Self {
+            channel: Channel::open(endpoint, &limits).await?,
+            limits,
+            sequence: AtomicI32::new(1),
+        })
+    }
+
+    /// The time limits.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Opens a session in the newest version of the protocol that the server has. `configuration` is as JDBC drivers send
+    /// it: `set:hiveconf:KEY`, `set:hivevar:KEY`, `use:database`.
+    ///
+    /// # Errors
+    /// The server refuses it, or speaks no version with columnar results.
+    pub async fn open_session(
+        &self,
+        user: &str,
+        password: &str,
+        configuration: &BTreeMap<String, String>,
+    ) -> Result<Session> {
+        const CALL: &str = "OpenSession";
+        let mut refusal = None;
+        for protocol in [Protocol::V11, Protocol::V8, Protocol::V6] {
+            match self.open(protocol, user, password, configuration).await {
+                // An older server does not know the number, takes the field as missing, and has opened nothing.
+                Err(Error::Refused { call, message }) if message.contains("client_protocol") => {
+                    refusal = Some(Error::Refused { call, message });
+                }
+                other => return other,
+            }
+        }
+        Err(refusal.unwrap_or_else(|| Error::protocol(CALL, "it was not asked")))
+    }
+
+    async fn open(
+        &self,
+        protocol: Protocol,
+        user: &str,
+        password: &str,
+        configuration: &BTreeMap<String, String>,
+    ) -> Result<Session> {
+        const CALL: &str = "OpenSession";
+        let write = |writer: &mut Writer| {
+            writer.i32(1, protocol.wire());
+            writer.text(2, Some(user));
+            writer.text(3, Some(password));
+            let entries = configuration.iter();
+            writer.map(4, entries.map(|(key, value)| (key.as_str(), value.as_str())));
+        };
+        let (mut version, mut handle, mut settings) = (None, None, BTreeMap::new());
+        self.call(CALL, self.limits.open, write, |fields| {
+            fields.read(|reader, id, kind| {
+                match (id, kind) {
+                    (2, Kind::I32) => version = Some(reader.i32()?),
+                    (3, Kind::Struct) => handle = Some(SessionHandle::read(reader)?),
+                    (4, Kind::Map) => settings = read_map(reader)?,
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            })
+        })
+        .await?;
+        let handle = handle.ok_or_else(|| Error::protocol(CALL, "there is no session in it"))?;
+        let version = version.unwrap_or_default();
+        let protocol = Protocol::of_wire(version).ok_or_else(|| {
+            let cause = format!(
+                "the server speaks version {} of the protocol",
+                version.saturating_add(1)
+            );
+            Error::protocol(CALL, format!("{cause}; this client speaks 6 to 11"))
+        })?;
+        Ok(Session {
+            handle,
+            protocol,
+            configuration: settings,
+        })
+    }
+
+    /// Closes a session, and all its operations with it.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn close_session(&self, session: &SessionHandle) -> Result<()> {
+        let write = |writer: &mut Writer| session.write(writer, 1);
+        self.call("CloseSession", self.limits.request, write, nothing_more)
+            .await
+    }
+
+    /// A fact about the server (`TGetInfoType`), where it is a text: 13 its name, 17 the product, 18 the version. Spark
+    /// drops the connection when it is asked for others.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn info(&self, session: &SessionHandle, what: i32) -> Result<Option<String>> {
+        let write = |writer: &mut Writer| {
+            session.write(writer, 1);
+            writer.i32(2, what);
+        };
+        let mut text = None;
+        self.call("GetInfo", self.limits.request, write, |fields| {
+            fields.read(|reader, id, kind| {
+                if (id, kind) != (2, Kind::Struct) {
+                    return Ok(false);
+                }
+                reader.structure(|reader, id, kind| {
+                    if (id, kind) != (1, Kind::Binary) {
+                        return Ok(false);
+                    }
+                    text = Some(reader.text()?);
+                    Ok(true)
+                })?;
+                Ok(true)
+            })
+        })
+        .await?;
+        Ok(text)
+    }
+
+    /// Hands a statement over, to be run asynchronously. Settings are for this statement alone, where the server heeds
+    /// them; `timeout` is the server's own.
+    ///
+    /// # Errors
+    /// The statement is refused, as by a server that compiles it at once. After [`Error::Lost`] and [`Error::Timeout`] it
+    /// may run.
+    pub async fn execute(
+        &self,
+        session: &SessionHandle,
+        statement: &str,
+        settings: &BTreeMap<String, String>,
+        timeout: Option<Duration>,
+    ) -> Result<OperationHandle> {
+        self.operation("ExecuteStatement", self.limits.execute, |writer| {
+            session.write(writer, 1);
+            writer.text(2, Some(statement));
+            if !settings.is_empty() {
+                let entries = settings.iter();
+                writer.map(3, entries.map(|(key, value)| (key.as_str(), value.as_str())));
+            }
+            writer.bool(4, true);
+            if let Some(timeout) = timeout {
+                let seconds = timeout.as_secs().max(1);
+                writer.i64(5, i64::try_from(seconds).unwrap_or(i64::MAX));
+            }
+        })
+        .await
+    }
+
+    /// The catalogs.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn catalogs(&self, session: &SessionHandle) -> Result<OperationHandle> {
+        self.operation("GetCatalogs", self.limits.request, |writer| session.write(writer, 1))
+            .await
+    }
+
+    /// The schemas (databases) whose names match a pattern of SQL's LIKE.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn schemas(
+        &self,
+        session: &SessionHandle,
+        catalog: Option<&str>,
+        schema: Option<&str>,
+    ) -> Result<OperationHandle> {
+        self.operation("GetSchemas", self.limits.request, |writer| {
+            session.write(writer, 1);
+            writer.text(2, catalog);
+            writer.text(3, schema);
+        })
+        .await
+    }
+
+    /// The tables and views whose names match patterns; `types` is as in JDBC, empty for all.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn tables(
+        &self,
+        session: &SessionHandle,
+        catalog: Option<&str>,
+        schema: Option<&str>,
+        table: Option<&str>,
+        types: &[&str],
+    ) -> Result<OperationHandle> {
+        self.operation("GetTables", self.limits.request, |writer| {
+            session.write(writer, 1);
+            writer.text(2, catalog);
+            writer.text(3, schema);
+            writer.text(4, table);
+            if !types.is_empty() {
+                writer.texts(5, types);
+            }
+        })
+        .await
+    }
+
+    /// The columns whose tables and names match patterns.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn columns(
+        &self,
+        session: &SessionHandle,
+        catalog: Option<&str>,
+        schema: Option<&str>,
+        table: Option<&str>,
+        column: Option<&str>,
+    ) -> Result<OperationHandle> {
+        self.operation("GetColumns", self.limits.request, |writer| {
+            session.write(writer, 1);
+            writer.text(2, catalog);
+            writer.text(3, schema);
+            writer.text(4, table);
+            writer.text(5, column);
+        })
+        .await
+    }
+
+    /// How far an operation is.
+    ///
+    /// # Errors
+    /// The server could not be asked; that the operation has failed is in the status.
+    pub async fn status(&self, operation: &OperationHandle) -> Result<OperationStatus> {
+        let write = |writer: &mut Writer| {
+            operation.write(writer, 1);
+            writer.bool(2, true);
+        };
+        self.call("GetOperationStatus", self.limits.request, write, OperationStatus::read)
+            .await
+    }
+
+    /// Asks the server to end an operation. That it has is in its status.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn cancel(&self, operation: &OperationHandle) -> Result<()> {
+        let write = |writer: &mut Writer| operation.write(writer, 1);
+        self.call("CancelOperation", self.limits.request, write, nothing_more)
+            .await
+    }
+
+    /// Lets the server forget an operation.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn close(&self, operation: &OperationHandle) -> Result<()> {
+        let write = |writer: &mut Writer| operation.write(writer, 1);
+        self.call("CloseOperation", self.limits.request, write, nothing_more)
+            .await
+    }
+
+    /// The columns of an operation's result. Spark knows them only when it is finished.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn schema(&self, operation: &OperationHandle) -> Result<TableSchema> {
+        const CALL: &str = "GetResultSetMetadata";
+        let write = |writer: &mut Writer| operation.write(writer, 1);
+        let mut schema = None;
+        self.call(CALL, self.limits.request, write, |fields| {
+            fields.read(|reader, id, kind| {
+                if (id, kind) != (2, Kind::Struct) {
+                    return Ok(false);
+                }
+                schema = Some(TableSchema::read(reader)?);
+                Ok(true)
+            })
+        })
+        .await?;
+        Ok(schema.unwrap_or(TableSchema { columns: Vec::new() }))
+    }
+
+    /// The next rows of a result, up to `limit`; none of them after the last. The columns are those that
+    /// [`Client::schema`] gave.
+    ///
+    /// # Errors
+    /// The operation has failed, was cancelled, or is not finished yet.
+    pub async fn fetch(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
+        self.fetch_of(operation, Fetch::Rows, schema, limit).await
+    }
+
+    /// What the server has logged about an operation since it was asked last, up to `limit` lines, as a column of text.
+    ///
+    /// # Errors
+    /// The server keeps no log, or could not be asked.
+    pub async fn log(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
+        self.fetch_of(operation, Fetch::Log, schema, limit).await
+    }
+
+    async fn fetch_of(
+        &self,
+        operation: &OperationHandle,
+        what: Fetch,
+        schema: &SchemaRef,
+        limit: usize,
+    ) -> Result<RowSet> {
+        const NEXT: i32 = 0;
+        let write = |writer: &mut Writer| {
+            operation.write(writer, 1);
+            writer.i32(2, NEXT);
+            writer.i64(3, i64::try_from(limit).unwrap_or(i64::MAX));
+            writer.i16(4, what as i16);
+        };
+        let mut set = RowSet { rows: None, bytes: 0 };
+        self.call("FetchResults", self.limits.fetch, write, |fields| {
+            // `hasMoreRows`, field 2, is false whatever is to come: it is not looked at.
+            fields.read(|reader, id, kind| {
+                if (id, kind) != (3, Kind::Struct) {
+                    return Ok(false);
+                }
+                set.bytes = reader.left();
+                set.rows = read_row_set(reader, schema)?;
+                Ok(true)
+            })
+        })
+        .await?;
+        Ok(set)
+    }
+
+    /// The id that the engine behind the server gives the query: of Kyuubi's Flink engine the job's. Empty if there is
+    /// none.
+    ///
+    /// # Errors
+    /// The server does not have the call (Hive before 2.4 and 3.0, Spark), or could not be asked.
+    pub async fn query_id(&self, operation: &OperationHandle) -> Result<String> {
+        const CALL: &str = "GetQueryId";
+        let answer = self
+            .answer(CALL, self.limits.request, |writer| operation.write(writer, 1))
+            .await?;
+        let mut found = String::new();
+        // The only answer without a status.
+        read_answer(CALL, &answer, |reader| {
+            reader.structure(|reader, id, kind| {
+                if (id, kind) != (1, Kind::Binary) {
+                    return Ok(false);
+                }
+                found = reader.text()?;
+                Ok(true)
+            })
+        })?;
+        Ok(found)
+    }
+
+    /// A call that starts an operation.
+    async fn operation(
+        &self,
+        call: &'static str,
+        limit: Duration,
+        write: impl FnOnce(&mut Writer),
+    ) -> Result<OperationHandle> {
+        let mut handle = None;
+        self.call(call, limit, write, |fields| {
+            fields.read(|reader, id, kind| {
+                if (id, kind) != (2, Kind::Struct) {
+                    return Ok(false);
+                }
+                handle = Some(OperationHandle::read(reader)?);
+                Ok(true)
+            })
+        })
+        .await?;
+        handle.ok_or_else(|| Error::protocol(call, "there is no operation in it"))
+    }
+
+    /// Makes a call: `write` writes the fields of its request, `read` reads those of the answer.
+    async fn call<T>(
+        &self,
+        call: &'static str,
+        limit: Duration,
+        write: impl FnOnce(&mut Writer),
+        read: impl FnOnce(&mut Fields<'_, '_>) -> Result<T, Malformed>,
+    ) -> Result<T> {
+        let answer = self.answer(call, limit, write).await?;
+        let (value, failure) = read_answer(call, &answer, |reader| {
+            let mut fields = Fields { reader, failure: None };
+            let value = read(&mut fields)?;
+            Ok((value, fields.failure))
+        })?;
+        match failure {
+            Some(failure) => Err(Error::Server(Box::new(failure))),
+            None => Ok(value),
+        }
+    }
+
+    /// The bytes of the answer to a call.
+    async fn answer(&self, call: &'static str, limit: Duration, write: impl FnOnce(&mut Writer)) -> Result<Vec<u8>> {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let mut writer = Writer::call(call, sequence);
+        // The arguments are a struct with one field: the request.
+        writer.structure(1, write);
+        writer.stop();
+        let answer = self.channel.call(call, writer.finish(), limit).await?;
+        let (message, _) = Reader::message(&answer).map_err(Error::malformed(call))?;
+        if message.sequence != sequence {
+            // Whatever comes next may answer another call as well.
+            let cause = format!("it answers call {} in place of {sequence}", message.sequence);
+            self.channel.give_up(&cause);
+            return Err(Error::protocol(call, cause));
+        }
+        Ok(answer)
+    }
+}
+
+/// Reads an answer's struct, in which field 0 is what the method gives.
+fn read_answer<T>(
+    call: &'static str,
+    answer: &[u8],
+    read: impl FnOnce(&mut Reader<'_>) -> Result<T, Malformed>,
+) -> Result<T> {
+    let malformed = Error::malformed(call);
+    let (message, mut reader) = Reader::message(answer).map_err(&malformed)?;
+    if message.is_exception {
+        let message = read_exception(&mut reader).map_err(&malformed)?;
+        return Err(Error::Refused { call, message });
+    }
+    if message.name != call.as_bytes() {
+        return Err(Error::protocol(call, "it answers another call"));
+    }
+    let (mut read, mut value) = (Some(read), None);
+    reader
+        .structure(|reader, id, kind| match (id, kind, read.take()) {
+            (0, Kind::Struct, Some(read)) => {
+                value = Some(read(reader)?);
+                Ok(true)
+            }
+            (_, _, left) => {
+                read = left;
+                Ok(false)
+            }
+        })
+        .map_err(&malformed)?;
+    value.ok_or_else(|| Error::protocol(call, "it is empty"))
+}
+
+/// Reads a `TApplicationException`.
+fn read_exception(reader: &mut Reader<'_>) -> Result<String, Malformed> {
+    let mut text = String::new();
+    reader.structure(|reader, id, kind| {
+        if (id, kind) != (1, Kind::Binary) {
+            return Ok(false);
+        }
+        text = reader.text()?;
+        Ok(true)
+    })?;
+    Ok(text)
+}
+
+fn nothing_more(fields: &mut Fields<'_, '_>) -> Result<(), Malformed> {
+    fields.read(|_, _, _| Ok(false))
+}

@@ -1,0 +1,311 @@
+//! The URLs of HiveServer2, as its JDBC driver has them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use skep_engine::{EngineError, Result};
+use url::{Host, Url};
+
+use crate::syntax::secrets::is_secret_key;
+
+/// Where a URL without a port leads: the defaults of `hive.server2.thrift.port` and `hive.server2.thrift.http.port`.
+const PORT: u16 = 10000;
+const HTTP_PORT: u16 = 10001;
+
+/// The path of a URL without one: the default of `hive.server2.thrift.http.path`.
+const HTTP_PATH: &str = "cliservice";
+
+/// What is spoken at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// TCP and SASL.
+    Sasl,
+    /// TCP alone.
+    NoSasl,
+    /// HTTP at that path.
+    Http(String),
+}
+
+/// Files and names of who the shell is, and of whom it trusts. Never a secret itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Credentials {
+    pub(super) user: Option<String>,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) header_file: Option<PathBuf>,
+}
+
+/// A URL taken apart: `jdbc:hive2://host:port/database;option=value?setting=value#variable=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Address {
+    /// Name or address, an IPv6 one without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// The database that a session begins in.
+    pub(super) database: Option<String>,
+    pub(super) mode: Mode,
+    pub(super) tls: bool,
+    pub(super) credentials: Credentials,
+    /// Settings of the session (`hiveconf`).
+    pub(super) settings: BTreeMap<String, String>,
+    /// Variables of the session (`hivevar`).
+    pub(super) variables: BTreeMap<String, String>,
+}
+
+impl Address {
+    /// The URL schemes, the preferred one first.
+    pub(super) const SCHEMES: &[&str] = &["hive2", "jdbc:hive2"];
+
+    /// Takes a URL apart.
+    ///
+    /// # Errors
+    /// [`skep_engine::ErrorKind::Rejected`]; the message does not repeat the text, which may hold a password.
+    pub(super) fn read(text: &str) -> Result<Self> {
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| malformed("there is no `://` in it"))?;
+        if !Self::SCHEMES.contains(&scheme) {
+            return Err(malformed("its scheme is unknown"));
+        }
+        let (rest, variables) = rest.split_once('#').unwrap_or((rest, ""));
+        let (rest, settings) = rest.split_once('?').unwrap_or((rest, ""));
+        let (place, options) = rest.split_once(';').unwrap_or((rest, ""));
+        let (authority, database) = place.split_once('/').unwrap_or((place, ""));
+        if authority.contains(',') {
+            return Err(malformed("it names several servers").hint("name the one to connect to"));
+        }
+        let mut options = Options::read(options)?;
+        let mode = options.mode()?;
+        let (host, port) = read_authority(authority, if matches!(mode, Mode::Http(_)) { HTTP_PORT } else { PORT })?;
+        let tls = options.tls()?;
+        Ok(Self {
+            host,
+            port,
+            database: Some(database.to_owned()).filter(|name| !name.is_empty()),
+            mode,
+            tls,
+            credentials: options.credentials()?,
+            settings: read_pairs(settings)?,
+            variables: read_pairs(variables)?,
+        })
+    }
+
+    /// The server as `host:port`.
+    pub(super) fn place(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// The URL in its plain form: fit to be shown and stored, and the same for every way to write it.
+    pub(super) fn shown(&self) -> String {
+        let database = self.database.as_deref().unwrap_or_default();
+        let tls = if self.tls { ";ssl=true" } else { "" };
+        let mode = match &self.mode {
+            Mode::Sasl => String::new(),
+            Mode::NoSasl => ";auth=noSasl".to_owned(),
+            Mode::Http(path) => format!(";transportMode=http;httpPath={path}"),
+        };
+        format!("hive2://{}/{database}{tls}{mode}", self.place())
+    }
+}
+
+/// The options of a URL, each taken by whoever knows it.
+struct Options(BTreeMap<String, String>);
+
+impl Options {
+    fn read(text: &str) -> Result<Self> {
+        Ok(Self(read_pairs(text)?))
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        let key = self.0.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
+        self.0.remove(&key)
+    }
+
+    fn mode(&mut self) -> Result<Mode> {
+        if self.take("serviceDiscoveryMode").is_some() || self.take("zooKeeperNamespace").is_some() {
+            return Err(malformed("a server is not looked for in ZooKeeper").hint("name its host and port"));
+        }
+        if self.take("principal").is_some() || self.take("kyuubiServerPrincipal").is_some() {
+            return Err(malformed("Kerberos is not spoken")
+                .hint("a server may take user and password beside it (LDAP), or a token over HTTP"));
+        }
+        let auth = self.take("auth").map(|auth| auth.to_ascii_lowercase());
+        let transport = self.take("transportMode").map(|mode| mode.to_ascii_lowercase());
+        let path = self.take("httpPath");
+        let no_sasl = match auth.as_deref() {
+            None | Some("none" | "ldap" | "pam" | "custom" | "plain") => false,
+            Some("nosasl") => true,
+            Some(_) => return Err(malformed("its `auth` is not known").hint("`noSasl` is, and leaving it out")),
+        };
+        match transport.as_deref() {
+            Some("http") => {
+                let path = path.unwrap_or_else(|| HTTP_PATH.to_owned());
+                Ok(Mode::Http(path.trim_matches('/').to_owned()))
+            }
+            None | Some("binary") if path.is_some() => {
+                Err(malformed("`httpPath` says nothing without `transportMode=http`"))
+            }
+            None | Some("binary") if no_sasl => Ok(Mode::NoSasl),
+            None | Some("binary") => Ok(Mode::Sasl),
+            Some(_) => Err(malformed("its `transportMode` is neither `binary` nor `http`")),
+        }
+    }
+
+    fn tls(&mut self) -> Result<bool> {
+        match self.take("ssl").map(|ssl| ssl.to_ascii_lowercase()).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(malformed("its `ssl` is neither `true` nor `false`")),
+        }
+    }
+
+    /// What is left must be credentials.
+    fn credentials(mut self) -> Result<Credentials> {
+        let mut file = |name: &str| self.take(name).map(PathBuf::from);
+        let trust_store = file("sslTrustStore");
+        let credentials = Credentials {
+            ca: file("ca").or(trust_store),
+            cert: file("cert"),
+            key: file("key"),
+            password_file: file("password-file"),
+            token_file: file("token-file"),
+            header_file: file("header-file"),
+            user: self.take("user"),
+        };
+        match self.0.into_keys().next() {
+            None => Ok(credentials),
+            Some(key) => Err(malformed(&format!("its option {key:?} is not known"))
+                .hint("a setting of the session stands behind `?`, a variable behind `#`")),
+        }
+    }
+}
+
+/// `host[:port]`.
+fn read_authority(text: &str, default_port: u16) -> Result<(String, u16)> {
+    let url = Url::parse(&format!("http://{text}")).map_err(|error| malformed(&error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(malformed("user and password don't belong there").hint("give them as -n USER and -p"));
+    }
+    let host = match url.host() {
+        Some(Host::Ipv6(address)) => address.to_string(),
+        Some(host) => host.to_string(),
+        None => return Err(malformed("there is no host in it")),
+    };
+    // `Url` takes 80 away, which is HTTP's own.
+    let port = url.port().or(text.ends_with(":80").then_some(80));
+    Ok((host, port.unwrap_or(default_port)))
+}
+
+/// `k=v;k=v`.
+fn read_pairs(text: &str) -> Result<BTreeMap<String, String>> {
+    let mut pairs = BTreeMap::new();
+    for pair in text.split(';').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair
+            .split_once('=')
+            .filter(|(key, _)| !key.is_empty())
+            .ok_or_else(|| malformed("something in it is not KEY=VALUE"))?;
+        if is_secret_key(key) {
+            // Everybody on the machine can read the command line, and the history keeps what is typed.
+            return Err(malformed("a secret does not belong there").hint(
+                "a password is given as -p or -w FILE (in the URL ;password-file=FILE), a token as --token-file FILE; a \
+                 trust store in PEM has no password",
+            ));
+        }
+        if pairs.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(malformed("something in it stands twice"));
+        }
+    }
+    Ok(pairs)
+}
+
+fn malformed(why: &str) -> EngineError {
+    EngineError::rejected(format!("the URL is not HiveServer2's: {why}"))
+        .hint("write hive2://host:port/database;option=value?setting=value#variable=value")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use skep_engine::ErrorKind;
+
+    use super::*;
+
+    fn read(text: &str) -> Address {
+        Address::read(text).unwrap()
+    }
+
+    #[test]
+    fn a_url_is_read_and_written_plainly() {
+        for (text, shown) in [
+            ("jdbc:hive2://h", "hive2://h:10000/"),
+            ("hive2://h:1/", "hive2://h:1/"),
+            ("hive2://h:80/db", "hive2://h:80/db"),
+            ("hive2://[::1]:1/db", "hive2://[::1]:1/db"),
+            (
+                "hive2://h/db;transportMode=http",
+                "hive2://h:10001/db;transportMode=http;httpPath=cliservice",
+            ),
+            (
+                "jdbc:hive2://h:1/db;transportMode=HTTP;ssl=TRUE;httpPath=/gw/hive/",
+                "hive2://h:1/db;ssl=true;transportMode=http;httpPath=gw/hive",
+            ),
+            ("hive2://h/;auth=NOSASL", "hive2://h:10000/;auth=noSasl"),
+        ] {
+            let address = read(text);
+            assert_eq!(address.shown(), shown, "{text}");
+            assert_eq!(read(shown), address, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_part_is_found() {
+        let address = read("jdbc:hive2://h/db;user=me;ssl=true;sslTrustStore=/ca.pem?a.b=1;c=x=y#v=2");
+        assert_eq!(address.database.as_deref(), Some("db"));
+        assert_eq!(address.credentials.user.as_deref(), Some("me"));
+        assert_eq!(address.credentials.ca, Some("/ca.pem".into()));
+        let pairs = |pairs: &BTreeMap<String, String>| format!("{pairs:?}");
+        assert_eq!(pairs(&address.settings), r#"{"a.b": "1", "c": "x=y"}"#);
+        assert_eq!(pairs(&address.variables), r#"{"v": "2"}"#);
+    }
+
+    #[test]
+    fn what_can_not_be_is_refused_without_being_repeated() {
+        for text in [
+            "hive2:h",
+            "hive3://h",
+            "hive2:///db",
+            "hive2://u:geheim@h",
+            "hive2://h;password=geheim",
+            "hive2://h;trustStorePassword=geheim",
+            "hive2://h?x.secret.key=geheim",
+            "hive2://h;geheim",
+            "hive2://h;a=1;a=2",
+            "hive2://h;transportMode=smoke",
+            "hive2://h;httpPath=x",
+            "hive2://h;auth=geheim",
+            "hive2://h;principal=hive/_HOST@R",
+            "hive2://a:1,b:2/;serviceDiscoveryMode=zooKeeper",
+            "hive2://h:99999",
+        ] {
+            let error = Address::read(text).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Rejected, "{text}");
+            assert!(!format!("{error:?}").contains("geheim"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(jdbc:)?hive2://[ -~é]{0,40}") {
+            if let Ok(address) = Address::read(&text) {
+                prop_assert_eq!(Address::read(&address.shown()).map(|again| again.shown()).ok(), Some(address.shown()));
+            }
+        }
+    }
+}

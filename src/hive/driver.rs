@@ -1,0 +1,224 @@
+//! The driver: from a URL to a connection.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Target, Token, read_headers};
+use skep_hive::{Authorization, Endpoint, Header, Limits, Pem, Tls, Transport};
+
+use super::address::{Address, Credentials, Mode};
+use super::failure::one_line;
+use super::session::{Opening, Session};
+use super::sql::HiveSql;
+
+/// Who a session is opened for if nobody says: what Hive's own driver says, too. A server without authentication wants a
+/// name and a password all the same.
+const ANONYMOUS: &str = "anonymous";
+
+/// A file of certificates or a secret is read up to here, in bytes.
+const FILE_LIMIT: u64 = 1 << 20;
+
+/// The driver of `hive2://host:port/database` and `jdbc:hive2://…`: HiveServer2, Spark Thrift Server.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HiveServer2 {
+    limits: Limits,
+}
+
+impl HiveServer2 {
+    /// The driver with the default limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The driver with other limits.
+    pub const fn with_limits(limits: Limits) -> Self {
+        Self { limits }
+    }
+}
+
+#[async_trait]
+impl Engine for HiveServer2 {
+    fn schemes(&self) -> &'static [&'static str] {
+        Address::SCHEMES
+    }
+
+    fn summary(&self) -> &'static str {
+        "hive2://host:port/database[;ssl=true;transportMode=http;httpPath=PATH;auth=noSasl?SETTING=V#VARIABLE=V] \
+         (jdbc:hive2://): HiveServer2 or Spark Thrift Server; SQL, no jobs"
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Connection> {
+        if target.rest.is_some() || target.history.is_some() {
+            return Err(
+                EngineError::rejected("HiveServer2 has neither a REST address nor a History Server")
+                    .hint("leave out --rest and --history"),
+            );
+        }
+        let address = Address::read(&target.url)?;
+        let opening = Opening::new(&address, target, self.limits)?;
+        let session = Session::open(Arc::new(opening)).await?;
+        let (name, version) = session.product().await;
+        Ok(Connection {
+            url: address.shown(),
+            label: format!("hive2 {}", address.place()),
+            greeting: format!("{} {}", one_line(&name), one_line(&version)).trim().to_owned(),
+            capabilities: Capabilities::default(),
+            sql: Some(Arc::new(HiveSql(session))),
+            jobs: None,
+            stores: None,
+        })
+    }
+}
+
+impl Opening {
+    /// What it takes to open sessions at that address.
+    ///
+    /// # Errors
+    /// A file can't be read, or what was given does not go together.
+    fn new(address: &Address, target: &Target, limits: Limits) -> Result<Self> {
+        let said = &address.credentials;
+        let user = target.user.clone().or_else(|| said.user.clone());
+        let password = match (&target.password, &said.password_file) {
+            (Some(password), _) => Some(password.reveal().to_owned()),
+            (None, Some(file)) => Some(secret(file)?),
+            (None, None) => None,
+        };
+        let token = match (&target.security.token, &said.token_file) {
+            (Some(Token::Text(token)), _) => Some(token.reveal().to_owned()),
+            (Some(Token::File(file)), _) | (None, Some(file)) => Some(secret(file)?),
+            (None, None) => None,
+        };
+        let is_http = matches!(address.mode, Mode::Http(_));
+        if token.is_some() && !is_http {
+            return Err(EngineError::rejected("a token can be sent over HTTP only").hint(
+                ";transportMode=http in the URL, if the server speaks it; a user name and a password otherwise",
+            ));
+        }
+        if token.is_some() && user.is_some() {
+            return Err(EngineError::rejected("a user name and a token can't both be sent").hint("give one of the two"));
+        }
+        let headers = headers(target, said)?;
+        if !headers.is_empty() && !is_http {
+            return Err(EngineError::rejected("headers can be sent over HTTP only").hint("leave them out"));
+        }
+        let user = user.unwrap_or_else(|| ANONYMOUS.to_owned());
+        let password = password.unwrap_or_else(|| ANONYMOUS.to_owned());
+        if user.contains('\0') || password.contains('\0') {
+            return Err(EngineError::rejected("a user name or password can't hold a zero byte"));
+        }
+        let transport = match &address.mode {
+            Mode::NoSasl => Transport::Plain,
+            Mode::Sasl => Transport::Sasl {
+                user: user.clone(),
+                password: password.clone(),
+            },
+            Mode::Http(path) => Transport::Http {
+                path: path.clone(),
+                authorization: Some(match token {
+                    Some(token) => Authorization::Bearer(token),
+                    None => Authorization::Basic {
+                        user: user.clone(),
+                        password: password.clone(),
+                    },
+                }),
+                headers,
+            },
+        };
+        Ok(Self {
+            endpoint: Endpoint {
+                host: address.host.clone(),
+                port: address.port,
+                transport,
+                tls: tls(address, target)?,
+            },
+            limits,
+            user,
+            password,
+            configuration: configuration(address, target),
+        })
+    }
+}
+
+/// What a session is told when it is opened, as Hive's own driver writes it.
+fn configuration(address: &Address, target: &Target) -> std::collections::BTreeMap<String, String> {
+    let mut settings = address.settings.clone();
+    settings.extend(target.properties.clone());
+    let settings = settings
+        .into_iter()
+        .map(|(key, value)| (format!("set:hiveconf:{key}"), value));
+    let variables = address
+        .variables
+        .iter()
+        .map(|(key, value)| (format!("set:hivevar:{key}"), value.clone()));
+    let database = address.database.clone().map(|name| ("use:database".to_owned(), name));
+    settings.chain(variables).chain(database).collect()
+}
+
+fn tls(address: &Address, target: &Target) -> Result<Option<Tls>> {
+    let (said, given) = (&address.credentials, &target.security);
+    let authorities = given.ca.as_ref().or(said.ca.as_ref());
+    let cert = given.cert.as_ref().or(said.cert.as_ref());
+    let key = given.key.as_ref().or(said.key.as_ref());
+    if !address.tls {
+        if authorities.is_some() || cert.is_some() || key.is_some() {
+            return Err(EngineError::rejected("certificates are of no use without TLS").hint(";ssl=true in the URL"));
+        }
+        return Ok(None);
+    }
+    let identity = match (cert, key) {
+        (Some(cert), key) => Some((pem(cert)?, pem(key.unwrap_or(cert))?)),
+        (None, None) => None,
+        (None, Some(_)) => {
+            return Err(EngineError::rejected("a key without a certificate proves nothing")
+                .hint("--cert FILE (in the URL ;cert=FILE) names the certificate that it belongs to"));
+        }
+    };
+    Ok(Some(Tls {
+        authorities: authorities.map(|file| pem(file)).transpose()?,
+        identity,
+    }))
+}
+
+fn headers(target: &Target, said: &Credentials) -> Result<Vec<Header>> {
+    let mut headers: Vec<_> = target
+        .security
+        .headers
+        .iter()
+        .map(|(name, value)| Header(name.clone(), value.reveal().to_owned()))
+        .collect();
+    if let Some(file) = &said.header_file {
+        let text = String::from_utf8_lossy(&read(file)?).into_owned();
+        for header in read_headers(&text) {
+            let (name, value) = header
+                .map_err(|line| EngineError::rejected(format!("{}: line {line} is not NAME: VALUE", file.display())))?;
+            // What is given on the command line takes the place of what the URL says.
+            if !headers.iter().any(|Header(given, _)| given.eq_ignore_ascii_case(&name)) {
+                headers.push(Header(name, value.reveal().to_owned()));
+            }
+        }
+    }
+    Ok(headers)
+}
+
+fn pem(file: &Path) -> Result<Pem> {
+    Ok(Pem {
+        name: file.display().to_string(),
+        text: read(file)?,
+    })
+}
+
+fn secret(file: &Path) -> Result<String> {
+    let text = String::from_utf8_lossy(&read(file)?).into_owned();
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|file| file.take(FILE_LIMIT).read_to_end(&mut bytes))
+        .map_err(|cause| EngineError::rejected(format!("{} can't be read: {cause}", file.display())))?;
+    Ok(bytes)
+}

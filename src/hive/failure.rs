@@ -1,0 +1,235 @@
+//! What HiveServer2 says when something did not work, as errors of the shell's.
+
+use skep_engine::{EngineError, ErrorKind, Position};
+use skep_hive::{Error, Failure};
+
+/// A message is cut here, in characters.
+const MESSAGE_LIMIT: usize = 600;
+
+/// How the shell says who it is.
+const CREDENTIALS: &str = "-n USER and -p or -w FILE; over HTTP also --token-file FILE or --header @FILE";
+
+/// What to look at when there is no way to a server.
+const WAY: &str = "is HiveServer2 up, and is this its port (hive.server2.thrift.port, 10000 unless it is set)? ;ssl=true, \
+                   ;auth=noSasl and ;transportMode=http must be as the server has them";
+
+/// The error that it is to the shell if no session could be opened.
+pub(super) fn explain_opening(error: Error) -> EngineError {
+    let is_silence = matches!(
+        error,
+        Error::Lost { .. } | Error::Timeout { .. } | Error::Protocol { .. } | Error::Http { .. }
+    );
+    let mut shown = explain(error);
+    shown.kind = ErrorKind::Connect;
+    if is_silence {
+        // A server that speaks otherwise closes the connection, or says what nobody understands.
+        shown.hints = vec![WAY.to_owned()];
+    }
+    shown
+}
+
+/// The error that a call's failure is to the shell.
+pub(super) fn explain(error: Error) -> EngineError {
+    let text = one_line(&error.to_string());
+    let kind = match &error {
+        Error::Server(failure) => return of_failure(failure),
+        Error::Connect { .. } | Error::Tls { .. } | Error::Login { .. } | Error::Closed(_) => ErrorKind::Connect,
+        Error::Certificate(_) => ErrorKind::Rejected,
+        Error::Lost { .. } => ErrorKind::Lost,
+        Error::Timeout { .. } => ErrorKind::Timeout,
+        Error::Refused { .. } => ErrorKind::Unsupported,
+        Error::Http { status: 502, .. } => ErrorKind::Lost,
+        Error::Http { status: 503, .. } => ErrorKind::Connect,
+        Error::Http { status: 504, .. } => ErrorKind::Timeout,
+        _ => ErrorKind::Protocol,
+    };
+    let shown = EngineError::new(kind, text);
+    match error {
+        Error::Login { .. } => shown.hint(format!("the server wants other credentials: {CREDENTIALS}")),
+        Error::Tls { .. } => shown
+            .hint("--ca FILE (in the URL ;ca=FILE or ;sslTrustStore=FILE) names the authority to trust, in PEM")
+            .hint("a server without TLS is reached without ;ssl=true"),
+        Error::Connect { .. } => shown.hint(WAY),
+        Error::Closed(_) | Error::Lost { .. } | Error::Timeout { .. } => {
+            shown.hint("it was not sent again; the next statement is, in a session that is told what this one was")
+        }
+        Error::Http { text, .. } if !text.trim().is_empty() => shown.trace(text),
+        _ => shown,
+    }
+}
+
+/// The error that a server's no is.
+pub(super) fn of_failure(failure: &Failure) -> EngineError {
+    let state = failure.sql_state.as_deref().unwrap_or_default();
+    let position = position(&failure.message);
+    // Class 42 of SQLSTATE: syntax error or access rule violation. Hive has its own codes for what it can't compile.
+    let is_rejected = state.starts_with("42") || position.is_some() || (10_000..20_000).contains(&failure.code);
+    let kind = match () {
+        () if failure.is_unknown_handle => ErrorKind::NotFound,
+        () if is_rejected => ErrorKind::Rejected,
+        () => ErrorKind::Failed,
+    };
+    let mut message = headline(&failure.message);
+    if kind == ErrorKind::Failed
+        && let Some(root) = &failure.root
+    {
+        let root = headline(root);
+        if !root.is_empty() {
+            message = root;
+        }
+    }
+    if !state.is_empty() {
+        message = format!("{message} (SQLSTATE {})", one_line(state));
+    }
+    let mut error = EngineError::new(kind, message).trace(format!("{}\n{}", failure.message, failure.trace));
+    error.position = position;
+    if failure.is_unknown_handle {
+        error = error.hint("the server has dropped the session or the statement; the next one gets a session that is told what this was");
+    }
+    error
+}
+
+/// What a person needs of a message: without the wrappers in front, the plan and the statement behind.
+fn headline(text: &str) -> String {
+    let mut text = text.trim();
+    for wrapper in ["Error running query:", "Error while compiling statement:", "FAILED:"] {
+        text = text.strip_prefix(wrapper).unwrap_or(text).trim_start();
+    }
+    // Spark: `[CODE] class: ` and the message itself, which begins with the code again.
+    if let Some((code, _)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        && let Some(again) = text[1..].find(&format!("[{code}]"))
+    {
+        text = &text[again + 1..];
+    }
+    for mark in ["\n\n== SQL", "\n== SQL", ";\n", "\n\nDriver stacktrace", "\n\tat "] {
+        text = text.find(mark).map_or(text, |end| &text[..end]);
+    }
+    one_line(&without_package(text))
+}
+
+/// `a.b.Class: text` as `Class: text`.
+fn without_package(text: &str) -> String {
+    match text.split_once(": ") {
+        Some((class, rest))
+            if class.contains('.')
+                && class
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'$')) =>
+        {
+            format!("{}: {rest}", class.rsplit(['.', '$']).next().unwrap_or(class))
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The text in one line, cut to a length that fits a message.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(word.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+        if line.chars().count() > MESSAGE_LIMIT {
+            return line.chars().take(MESSAGE_LIMIT).chain(['…']).collect();
+        }
+    }
+    line
+}
+
+/// The place that a message names: `line 1, pos 7` or `line 1 pos 7` (Spark, whose columns begin at 0), `line 1:7` (Hive,
+/// the same).
+fn position(message: &str) -> Option<Position> {
+    let mut rest = message;
+    while let Some(at) = rest.find("line ") {
+        rest = &rest[at + "line ".len()..];
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (line, after) = rest.split_at(digits);
+        let column = [", pos ", " pos ", ":"]
+            .iter()
+            .find_map(|between| after.strip_prefix(between));
+        let Some(column) = column else { continue };
+        let digits = column.bytes().take_while(u8::is_ascii_digit).count();
+        if let (Ok(line), Ok(column)) = (line.parse::<u32>(), column[..digits].parse::<u32>()) {
+            return Some(Position {
+                line: line.max(1),
+                column: column.saturating_add(1),
+                length: 1,
+            });
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(message: &str, state: Option<&str>) -> EngineError {
+        of_failure(&Failure {
+            message: message.to_owned(),
+            sql_state: state.map(str::to_owned),
+            ..Failure::default()
+        })
+    }
+
+    #[test]
+    fn sparks_message_is_said_once_and_points_into_the_statement() {
+        let error = failed(
+            "Error running query: [PARSE_SYNTAX_ERROR] org.apache.spark.sql.catalyst.parser.ParseException: \n\
+             [PARSE_SYNTAX_ERROR] Syntax error at or near 'SELEC'.(line 1, pos 0)\n\n== SQL ==\nSELEC 1\n^^^\n",
+            Some("42601"),
+        );
+        assert_eq!(error.kind, ErrorKind::Rejected);
+        assert_eq!(
+            error.message,
+            "[PARSE_SYNTAX_ERROR] Syntax error at or near 'SELEC'.(line 1, pos 0) (SQLSTATE 42601)"
+        );
+        let position = error.position.unwrap();
+        assert_eq!((position.line, position.column), (1, 1));
+    }
+
+    #[test]
+    fn the_plan_is_for_the_trace() {
+        let error = failed(
+            "Error running query: [X] org.apache.spark.sql.AnalysisException: [X] The table `n` cannot be found.\nUse \
+             DROP.; line 1 pos 19;\n'Project ['nosuch]\n",
+            Some("42P01"),
+        );
+        assert_eq!(
+            error.message,
+            "[X] The table `n` cannot be found. Use DROP.; line 1 pos 19 (SQLSTATE 42P01)"
+        );
+        assert_eq!(error.position.unwrap().column, 20);
+        assert!(error.trace.unwrap().contains("'Project"));
+    }
+
+    #[test]
+    fn hives_message_points_too() {
+        let error = failed(
+            "Error while compiling statement: FAILED: SemanticException [Error 10001]: Line 1:14 Table not found 'n'",
+            Some("42S02"),
+        );
+        assert!(error.message.starts_with("SemanticException [Error 10001]"), "{error}");
+    }
+
+    #[test]
+    fn what_failed_while_it_ran_says_its_root() {
+        let error = of_failure(&Failure {
+            message: "Error running query: org.apache.spark.SparkException: Job aborted".to_owned(),
+            root: Some("java.lang.RuntimeException: boom".to_owned()),
+            ..Failure::default()
+        });
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (ErrorKind::Failed, "RuntimeException: boom")
+        );
+    }
+
+    #[test]
+    fn any_text_makes_a_line() {
+        assert_eq!(one_line("a\u{1b}[31m\n b"), "a\u{fffd}[31m b");
+        assert!(one_line(&"xy ".repeat(2000)).chars().count() <= MESSAGE_LIMIT + 1);
+        assert_eq!(position("line line 99999999999:1 line 3:"), None);
+    }
+}

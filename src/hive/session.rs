@@ -1,0 +1,229 @@
+//! A session, which is opened again with all it was told when its connection or the server has gone.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use skep_engine::{Dialect, EngineError, ErrorKind, Result};
+use skep_hive::{Client, Endpoint, Error, Limits, SessionHandle};
+use tokio::sync::Mutex;
+
+use super::failure::{explain, explain_opening, one_line};
+use super::operation::Running;
+use crate::syntax::classifier::{Kind, ObjectType, Scope, classify};
+
+/// `CLI_DBMS_NAME` and `CLI_DBMS_VER` of `TGetInfoType`.
+const PRODUCT: i32 = 17;
+const VERSION: i32 = 18;
+
+/// How often a server is told that the session is in use. Servers count from minutes up (`hive.server2.idle.session.timeout`),
+/// and so do the firewalls on the way.
+const HEARTBEAT: Duration = Duration::from_secs(45);
+
+/// What it takes to open a session.
+#[derive(Debug, Clone)]
+pub(super) struct Opening {
+    pub(super) endpoint: Endpoint,
+    pub(super) limits: Limits,
+    pub(super) user: String,
+    pub(super) password: String,
+    pub(super) configuration: BTreeMap<String, String>,
+}
+
+/// A session that is open, on a connection of its own: the server closes the one with the other.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) client: Arc<Client>,
+    pub(super) handle: SessionHandle,
+}
+
+impl Live {
+    async fn open(opening: &Opening) -> Result<Self> {
+        let client = Client::connect(&opening.endpoint, opening.limits)
+            .await
+            .map_err(explain)?;
+        let session = client
+            .open_session(&opening.user, &opening.password, &opening.configuration)
+            .await
+            .map_err(explain_opening)?;
+        Ok(Self {
+            client: Arc::new(client),
+            handle: session.handle,
+        })
+    }
+
+    /// Carries out a statement that changes the session.
+    async fn tell(&self, text: &str) -> Result<()> {
+        let operation = self
+            .client
+            .execute(&self.handle, text, &BTreeMap::new(), None)
+            .await
+            .map_err(explain)?;
+        let running = Running::new(Arc::clone(&self.client), operation);
+        running.finish().await?;
+        running.close().await;
+        Ok(())
+    }
+}
+
+/// What the session was told, secrets in plain text: in memory only.
+#[derive(Debug, Default)]
+struct Memory {
+    /// The statements that changed the session, in order.
+    prelude: Vec<String>,
+    /// There were temporary tables, whose rows nobody can tell again.
+    had_rows: bool,
+    /// What the person is still to be told.
+    unsaid: Vec<String>,
+}
+
+/// The session of a connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    opening: Arc<Opening>,
+    live: RwLock<Arc<Live>>,
+    memory: Mutex<Memory>,
+}
+
+impl Session {
+    /// Opens one, and keeps it from being closed for want of use.
+    pub(super) async fn open(opening: Arc<Opening>) -> Result<Arc<Self>> {
+        let live = Live::open(&opening).await?;
+        let session = Arc::new(Self {
+            opening,
+            live: RwLock::new(Arc::new(live)),
+            memory: Mutex::default(),
+        });
+        tokio::spawn(keep_alive(Arc::downgrade(&session)));
+        Ok(session)
+    }
+
+    /// A session of the same sort with nothing in it.
+    pub(super) async fn another(&self) -> Result<Arc<Self>> {
+        Self::open(Arc::clone(&self.opening)).await
+    }
+
+    /// The session as it is open now.
+    pub(super) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Name and version of what stands there. Who does not say is HiveServer2.
+    pub(super) async fn product(&self) -> (String, String) {
+        let live = self.live();
+        let info = async |what| live.client.info(&live.handle, what).await.ok().flatten();
+        let name = info(PRODUCT).await.unwrap_or_else(|| "HiveServer2".to_owned());
+        (name, info(VERSION).await.unwrap_or_default())
+    }
+
+    /// Makes a call in the session. Where nothing came of it because the session is gone, which the server says, or its
+    /// connection, which was known before anything was sent, the session is opened again and the call is made there. A
+    /// call that may have been heard is never made again.
+    ///
+    /// # Errors
+    /// Those of the call; or the session is gone and could not be opened again.
+    pub(super) async fn call<T, F>(&self, call: impl Fn(Arc<Live>) -> F + Send) -> Result<(Arc<Live>, T)>
+    where
+        F: Future<Output = skep_hive::Result<T>> + Send,
+        T: Send,
+    {
+        let live = self.live();
+        let (live, made) = match call(Arc::clone(&live)).await {
+            Err(error) if was_not_heard(&error) => {
+                let live = self.revive(&live, error).await?;
+                (Arc::clone(&live), call(live).await)
+            }
+            made => (live, made),
+        };
+        made.map(|made| (live, made)).map_err(explain)
+    }
+
+    /// Opens the session again and tells it all that the old one was told; the one that somebody else has opened meanwhile
+    /// does as well.
+    async fn revive(&self, gone: &Arc<Live>, why: Error) -> Result<Arc<Live>> {
+        let mut memory = self.memory.lock().await;
+        let now = self.live();
+        if !Arc::ptr_eq(&now, gone) {
+            return Ok(now);
+        }
+        let why = match why {
+            Error::Closed(why) => format!("the session's connection was gone ({})", one_line(&why)),
+            _ => "the server had dropped the session".to_owned(),
+        };
+        let failed = |error: EngineError, what: &str| EngineError {
+            message: format!("{why}, and {what}: {}", error.message),
+            kind: ErrorKind::Connect,
+            ..error
+        };
+        let live = Live::open(&self.opening)
+            .await
+            .map_err(|error| failed(error, "no new one could be opened"))?;
+        for text in &memory.prelude {
+            live.tell(text).await.map_err(|error| {
+                failed(error, "a new one could not be told what the old one was").hint("!connect opens an empty one")
+            })?;
+        }
+        let live = Arc::new(live);
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&live);
+        let told = match memory.prelude.len() {
+            0 => String::new(),
+            1 => " and told the 1 statement that had changed it".to_owned(),
+            n => format!(" and told the {n} statements that had changed it"),
+        };
+        let lost = if memory.had_rows {
+            "; the rows of its temporary tables are gone"
+        } else {
+            ""
+        };
+        memory.unsaid.push(format!("{why}: it was opened again{told}{lost}"));
+        Ok(live)
+    }
+
+    /// Takes note of a statement that was carried out there.
+    pub(super) async fn remember(&self, live: &Arc<Live>, text: &str) {
+        let kind = classify(text, &Dialect::HIVE);
+        let mut memory = self.memory.lock().await;
+        if !Arc::ptr_eq(&self.live(), live) {
+            let lost = "the session was opened again meanwhile: what this statement changed is lost, say it again";
+            memory.unsaid.push(lost.to_owned());
+            return;
+        }
+        if kind.scope() == Scope::Session {
+            memory.prelude.push(text.to_owned());
+        }
+        memory.had_rows |= match kind {
+            Kind::Create { temporary, object } => temporary && object == ObjectType::Table,
+            Kind::Ctas => text
+                .split_whitespace()
+                .nth(1)
+                .is_some_and(|word| word.eq_ignore_ascii_case("TEMPORARY")),
+            _ => false,
+        };
+    }
+
+    /// What the person is still to be told.
+    pub(super) async fn unsaid(&self) -> Vec<String> {
+        std::mem::take(&mut self.memory.lock().await.unsaid)
+    }
+}
+
+/// The call was not sent, or not carried out because there is no such session.
+fn was_not_heard(error: &Error) -> bool {
+    match error {
+        Error::Closed(_) => true,
+        Error::Server(failure) => failure.is_unknown_handle,
+        _ => false,
+    }
+}
+
+/// Tells the server again and again that the session is in use, for as long as it is.
+async fn keep_alive(session: Weak<Session>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        let Some(session) = session.upgrade() else { return };
+        let live = session.live();
+        // If the server can't be told, or has dropped the session, the next statement finds out.
+        let _ = live.client.info(&live.handle, PRODUCT).await;
+    }
+}

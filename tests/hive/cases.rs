@@ -1,0 +1,324 @@
+//! The cases: each drives the executable from outside.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::value::RawValue;
+
+use crate::LIMIT;
+use crate::peer;
+use crate::server::{Mode, Server};
+use crate::world::{Program, World};
+
+/// What is tried on a server.
+#[derive(Clone, Copy)]
+pub enum Case {
+    /// Beside others.
+    Shared(fn(&Server)),
+    /// While nothing else is tried on it.
+    Alone(fn(&Server)),
+}
+
+/// The cases of a server of that sort. What the way to it can't touch is tried on one.
+pub fn of(mode: Mode) -> Vec<(&'static str, Case)> {
+    use Case::{Alone, Shared};
+    let mut cases = vec![
+        ("one_row", Shared(one_row)),
+        ("errors", Shared(errors)),
+        ("cancel", Shared(cancel)),
+    ];
+    cases.extend(match mode {
+        Mode::Sasl => vec![
+            ("a_million_rows", Shared(a_million_rows)),
+            ("types", Shared(types)),
+            ("nothing", Shared(nothing)),
+            ("two_sessions", Shared(two_sessions)),
+            ("url", Shared(url)),
+            ("catalog", Shared(catalog)),
+            ("background", Shared(background)),
+            ("jobs", Shared(jobs)),
+            ("timeout", Shared(timeout)),
+            ("peer_agrees", Shared(peer_agrees)),
+        ],
+        Mode::NoSasl => vec![
+            ("many_rows", Shared(many_rows)),
+            ("trust", Shared(trust)),
+            ("restarted", Alone(restarted)),
+        ],
+        Mode::Http => vec![("many_rows", Shared(many_rows)), ("restarted", Alone(restarted))],
+    });
+    cases
+}
+
+struct Shell(World);
+
+impl Shell {
+    fn new() -> Self {
+        Self(World::with_limit(LIMIT))
+    }
+
+    fn at(&self, url: &str) -> Program {
+        self.0.skep().with("-u").arg(url)
+    }
+
+    /// Rows as JSON, a line each.
+    fn json(&self, server: &Server) -> Program {
+        self.at(&server.url()).with("-o jsonl")
+    }
+
+    fn csv(&self, server: &Server) -> Program {
+        self.at(&server.url()).with("-o csv")
+    }
+}
+
+fn one_row(server: &Server) {
+    let shell = Shell::new();
+    let output = shell
+        .csv(server)
+        .stdin("SELECT 1 AS one, 'a\\'b' AS s, \"t\" AS t;\n")
+        .run();
+    output.expect(0, "one,s,t\n1,a'b,t\n");
+}
+
+fn types(server: &Server) {
+    let shell = Shell::new();
+    let sql = "SELECT CAST(-128 AS TINYINT) ti, CAST(2 AS SMALLINT) si, 3 i, 9223372036854775807L bi, CAST(1.1 AS FLOAT) f, \
+               2.5D d, CAST(12345.6789 AS DECIMAL(20,4)) de, TRUE b, 'tèxt 🐝' s, CAST('vc' AS VARCHAR(5)) v, \
+               DATE '2024-02-29' dt, TIMESTAMP '2024-02-29 12:34:56.123456' ts, X'0AFF' bin, ARRAY(1,2,NULL) a, \
+               MAP('k',1) m, STRUCT(1,'x') r, INTERVAL '1' DAY iv, NULL n;\n";
+    let output = shell.csv(server).stdin(sql).run();
+    output.expect(
+        0,
+        "ti,si,i,bi,f,d,de,b,s,v,dt,ts,bin,a,m,r,iv,n\n\
+         -128,2,3,9223372036854775807,1.1,2.5,12345.6789,true,tèxt 🐝,vc,2024-02-29,2024-02-29 12:34:56.123456,0aff,\
+         \"[1,2,null]\",\"{\"\"k\"\":1}\",\"{\"\"col1\"\":1,\"\"col2\"\":\"\"x\"\"}\",1 00:00:00.000000000,\n",
+    );
+}
+
+fn nothing(server: &Server) {
+    let shell = Shell::new();
+    let script = "SELECT id FROM range(0);\nCREATE TEMPORARY VIEW v AS SELECT 1 a;\nSELECT a FROM v;\n\
+                  SELECT CAST(NULL AS INT) i, CAST(NULL AS STRING) s FROM range(2);\n";
+    let output = shell.csv(server).stdin(script).run();
+    output.expect(0, "id\na\n1\ni,s\n,\n,\n");
+}
+
+fn errors(server: &Server) {
+    let shell = Shell::new();
+    let output = shell.csv(server).stdin("SELEC 1;\n").run().expect_code(1);
+    output.expect_stderr("SQLSTATE 42601");
+    let output = shell.csv(server).stdin("SELECT x FROM nosuch;\n").run().expect_code(1);
+    output.expect_stderr("SQLSTATE 42P01");
+    let output = shell
+        .csv(server)
+        .stdin("SELECT raise_error('boom');\n")
+        .run()
+        .expect_code(1);
+    output.expect_stderr("boom");
+}
+
+fn a_million_rows(server: &Server) {
+    read_rows(server, 1_000_000);
+}
+
+/// More than one page of them.
+fn many_rows(server: &Server) {
+    read_rows(server, 100_000);
+}
+
+fn read_rows(server: &Server, count: usize) {
+    let shell = Shell::new();
+    let sql = format!(
+        "SELECT id, CAST(id AS STRING) s, id * 0.5D d, CAST(id AS DECIMAL(18,2)) de, IF(id % 7 = 0, NULL, -id) n FROM \
+         range({count}) ORDER BY id;\n"
+    );
+    let output = shell.csv(server).stdin(sql).run();
+    let mut expected = String::from("id,s,d,de,n\n");
+    for id in 0..count {
+        let n = if id % 7 == 0 { String::new() } else { format!("-{id}") };
+        let double = if id % 2 == 0 {
+            format!("{}.0", id / 2)
+        } else {
+            format!("{}.5", id / 2)
+        };
+        writeln!(expected, "{id},{id},{double},{id}.00,{n}").unwrap();
+    }
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(output.stdout.lines().count(), count + 1);
+    for (line, wanted) in output.stdout.lines().zip(expected.lines()) {
+        assert_eq!(line, wanted);
+    }
+}
+
+fn cancel(server: &Server) {
+    let shell = Shell::new();
+    let mut terminal = shell.at(&server.url()).pty();
+    terminal.wait_text("> ");
+    terminal.line("SELECT count(*) FROM range(100000000000) WHERE rand() < 0.5;");
+    terminal.wait_text("rand() < 0.5;");
+    terminal.send("\x03");
+    terminal.wait_text("cancelled");
+    terminal.line("SELECT 40 + 2 AS answer;");
+    terminal.wait_text("42");
+    terminal.line("!quit");
+    terminal.wait();
+}
+
+fn two_sessions(server: &Server) {
+    let shell = Shell::new();
+    let output = shell
+        .csv(server)
+        .stdin(format!(
+            "SET skep.test = 1;\nCREATE TEMPORARY VIEW mine AS SELECT 1 a;\n!connect {}\nSELECT a FROM mine;\n",
+            server.url()
+        ))
+        .run()
+        .expect_code(1);
+    output.expect_stderr("42P01");
+}
+
+fn url(server: &Server) {
+    let shell = Shell::new();
+    let url = format!("{}?skep.test.setting=as it was said#who=bee", server.url());
+    let output = shell
+        .at(&url)
+        .with("-o csv")
+        .stdin("SELECT '${skep.test.setting}' AS s, '${who}' AS v;\n")
+        .run();
+    output.expect(0, "s,v\nas it was said,bee\n");
+}
+
+fn catalog(server: &Server) {
+    let shell = Shell::new();
+    let script = "CREATE TEMPORARY VIEW some_view AS SELECT 1 a, 'x' b;\n!tables some%\n!describe some_view\n\
+                  CREATE DATABASE a_b;\nCREATE DATABASE aXb;\nUSE a_b;\nCREATE TABLE t_1 (i INT, s STRING) USING parquet;\n\
+                  CREATE TABLE aXb.t_1 (wrong INT) USING parquet;\n!tables t%\n!describe t_1\n!describe aXb.t_1\n\
+                  DROP DATABASE a_b CASCADE;\nDROP DATABASE aXb CASCADE;\n!describe t_1\n";
+    let output = shell.csv(server).stdin(script).run().expect_code(1);
+    let words: Vec<_> = output.stdout.split_whitespace().collect();
+    let columns = |of: &[[&str; 2]]| of.iter().all(|pair| words.windows(2).any(|words| words == pair));
+    assert!(
+        columns(&[["some_view", "view"], ["a", "INT"], ["b", "STRING"], ["t_1", "table"]]),
+        "{}",
+        output.stdout
+    );
+    assert!(
+        columns(&[["i", "INT"], ["s", "STRING"], ["wrong", "INT"]]),
+        "{}",
+        output.stdout
+    );
+    assert_eq!(
+        words.iter().filter(|word| **word == "wrong").count(),
+        1,
+        "{}",
+        output.stdout
+    );
+    output.expect_stderr("there is no table t_1");
+}
+
+fn background(server: &Server) {
+    let shell = Shell::new();
+    let script = "SELECT id FROM range(3) ORDER BY id &;\n!fg %%\nSELEC 1 &;\n!fg %%\n";
+    let output = shell.csv(server).stdin(script).run().expect_code(1);
+    assert!(output.stdout.contains("id\n0\n1\n2\n"), "{}", output.stdout);
+    output.expect_stderr("42601");
+}
+
+fn jobs(server: &Server) {
+    let shell = Shell::new();
+    let output = shell
+        .csv(server)
+        .stdin("SELECT 1 &;\n!savepoint %1\n")
+        .run()
+        .expect_code(1);
+    output.expect_stderr("has no");
+}
+
+fn timeout(server: &Server) {
+    let shell = Shell::new();
+    let script = "SET spark.sql.thriftServer.queryTimeout = 1;\n\
+                  SELECT count(*) FROM range(100000000000) WHERE rand() < 0.5;\n";
+    let output = shell.csv(server).stdin(script).run().expect_code(1);
+    output.expect_stderr("longer than the server gives it");
+}
+
+fn peer_agrees(server: &Server) {
+    let queries = [
+        "SELECT CAST(-128 AS TINYINT) ti, CAST(32767 AS SMALLINT) si, -2147483648 i, 9223372036854775807L bi, \
+         CAST(1.1 AS FLOAT) f, 2.5D d, CAST(12345.6789 AS DECIMAL(20,4)) de, TRUE b, 'tèxt 🐝' s, CAST('c' AS CHAR(3)) c, \
+         CAST('vc' AS VARCHAR(5)) v, DATE '2024-02-29' dt, TIMESTAMP '2024-02-29 12:34:56.1234' ts, \
+         TIMESTAMP_NTZ '2024-02-29 12:34:56' tn, X'0AFF' bin, ARRAY(1,2,NULL) a, MAP('k',1,'n',NULL) m, \
+         STRUCT(1,'x',DATE '2024-01-01') r, INTERVAL '1' DAY iv, INTERVAL '3' MONTH im, NULL n",
+        "SELECT id, IF(id % 3 = 0, NULL, id) n, IF(id % 5 = 0, NULL, CAST(id AS STRING)) s, (id - 500) / 7 d, \
+         CAST(id / 7 AS FLOAT) f, CAST(id / 7 AS DECIMAL(18, 6)) de, id % 2 = 0 b, \
+         IF(id % 11 = 0, NULL, id % 2 = 0) nb, exp(id - 500) e, DATE_ADD(DATE '1969-12-31', CAST(id AS INT)) dt, \
+         timestamp_micros(id * 123456789) ts FROM range(1000) ORDER BY id",
+        "SELECT * FROM VALUES (double('NaN'), ''), (double('Infinity'), NULL), (double('-Infinity'), ' x '), (-0.0D, '\\n'), \
+         (1.0E7D, '\\t'), (9999999D, '\\u0001'), (1.0E-3D, '\"'), (4.9E-324D, '\\\\') AS t(d, s)",
+        "SELECT id, id AS also FROM range(0)",
+        "SHOW DATABASES",
+        "SET spark.sql.shuffle.partitions",
+    ];
+    let theirs = peer::read(server.port(), &queries);
+    assert_eq!(theirs.len(), queries.len());
+    let shell = Shell::new();
+    for (query, [columns, rows]) in queries.iter().zip(theirs) {
+        let output = shell.json(server).stdin(format!("{query};\n")).run().expect_code(0);
+        let ours: Vec<_> = output.stdout.lines().collect();
+        let rows = rows.as_array().unwrap();
+        assert_eq!(ours.len(), rows.len(), "{query}");
+        for (ours, theirs) in ours.iter().zip(rows) {
+            let ours: BTreeMap<String, Box<RawValue>> = serde_json::from_str(ours).unwrap();
+            assert_eq!(ours.len(), columns.as_array().unwrap().len(), "{query}");
+            for (column, theirs) in columns.as_array().unwrap().iter().zip(theirs.as_array().unwrap()) {
+                let ours = &ours[column.as_str().unwrap()];
+                assert!(
+                    peer::agree(ours, theirs),
+                    "{query}\n{column}: {ours} here, {theirs} there"
+                );
+            }
+        }
+    }
+}
+
+fn trust(server: &Server) {
+    let shell = Shell::new();
+    let plain = server.url_without_trust();
+    let refused = |url: &str, what: &str| {
+        let output = shell.at(url).stdin("SELECT 1;\n").run();
+        assert_ne!(output.code, 0, "{url}");
+        output.expect_stderr(what);
+    };
+    refused(&plain, "--ca FILE");
+    refused(
+        &format!("{plain};sslTrustStore={}", server.keystore().display()),
+        "PEM is needed",
+    );
+    refused(&plain.replace(";ssl=true", ""), "ssl=true");
+    let output = shell
+        .at(&plain)
+        .with("-o csv --ca")
+        .arg(server.authority())
+        .stdin("SELECT 1 AS one;\n")
+        .run();
+    output.expect(0, "one\n1\n");
+}
+
+/// The server is killed while a statement runs, and comes back: the session is opened again with what it was told.
+fn restarted(server: &Server) {
+    let shell = Shell::new();
+    let mut live = shell.csv(server).with("--force").start();
+    live.send("SET skep.kept = yes;\nCREATE TEMPORARY VIEW kept AS SELECT 7 AS seven;\nSELECT seven FROM kept;\n");
+    live.wait_out("seven\n7\n");
+    live.send("SELECT count(*) FROM range(100000000000) WHERE rand() < 0.5 &;\n");
+    live.wait_err("[1]");
+    server.restart();
+    live.send("!wait %1\nSELECT seven, '${skep.kept}' AS said FROM kept;\n");
+    live.wait_out("seven,said\n7,yes\n");
+    let said = live.wait_err("it was opened again and told the 2 statements that had changed it");
+    // The one that ran is not run again.
+    assert_eq!(said.matches("opened again").count(), 1, "{said}");
+    live.send("!jobs -a\n!quit\n");
+    let output = live.wait();
+    assert!(output.stdout.contains("FAILED"), "{}", output.stdout);
+}

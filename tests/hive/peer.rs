@@ -1,0 +1,55 @@
+//! PyHive, another client of the same servers: what it reads, and whether skep has read the same.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::cache;
+
+/// What pip installs, PyHive with what it needs for SASL.
+const PACKAGES: [&str; 3] = ["pyhive==0.7.0", "thrift-sasl==0.4.3", "pure-sasl==0.6.2"];
+
+/// What it reads of each query on the server at that port: the names of the columns, and the rows.
+pub fn read(port: u16, queries: &[&str]) -> Vec<[Value; 2]> {
+    let packages = cache::fill("pyhive-0.7.0", install).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive/peer.py");
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", packages).env("PYTHONIOENCODING", "utf-8");
+    python.arg(script).arg(port.to_string()).args(queries);
+    let written = cache::run(&mut python).unwrap();
+    written
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn install(place: &Path) -> Result<PathBuf, String> {
+    let target = place.join("packages");
+    fs::create_dir(&target).map_err(|error| error.to_string())?;
+    let mut arguments: Vec<OsString> = ["-m", "pip", "install", "--quiet", "--target"]
+        .map(OsString::from)
+        .into();
+    arguments.push(target.clone().into());
+    arguments.extend(PACKAGES.map(OsString::from));
+    cache::run(Command::new("python3").args(arguments))?;
+    Ok(target)
+}
+
+/// Whether a cell of skep's JSON is what PyHive has read. A number with a fraction is the same if it reads as the same
+/// double: Python spells it in its own way. All else is the same text.
+pub fn agree(ours: &RawValue, theirs: &Value) -> bool {
+    let ours = ours.get();
+    let Some(theirs) = theirs.as_str() else {
+        return ours == "null";
+    };
+    let text = serde_json::from_str::<String>(ours).unwrap_or_else(|_| ours.to_owned());
+    let is_text = ours.starts_with('"') && !matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity");
+    match (text.parse::<f64>(), theirs.parse::<f64>()) {
+        (Ok(ours), Ok(theirs)) if !is_text && text.contains(['.', 'N', 'I']) => ours.to_bits() == theirs.to_bits(),
+        _ => ours != "null" && text == theirs,
+    }
+}
