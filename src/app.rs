@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use skep_engine::Target;
+use skep_engine::{ShellTables, Target};
 
 use crate::cli::{self, Options, Source};
 use crate::command::Flow;
@@ -106,6 +107,7 @@ fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Resu
         ui.warn(&format!("{cause}; what runs now will not be remembered"));
         Ledger::none()
     });
+    target.tables = ledger.tables().map(|tables| Arc::new(tables) as Arc<dyn ShellTables>);
     let mut settings = Settings {
         interactive,
         json: options.json,
