@@ -4,6 +4,9 @@ use std::io::{self, IsTerminal};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use skep_engine::ShellTables;
 
 use crate::cli::{self, Options, Source};
 use crate::command::{self, Flow};
@@ -100,11 +103,12 @@ async fn run(engines: Engines, options: Options) -> crate::error::ExitCode {
 fn start(engines: Engines, options: &Options, ui: Ui, interactive: bool) -> Result<Session, Error> {
     let data_dir = data_dir(&ui);
     let config = Config::load()?;
-    let target = credentials::described(options, DEFAULT_URL, data_dir.clone(), &ui)?;
+    let mut target = credentials::described(options, DEFAULT_URL, data_dir.clone(), &ui)?;
     let ledger = Ledger::open(&data_dir).unwrap_or_else(|cause| {
         ui.warn(&format!("{cause}; what runs now will not be remembered"));
         Ledger::none()
     });
+    target.tables = ledger.tables().map(|tables| Arc::new(tables) as Arc<dyn ShellTables>);
     let mut settings = Settings {
         interactive,
         json: options.json,

@@ -282,7 +282,10 @@ impl Session {
     /// # Errors
     /// None has, or a file of its credentials can't be read.
     pub fn named(&self, name: &str) -> Result<Target, Error> {
-        self.config.connection(name)?.target(self.target.data_dir.clone())
+        Ok(Target {
+            tables: self.target.tables.clone(),
+            ..self.config.connection(name)?.target(self.target.data_dir.clone())?
+        })
     }
 
     /// Connects, and makes that the current connection. Jobs of the one before go on and stay in the table.

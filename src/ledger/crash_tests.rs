@@ -180,7 +180,10 @@ mod steps {
         ("merged", |store| {
             let lines = [
                 Line::Note(note(1, "slow again")),
-                Line::Upgrade(Box::new(upgrade(8, 3))),
+                Line::Upgrade(Box::new(Upgraded {
+                    upgrade: upgrade(8, 3),
+                    steps: Vec::new(),
+                })),
             ];
             assert_eq!(store.take_in(&lines).unwrap().notes, 1);
         }),

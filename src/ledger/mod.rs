@@ -16,6 +16,7 @@ mod query;
 mod record;
 mod schema;
 mod store;
+mod tables;
 mod transfer;
 mod upgrade;
 
@@ -39,8 +40,9 @@ pub use error::{LedgerError, Result};
 pub use note::{Note, Subject};
 pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, Plan, Submission, superseded};
 use store::Store;
-pub use transfer::{Line, Place, Ran, Saved, Taken, VERSION};
-pub use upgrade::{Step, Terms, Upgrade, Version};
+pub use tables::Tables;
+pub use transfer::{Line, Place, Ran, Saved, Taken, Upgraded, VERSION};
+pub use upgrade::{Step, Taking, Terms, Upgrade, Version};
 
 /// A handle to the ledger. Clones share it. When the last one is dropped, what was sent is written before the drop
 /// returns.
@@ -390,12 +392,8 @@ impl Ledger {
         let Some(writer) = &self.writer else {
             return Ok(T::default());
         };
-        let (answer, wait) = oneshot::channel();
-        writer.send(Box::new(move |store| {
-            // Nobody listens any more if the caller was cancelled: the work is done all the same.
-            let _ = answer.send(work(store));
-        }))?;
-        wait.await.unwrap_or(Err(LedgerError::Closed))
+        let answer = writer.request(work)?;
+        answer.await.unwrap_or(Err(LedgerError::Closed))
     }
 
     /// Sends a request and goes on.
@@ -420,6 +418,19 @@ fn keep(problem: &Mutex<Option<LedgerError>>, error: LedgerError) {
 }
 
 impl Writer {
+    /// Sends a request whose answer can be waited for.
+    fn request<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
+        let (answer, wait) = oneshot::channel();
+        self.send(Box::new(move |store| {
+            // Nobody listens any more if the caller was cancelled: the work is done all the same.
+            let _ = answer.send(work(store));
+        }))?;
+        Ok(wait)
+    }
+
     fn send(&self, request: Request) -> Result<()> {
         let requests = self.requests.as_ref().ok_or(LedgerError::Closed)?;
         requests.send(request).map_err(|_| LedgerError::Closed)

@@ -342,11 +342,10 @@ pub(super) fn insert(
     let (word, message) = columns::outcome(outcome);
     let origin = query::with_job(transaction, intent.restored_from.as_ref())?;
     let origin = origin.as_ref();
-    let plan = intent.submission.plan.as_ref();
     transaction.execute(
         "INSERT INTO job (job_id, url, engine, name, sql, restored_path, restored_key, restored_job, \
-         restored_checkpoint, created, shell, outcome, message, claim, plan_path, plan_sha256) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         restored_checkpoint, created, shell, outcome, message) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             intent.job_id.to_string(),
             intent.url,
@@ -361,21 +360,32 @@ pub(super) fn insert(
             shell,
             word,
             message,
-            (intent.submission.claim != ClaimMode::NoClaim).then(|| intent.submission.claim.as_str()),
-            plan.map(|plan| &plan.path),
-            plan.and_then(|plan| plan.sha256.as_ref()),
         ],
     )?;
     let sequence = transaction.last_insert_rowid();
     write_prelude(transaction, sequence, &intent.prelude)?;
-    write_facts(
-        transaction,
-        sequence,
-        Fact::Circumstance,
-        &intent.submission.circumstances,
-    )?;
-    write_facts(transaction, sequence, Fact::Object, &intent.submission.objects)?;
+    write_submission(transaction, sequence, &intent.submission)?;
     Ok(sequence)
+}
+
+/// Writes how a job was submitted, of which nothing was known.
+pub(super) fn write_submission(
+    transaction: &Transaction<'_>,
+    job: i64,
+    submission: &Submission,
+) -> rusqlite::Result<()> {
+    let plan = submission.plan.as_ref();
+    transaction.execute(
+        "UPDATE job SET claim = ?2, plan_path = ?3, plan_sha256 = ?4 WHERE seq = ?1",
+        params![
+            job,
+            (submission.claim != ClaimMode::NoClaim).then(|| submission.claim.as_str()),
+            plan.map(|plan| &plan.path),
+            plan.and_then(|plan| plan.sha256.as_ref()),
+        ],
+    )?;
+    write_facts(transaction, job, Fact::Circumstance, &submission.circumstances)?;
+    write_facts(transaction, job, Fact::Object, &submission.objects)
 }
 
 fn write_facts(

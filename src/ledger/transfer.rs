@@ -8,8 +8,8 @@ use skep_engine::Savepoint;
 use super::error::Result;
 use super::note::{self, Note};
 use super::record::{JobRecord, Outcome, Submission};
-use super::store::{Failure, Store, insert, later, replace, save, step, update_last};
-use super::upgrade::{self, Upgrade};
+use super::store::{Failure, Store, insert, later, replace, save, step, update_last, write_submission};
+use super::upgrade::{self, Taking, Upgrade};
 use super::{columns, query};
 
 /// The version of the lines that are written here.
@@ -32,7 +32,7 @@ pub enum Line {
     /// A savepoint or checkpoint.
     Savepoint(Box<Saved>),
     /// An upgrade.
-    Upgrade(Box<Upgrade>),
+    Upgrade(Box<Upgraded>),
     /// A note.
     Note(Note),
 }
@@ -52,9 +52,22 @@ pub struct Ran {
 pub struct Saved {
     /// The connection's URL.
     pub url: String,
+    /// When it was written down; not in the oldest exports.
+    pub recorded: Option<Timestamp>,
     /// It.
     #[serde(flatten)]
     pub savepoint: Savepoint,
+}
+
+/// An upgrade with the steps that it has taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upgraded {
+    /// It.
+    #[serde(flatten)]
+    pub upgrade: Upgrade,
+    /// Its steps, in order; not in the oldest exports.
+    #[serde(default)]
+    pub steps: Vec<Taking>,
 }
 
 /// How far an export has come.
@@ -106,6 +119,8 @@ impl Store {
                         let whole = query::job(connection, &record.intent.url, &record.job_id())?;
                         let submission = whole.map(|job| job.intent.submission).unwrap_or_default();
                         record.intent.submission = Submission::default();
+                        // Of the processes elsewhere it says nothing.
+                        record.shell_pid = None;
                         lines.push(Line::Job(Box::new(Ran { record, submission })));
                     }
                 }
@@ -118,6 +133,7 @@ impl Store {
                         last = row.get("number")?;
                         let saved = Saved {
                             url: row.get("url")?,
+                            recorded: Some(columns::timestamp(row.get("recorded")?)?),
                             savepoint: columns::savepoint(row)?,
                         };
                         lines.push(Line::Savepoint(Box::new(saved)));
@@ -130,7 +146,9 @@ impl Store {
                     let mut rows = statement.query(params![after, PAGE])?;
                     while let Some(row) = rows.next()? {
                         last = row.get("number")?;
-                        lines.push(Line::Upgrade(Box::new(upgrade::read(row)?)));
+                        let upgrade = upgrade::read(row)?;
+                        let steps = upgrade::steps(connection, &upgrade.id)?;
+                        lines.push(Line::Upgrade(Box::new(Upgraded { upgrade, steps })));
                     }
                 }
                 _ => {
@@ -170,8 +188,8 @@ impl Store {
                         taken.jobs += u64::from(take_job(transaction, &job)?);
                     }
                     Line::Savepoint(saved) => taken.savepoints += u64::from(take_savepoint(transaction, saved)?),
-                    Line::Upgrade(upgrade) => {
-                        taken.upgrades += u64::from(upgrade::take_in(transaction, upgrade)?);
+                    Line::Upgrade(upgraded) => {
+                        taken.upgrades += u64::from(upgrade::take_in(transaction, upgraded)?);
                     }
                     Line::Note(note) => {
                         let before = transaction.total_changes();
@@ -194,16 +212,11 @@ fn take_job(transaction: &Transaction<'_>, job: &JobRecord) -> Result<bool, Fail
             other => other.clone(),
         };
         insert(transaction, &job.intent, &outcome, job.created, None)?;
-        let sequence = query::own_sequence(transaction, url, &id)?;
-        transaction.execute(
-            "UPDATE job SET cluster_id = ?2, operation_id = ?3 WHERE seq = ?1",
-            params![
-                sequence,
-                job.cluster_id,
-                job.operation_id.as_ref().map(|operation| &operation.0)
-            ],
-        )?;
-        if let (Some(last), Some(sequence)) = (&job.last, sequence) {
+        let Some(sequence) = query::own_sequence(transaction, url, &id)? else {
+            return Ok(false);
+        };
+        write_origin(transaction, sequence, job)?;
+        if let Some(last) = &job.last {
             update_last(transaction, sequence, last)?;
         }
         return Ok(true);
@@ -215,12 +228,25 @@ fn take_job(transaction: &Transaction<'_>, job: &JobRecord) -> Result<bool, Fail
         (known, Some(seen)) => Some(later(known, seen)),
         (known, None) => known,
     };
-    let mut merged = JobRecord { last, ..known.clone() };
+    let mut merged = JobRecord {
+        last,
+        cluster_id: known.cluster_id.clone().or_else(|| job.cluster_id.clone()),
+        operation_id: known.operation_id.clone().or_else(|| job.operation_id.clone()),
+        ..known.clone()
+    };
+    // What an engine has written down of a job says nothing of how it was submitted.
+    if known.intent.submission == Submission::default() {
+        merged.intent.submission = job.intent.submission.clone();
+    }
     if known.outcome.is_unsettled() && !job.outcome.is_unsettled() {
         merged.outcome = job.outcome.clone();
     }
     if merged == known {
         return Ok(false);
+    }
+    write_origin(transaction, sequence, &merged)?;
+    if merged.intent.submission != known.intent.submission {
+        write_submission(transaction, sequence, &merged.intent.submission)?;
     }
     if merged.outcome == Outcome::Accepted {
         replace(transaction, sequence, &merged)?;
@@ -235,6 +261,19 @@ fn take_job(transaction: &Transaction<'_>, job: &JobRecord) -> Result<bool, Fail
         update_last(transaction, sequence, last)?;
     }
     Ok(true)
+}
+
+/// Writes by what the engine knows it.
+fn write_origin(transaction: &Transaction<'_>, sequence: i64, job: &JobRecord) -> Result<(), Failure> {
+    transaction.execute(
+        "UPDATE job SET cluster_id = ?2, operation_id = ?3 WHERE seq = ?1",
+        params![
+            sequence,
+            job.cluster_id,
+            job.operation_id.as_ref().map(|operation| &operation.0)
+        ],
+    )?;
+    Ok(())
 }
 
 fn take_savepoint(transaction: &Transaction<'_>, saved: &Saved) -> Result<bool, Failure> {
@@ -278,6 +317,11 @@ fn take_savepoint(transaction: &Transaction<'_>, saved: &Saved) -> Result<bool, 
             .optional()?;
         savepoint.label = holder.is_none().then_some(label);
     }
-    save(transaction, &saved.url, &savepoint, Timestamp::now())?;
+    save(
+        transaction,
+        &saved.url,
+        &savepoint,
+        saved.recorded.unwrap_or_else(Timestamp::now),
+    )?;
     Ok(true)
 }

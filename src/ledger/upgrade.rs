@@ -11,6 +11,7 @@ use super::columns;
 use super::error::{LedgerError, Result};
 use super::presence;
 use super::store::{Failure, Store, step};
+use super::transfer::Upgraded;
 
 /// What is about to be done, or what came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +140,15 @@ impl Upgrade {
     pub const fn is_taken_back(&self) -> bool {
         self.cause.is_some()
     }
+}
+
+/// A step that an upgrade took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taking {
+    /// When it was begun.
+    pub at: Timestamp,
+    /// Its name.
+    pub step: String,
 }
 
 impl Store {
@@ -280,8 +290,22 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Upgrade> {
     columns::parse_json(&row.get::<_, String>("record")?)
 }
 
+/// The steps that an upgrade has taken, in order.
+pub(super) fn steps(connection: &Connection, id: &JobId) -> rusqlite::Result<Vec<Taking>> {
+    let mut statement =
+        connection.prepare_cached("SELECT at, step FROM upgrade_step WHERE upgrade = ?1 ORDER BY number")?;
+    let taking = |row: &Row<'_>| {
+        Ok(Taking {
+            at: columns::timestamp(row.get("at")?)?,
+            step: row.get("step")?,
+        })
+    };
+    statement.query_map([id.to_string()], taking)?.collect()
+}
+
 /// Takes in an upgrade of another ledger: one that is not there, or that has come further there.
-pub(super) fn take_in(transaction: &Transaction<'_>, upgrade: &Upgrade) -> Result<bool, Failure> {
+pub(super) fn take_in(transaction: &Transaction<'_>, upgraded: &Upgraded) -> Result<bool, Failure> {
+    let Upgraded { upgrade, steps } = upgraded;
     let known = transaction
         .query_row("SELECT * FROM upgrade WHERE id = ?1", [upgrade.id.to_string()], read)
         .optional()?;
@@ -301,5 +325,15 @@ pub(super) fn take_in(transaction: &Transaction<'_>, upgrade: &Upgrade) -> Resul
         }
     }
     write(transaction, upgrade)?;
+    if !steps.is_empty() {
+        let id = upgrade.id.to_string();
+        transaction.execute("DELETE FROM upgrade_step WHERE upgrade = ?1", [&id])?;
+        for (number, taking) in (1_i64..).zip(steps) {
+            transaction.execute(
+                "INSERT INTO upgrade_step (upgrade, number, at, step) VALUES (?1, ?2, ?3, ?4)",
+                params![id, number, taking.at.as_microsecond(), taking.step],
+            )?;
+        }
+    }
     Ok(true)
 }

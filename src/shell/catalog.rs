@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use skep_engine::Sql;
+use skep_engine::{Offered, Sql};
 use tokio::task::JoinHandle;
 
 /// Of more tables than this the columns are not fetched: each is a question to the server.
@@ -21,6 +21,8 @@ pub struct Names {
     pub tables: Vec<String>,
     /// Their columns, as far as they are known.
     pub columns: BTreeMap<String, Vec<String>>,
+    /// Other databases, with their tables and these with their columns.
+    pub databases: Offered,
 }
 
 /// The names as they were when they were last fetched. Clones share them.
@@ -79,6 +81,7 @@ impl Catalog {
             let mut names = Names {
                 tables: objects.into_iter().map(|object| object.name).collect(),
                 columns: BTreeMap::new(),
+                databases: sql.offered(),
             };
             known.set(names.clone());
             for table in names.tables.iter().take(DESCRIBED) {

@@ -204,11 +204,14 @@ fn complete_sql(text: &str, dialect: Dialect, names: &Names) -> Completion {
             .nth(1)
             .map(|table| table.trim_matches(['`', '"']))
             .unwrap_or_default();
-        let columns = names
-            .columns
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(table))
-            .map(|(_, columns)| columns);
+        let is_meant = |name: &&String| name.eq_ignore_ascii_case(table);
+        if let Some(database) = names.databases.keys().find(is_meant) {
+            let tables = names.databases[database].keys();
+            return Completion::of(start, tables.filter(fits).cloned());
+        }
+        let others = names.databases.values().flatten();
+        let mut all = names.columns.iter().chain(others);
+        let columns = all.find(|(name, _)| is_meant(name)).map(|(_, columns)| columns);
         return Completion::of(start, columns.into_iter().flatten().filter(fits).map(name));
     }
     let tables = names.tables.iter().filter(fits).map(name);
@@ -228,7 +231,8 @@ fn complete_sql(text: &str, dialect: Dialect, names: &Names) -> Completion {
         .any(|known| word.eq_ignore_ascii_case(known))
     });
     if wants_table || (quoted && prefix.is_empty()) {
-        return Completion::of(start, tables);
+        let databases = names.databases.keys().filter(fits).filter(|_| !quoted);
+        return Completion::of(start, tables.chain(databases.map(|database| format!("{database}."))));
     }
     if prefix.is_empty() {
         return Completion::default();
@@ -244,6 +248,7 @@ fn complete_sql(text: &str, dialect: Dialect, names: &Names) -> Completion {
         .columns
         .iter()
         .filter(|(table, _)| !any_named || named(table))
+        .chain(names.databases.values().flatten().filter(|(table, _)| named(table)))
         .flat_map(|(_, columns)| columns);
     let mut words: Vec<String> = columns.filter(fits).map(name).chain(tables).collect();
     if !quoted {
@@ -293,6 +298,11 @@ mod tests {
                     ("delays".to_owned(), columns(["carrier", "delay"])),
                     ("flights".to_owned(), columns(["carrier", "dep_delay"])),
                 ]
+                .into(),
+                databases: [(
+                    "skep".to_owned(),
+                    [("jobs".to_owned(), columns(["job_id", "state"]))].into(),
+                )]
                 .into(),
             },
             jobs: ["%1", "5f2c9a4e", "delays"].map(str::to_owned).to_vec(),
@@ -353,7 +363,7 @@ mod tests {
             at("SELECT * FROM "),
             (
                 14,
-                vec!["delays".to_owned(), "flights".to_owned(), "`odd name`".to_owned()]
+                ["delays", "flights", "`odd name`", "skep."].map(str::to_owned).to_vec()
             )
         );
         assert_eq!(words("SELECT * FROM DE"), ["delays"]);
@@ -361,6 +371,11 @@ mod tests {
         assert_eq!(words("SELECT flights.d"), ["dep_delay"]);
         assert!(words("SELECT dep_d").contains(&"dep_delay".to_owned()));
         assert!(!words("SELECT * FROM delays WHERE dep_d").contains(&"dep_delay".to_owned()));
+        assert_eq!(words("SELECT * FROM sk"), ["skep."]);
+        assert_eq!(words("SELECT * FROM skep."), ["jobs"]);
+        assert_eq!(words("SELECT * FROM skep.jobs WHERE jobs.s"), ["state"]);
+        assert!(words("SELECT * FROM skep.jobs WHERE sta").contains(&"state".to_owned()));
+        assert!(!words("SELECT sta").contains(&"state".to_owned()));
         assert_eq!(words("SELECT 'fl"), Vec::<String>::new());
         assert_eq!(words("SELECT 1 -- fl"), Vec::<String>::new());
         assert_eq!(words("SELECT "), Vec::<String>::new());

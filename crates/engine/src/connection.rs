@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{JobControl, Result, Security, Sql, Stores};
+use crate::{JobControl, Result, Security, ShellTables, Sql, Stores};
 
 /// A text that must not be shown: its `Debug` says nothing of it.
 #[derive(Clone)]
@@ -50,6 +50,8 @@ pub struct Target {
     pub history: Option<String>,
     /// The directory where the shell keeps what outlives it (the user's data directory).
     pub data_dir: PathBuf,
+    /// Tables of the shell's own, for an engine that runs in its process.
+    pub tables: Option<Arc<dyn ShellTables>>,
 }
 
 impl Target {
@@ -64,6 +66,7 @@ impl Target {
             rest: None,
             history: None,
             data_dir: data_dir.into(),
+            tables: None,
         }
     }
 

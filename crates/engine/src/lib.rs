@@ -25,6 +25,8 @@ mod rows;
 mod savepoint;
 mod security;
 mod sql;
+mod tables;
+mod trial;
 mod withdrawal;
 
 pub use connection::{Capabilities, Connection, Engine, Secret, Target};
@@ -41,7 +43,11 @@ pub use restore::{Compile, Compiled, Fit, Misfit};
 pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
 pub use security::{Security, Token, read_headers};
-pub use sql::{ClaimMode, Column, Object, ObjectKind, Operation, OperationHandle, Restore, Sql, StartedJob, Submit};
+pub use sql::{
+    ClaimMode, Column, Object, ObjectKind, Offered, Operation, OperationHandle, Restore, Sql, StartedJob, Submit,
+};
+pub use tables::ShellTables;
+pub use trial::{HeldState, LostState, Trial, TrialState, Tried, TriedTable};
 pub use withdrawal::Withdrawal;
 
 /// Re-exported so that a driver outside this repository names the same Arrow types.

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Compile, Compiled, Dialect, EngineError, Fit, JobId, LogRing, Misfit, OperationId, Result, Rows, Withdrawal,
+    Compile, Compiled, Dialect, EngineError, Fit, JobId, LogRing, Misfit, OperationId, Result, Rows, Trial, Tried,
+    Withdrawal,
 };
 
 /// Whose a state is, once a job has started from it. The names are Flink's.
@@ -168,6 +169,9 @@ pub struct Column {
     pub data_type: String,
 }
 
+/// Databases with their tables and these with their columns, all by names that need no quotes.
+pub type Offered = BTreeMap<String, BTreeMap<String, Vec<String>>>;
+
 /// A session that takes statements.
 #[async_trait]
 pub trait Sql: Send + Sync {
@@ -181,6 +185,21 @@ pub trait Sql: Send + Sync {
     /// [`crate::ErrorKind::Lost`] and [`crate::ErrorKind::Timeout`] if the reply was lost: it may or may not have been
     /// accepted. [`crate::ErrorKind::Cancelled`] if it was withdrawn. Any kind but the first two says that nothing runs.
     async fn submit(&self, statement: Submit) -> Result<Operation>;
+
+    /// Whether statements can be tried here: [`Sql::try_out`].
+    fn can_try(&self) -> bool {
+        false
+    }
+
+    /// Tries a statement that writes tables: reads a bounded slice of its input, going on from a saved state, and gives
+    /// what it would have written. Nothing is changed: there is no job, no table gets a row, and the state stays as it is.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Unsupported`] unless [`Sql::can_try`]. The state can't be read, or the statement fails.
+    async fn try_out(&self, trial: Trial) -> Result<Tried> {
+        let _ = trial;
+        Err(EngineError::unsupported("statements can't be tried here"))
+    }
 
     /// A new session of the same server with nothing in it: no temporary objects, no settings but the connection's.
     ///
@@ -199,6 +218,12 @@ pub trait Sql: Send + Sync {
     /// # Errors
     /// The server could not be asked.
     async fn objects(&self) -> Result<Vec<Object>>;
+
+    /// Databases beyond the current one that are worth offering to who types: their tables, with their columns' names. No
+    /// server is asked.
+    fn offered(&self) -> Offered {
+        Offered::new()
+    }
 
     /// The columns of a table or view.
     ///

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skep_engine::{EngineError, ErrorKind, ObjectKind, Result};
+use skep_engine::{EngineError, ErrorKind, ObjectKind, Offered, Result, ShellTables};
 
+use crate::plan::shell::ShellTable;
 use crate::similar::most_similar;
 use crate::table::{Table, TablePath};
 
@@ -53,13 +54,15 @@ pub(crate) struct View {
 pub(crate) enum Entry {
     Table(Arc<TableEntry>),
     View(Arc<View>),
+    /// A table of the shell's own.
+    Shell(ShellTable),
 }
 
 impl Entry {
     /// Which of the two.
     pub const fn kind(&self) -> ObjectKind {
         match self {
-            Self::Table(_) => ObjectKind::Table,
+            Self::Table(_) | Self::Shell(_) => ObjectKind::Table,
             Self::View(_) => ObjectKind::View,
         }
     }
@@ -72,6 +75,8 @@ type Database = BTreeMap<String, Entry>;
 pub(crate) struct Catalog {
     catalogs: BTreeMap<String, BTreeMap<String, Database>>,
     temporary: BTreeMap<TablePath, Entry>,
+    /// The shell's own database, which a person's of that name hides.
+    shell: Option<(String, Database)>,
     /// The current catalog.
     pub current: String,
     /// The current database.
@@ -84,6 +89,7 @@ impl Default for Catalog {
         Self {
             catalogs: BTreeMap::from([(DEFAULT_CATALOG.to_owned(), database)]),
             temporary: BTreeMap::new(),
+            shell: None,
             current: DEFAULT_CATALOG.to_owned(),
             database: DEFAULT_DATABASE.to_owned(),
         }
@@ -91,6 +97,56 @@ impl Default for Catalog {
 }
 
 impl Catalog {
+    /// One with nothing in it but what the shell has.
+    pub fn with(tables: Option<&Arc<dyn ShellTables>>) -> Self {
+        let shell = tables.map(|tables| {
+            let entry = |table: ShellTable| (table.name().to_owned(), Entry::Shell(table));
+            let all = ShellTable::all(tables).map(entry).collect();
+            (tables.database().to_owned(), all)
+        });
+        Self {
+            shell,
+            ..Self::default()
+        }
+    }
+
+    /// A database that a person has made, or else the shell's.
+    fn database(&self, catalog: &str, database: &str) -> Option<&Database> {
+        let own = self.catalogs.get(catalog)?.get(database);
+        own.or_else(|| self.shells(catalog, database))
+    }
+
+    /// The shell's database, if it has that name and is not hidden.
+    fn shells(&self, catalog: &str, database: &str) -> Option<&Database> {
+        let (name, tables) = self.shell.as_ref()?;
+        let is_own = self.catalogs.get(catalog)?.contains_key(database);
+        (!is_own && catalog == DEFAULT_CATALOG && name == database).then_some(tables)
+    }
+
+    /// The shell's tables, unless they are hidden.
+    pub fn offered(&self) -> Offered {
+        let tables = self.shell.as_ref().and_then(|(name, _)| {
+            let tables = self.shells(&self.current, name)?;
+            Some((name.clone(), tables))
+        });
+        let names = |entry: &Entry| match entry {
+            Entry::Shell(table) => table
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect(),
+            Entry::Table(_) | Entry::View(_) => Vec::new(),
+        };
+        let of = |tables: &Database| {
+            tables
+                .iter()
+                .map(|(name, entry)| (name.clone(), names(entry)))
+                .collect()
+        };
+        tables.into_iter().map(|(name, tables)| (name, of(tables))).collect()
+    }
+
     /// The names of all catalogs.
     pub fn catalogs(&self) -> Vec<String> {
         self.catalogs.keys().cloned().collect()
@@ -110,7 +166,7 @@ impl Catalog {
     }
 
     fn lasting(&self, path: &TablePath) -> Option<&Entry> {
-        self.catalogs.get(&path.catalog)?.get(&path.database)?.get(&path.name)
+        self.database(&path.catalog, &path.database)?.get(&path.name)
     }
 
     /// A table or view, or an error that names what is similar.
@@ -152,12 +208,7 @@ impl Catalog {
 
     /// The objects of a database, by name.
     pub fn list(&self, catalog: &str, database: &str) -> BTreeMap<String, ObjectKind> {
-        let lasting = self
-            .catalogs
-            .get(catalog)
-            .and_then(|databases| databases.get(database))
-            .into_iter()
-            .flatten();
+        let lasting = self.database(catalog, database).into_iter().flatten();
         let temporary = self
             .temporary
             .iter()
@@ -170,15 +221,16 @@ impl Catalog {
 
     /// Whether a database is there.
     pub fn has_database(&self, catalog: &str, database: &str) -> bool {
-        self.catalogs
-            .get(catalog)
-            .is_some_and(|databases| databases.contains_key(database))
+        self.database(catalog, database).is_some()
     }
 
     /// Adds an object. Says `false` if it was there already and `keep` allows that.
     pub fn add(&mut self, path: TablePath, entry: Entry, temporary: bool, keep: bool) -> Result<bool> {
         let shown = self.shown(&path);
-        let missing = self.missing(&path, "database");
+        let missing = match self.shells(&path.catalog, &path.database) {
+            Some(_) => shells_own(&path.database),
+            None => self.missing(&path, "database"),
+        };
         let Some(database) = self
             .catalogs
             .get_mut(&path.catalog)
@@ -220,6 +272,9 @@ impl Catalog {
             None if temporary => None,
             None => self.lasting(path),
         };
+        if let Some(Entry::Shell(_)) = found {
+            return Err(shells_own(&path.database));
+        }
         match found.map(Entry::kind) {
             None if if_exists => Ok(()),
             None => Err(self.missing(path, word)),
@@ -260,7 +315,14 @@ impl Catalog {
 
     /// Drops a database.
     pub fn drop_database(&mut self, catalog: &str, name: &str, if_exists: bool, cascade: bool) -> Result<()> {
-        if !self.has_database(catalog, name) {
+        if self.shells(catalog, name).is_some() && !if_exists {
+            return Err(shells_own(name));
+        }
+        let is_own = self
+            .catalogs
+            .get(catalog)
+            .is_some_and(|databases| databases.contains_key(name));
+        if !is_own {
             return if if_exists {
                 Ok(())
             } else {
@@ -281,4 +343,12 @@ impl Catalog {
             .retain(|path, _| path.catalog != catalog || path.database != name);
         Ok(())
     }
+}
+
+/// Why nothing is made or dropped in the shell's database.
+fn shells_own(database: &str) -> EngineError {
+    EngineError::refused(format!(
+        "the database {database} is the shell's own, and can only be read"
+    ))
+    .hint(format!("CREATE DATABASE {database} makes one of yours, which hides it"))
 }

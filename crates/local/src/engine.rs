@@ -56,7 +56,11 @@ impl Engine for LocalEngine {
             url,
             greeting: "embedded".to_owned(),
             capabilities: Self::CAPABILITIES,
-            sql: Some(Arc::new(Session::new(Arc::clone(&host), properties))),
+            sql: Some(Arc::new(Session::new(
+                Arc::clone(&host),
+                properties,
+                target.tables.clone(),
+            ))),
             jobs: Some(host.clone()),
             stores: Some(host),
         })

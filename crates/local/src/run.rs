@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::common::TableReference;
 use datafusion::sql::sqlparser::ast::Query;
-use skep_engine::{EngineError, JobId, Operation, Result, StartedJob, Submit};
+use skep_engine::{EngineError, JobId, Operation, Result, StartedJob, Submit, Trial, Tried};
 
 use crate::batch;
 use crate::catalog::Entry;
@@ -53,14 +53,44 @@ pub(crate) async fn query(session: &Inner, query: Box<Query>, submit: Submit) ->
 /// An INSERT: a job.
 pub(crate) async fn insert(session: &Inner, insert: Insert, submit: Submit) -> Result<Operation> {
     let settings = session.settings(&submit.settings);
-    let planner = session.planner(&settings)?;
-    let table = target(&planner, &insert)?;
-    let mut planned = plan(&planner, insert.query.clone(), &settings)?;
-    planned.query.plan = sink::fit(&insert, planned.query.plan, &table)?;
-    let dataflow = stream(&planned.query, &settings)?;
+    let (table, dataflow) = plan_insert(session, &insert, &settings)?;
     let name = job_name(&settings).unwrap_or_else(|| table.path.name.clone());
     let sink = SinkSpec::Tables(vec![table]);
     start(session, name, submit, settings, sink, dataflow).await
+}
+
+/// What an INSERT writes, and what it computes.
+fn plan_insert(
+    session: &Inner,
+    insert: &Insert,
+    settings: &BTreeMap<String, String>,
+) -> Result<(Arc<Table>, Box<dyn Dataflow>)> {
+    let planner = session.planner(settings)?;
+    let table = target(&planner, insert)?;
+    let mut planned = plan(&planner, insert.query.clone(), settings)?;
+    planned.query.plan = sink::fit(insert, planned.query.plan, &table)?;
+    let dataflow = stream(&planned.query, settings)?;
+    Ok((table, dataflow))
+}
+
+/// A statement that is tried: what it would write.
+pub(crate) async fn try_out(session: &Inner, trial: Trial) -> Result<Tried> {
+    // First of all: a running job deletes the states that it no longer needs.
+    let held = crate::runtime::hold(&trial.state)?;
+    let settings = session.settings(&BTreeMap::new());
+    let (tables, dataflow) = match Statement::read(&trial.text)? {
+        Statement::Insert(insert) => {
+            let (table, dataflow) = plan_insert(session, &insert, &settings)?;
+            (vec![table], dataflow)
+        }
+        Statement::Inserts(inserts) => {
+            let set = plan_set(session, &inserts, &settings)?;
+            let dataflow = set.stream(&settings)?;
+            (set.tables, dataflow)
+        }
+        _ => return Err(EngineError::rejected("only an INSERT or a statement set can be tried")),
+    };
+    crate::runtime::try_out(dataflow, tables, held, trial).await
 }
 
 /// A statement set: one job that writes all of its tables.
@@ -233,6 +263,13 @@ fn target(planner: &Planner, insert: &Insert) -> Result<Arc<Table>> {
     let at = insert.table.position();
     let table = match catalog.find(&path).map_err(|e| e.at(at))? {
         Entry::Table(entry) => Arc::clone(&entry.table),
+        Entry::Shell(_) => {
+            return Err(EngineError::rejected(format!(
+                "{} is a table of the shell's own: nothing can be written to it",
+                insert.table
+            ))
+            .at(at));
+        }
         Entry::View(_) => {
             return Err(
                 EngineError::rejected(format!("{} is a view: nothing can be written to it", insert.table)).at(at),

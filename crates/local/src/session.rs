@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
 use skep_engine::{
-    Column, Dialect, EngineError, LogRing, Object, ObjectKind, Operation, OperationId, Result, Rows, Sql, Submit,
-    async_trait,
+    Column, Dialect, EngineError, LogRing, Object, ObjectKind, Offered, Operation, OperationId, Result, Rows,
+    ShellTables, Sql, Submit, Trial, Tried, async_trait,
 };
 
 use crate::batch::{Done, Ready};
@@ -29,24 +29,30 @@ pub(crate) struct Session {
 pub(crate) struct Inner {
     pub host: Arc<Host>,
     properties: BTreeMap<String, String>,
+    /// What the shell has.
+    tables: Option<Arc<dyn ShellTables>>,
     data: Mutex<Data>,
     operations: AtomicU64,
 }
 
-#[derive(Default)]
 struct Data {
     catalog: Arc<Catalog>,
     settings: BTreeMap<String, String>,
 }
 
 impl Session {
-    /// A session with nothing in it.
-    pub fn new(host: Arc<Host>, properties: BTreeMap<String, String>) -> Self {
+    /// A session with nothing in it but what the shell has.
+    pub fn new(host: Arc<Host>, properties: BTreeMap<String, String>, tables: Option<Arc<dyn ShellTables>>) -> Self {
+        let data = Data {
+            catalog: Arc::new(Catalog::with(tables.as_ref())),
+            settings: BTreeMap::new(),
+        };
         Self {
             inner: Arc::new(Inner {
                 host,
                 properties,
-                data: Mutex::default(),
+                tables,
+                data: Mutex::new(data),
                 operations: AtomicU64::new(1),
             }),
         }
@@ -70,7 +76,11 @@ impl Sql for Session {
 
     async fn fresh(&self) -> Result<Arc<dyn Sql>> {
         let inner = &self.inner;
-        Ok(Arc::new(Self::new(Arc::clone(&inner.host), inner.properties.clone())))
+        Ok(Arc::new(Self::new(
+            Arc::clone(&inner.host),
+            inner.properties.clone(),
+            inner.tables.clone(),
+        )))
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {
@@ -87,6 +97,19 @@ impl Sql for Session {
             kind,
         };
         Ok(listed.into_iter().map(object).collect())
+    }
+
+    fn can_try(&self) -> bool {
+        true
+    }
+
+    async fn try_out(&self, trial: Trial) -> Result<Tried> {
+        let inner = Arc::clone(&self.inner);
+        compute::run(async move { run::try_out(&inner, trial).await }).await
+    }
+
+    fn offered(&self) -> Offered {
+        self.inner.catalog().offered()
     }
 
     async fn columns(&self, table: &str) -> Result<Vec<Column>> {
@@ -317,6 +340,7 @@ impl Inner {
         let catalog = self.catalog();
         match catalog.find(path)? {
             Entry::Table(entry) => Ok((entry.columns.clone(), Some(Arc::clone(&entry.table)))),
+            Entry::Shell(table) => Ok((show::described(table.schema()), None)),
             Entry::View(view) => {
                 let text = format!("SELECT * FROM {}", view.path);
                 let Statement::Query(query) = Statement::read(&text)? else {

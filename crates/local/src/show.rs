@@ -161,6 +161,13 @@ fn type_shown(column: &Described, table: Option<&Table>) -> String {
 pub(crate) fn create(entry: &Entry, kind: ObjectKind, path: &TablePath) -> Result<RecordBatch> {
     match (entry, kind) {
         (Entry::Table(table), ObjectKind::Table) => list("result", [table.table.ddl.clone()]),
+        (Entry::Shell(_), _) => {
+            let shown = format!("{}.{}", path.database, path.name);
+            Err(
+                EngineError::rejected(format!("{shown} is a table of the shell's own: no statement makes it"))
+                    .hint(format!("DESCRIBE {shown} shows its columns")),
+            )
+        }
         (Entry::View(view), ObjectKind::View) => list("result", [view_ddl(view)]),
         (Entry::View(_), ObjectKind::Table) => {
             Err(EngineError::rejected(format!("{} is a view", path.name))

@@ -1,6 +1,9 @@
 //! `!upgrade`.
 
+mod difference;
+mod rehearse;
 mod steps;
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +49,9 @@ static SPEC: Spec = Spec {
            The new statement runs with the tables and settings that the old one had; a --file of several statements\n\
            brings its own. Before anything is stopped the engine has to explain the new statement.\n\
            Each step is written down before it is done: if the shell dies, --resume goes on where it stopped, and --abort\n\
-           goes back to the old statement. Alone, !upgrade lists what is not finished.",
+           goes back to the old statement. Alone, !upgrade lists what is not finished.\n\
+           With --rehearse nothing is changed: both statements are tried from the job's newest state over the same rows\n\
+           of input, and what they would write is compared.",
     positionals: &[
         Positional {
             name: "REF",
@@ -88,6 +93,24 @@ static SPEC: Spec = Spec {
             help: "upgrade although the engine would not notice that the new statement makes the state wrong",
         },
         Flag {
+            name: "rehearse",
+            short: None,
+            value: None,
+            help: "change nothing: show what the new statement would write otherwise than the old one",
+        },
+        Flag {
+            name: "rows",
+            short: None,
+            value: Some(("N", Kind::Word)),
+            help: "with --rehearse: read so many rows of each source, 10000 if nothing is said",
+        },
+        Flag {
+            name: "limit",
+            short: None,
+            value: Some(("N", Kind::Word)),
+            help: "with --rehearse: show so many rows that differ of each table, 20 if nothing is said",
+        },
+        Flag {
             name: "resume",
             short: None,
             value: None,
@@ -113,6 +136,16 @@ impl Command for Upgrades {
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let new = [args.sql().is_some(), args.has("file")];
         let open = [args.has("resume"), args.has("abort")];
+        if args.has("rehearse") {
+            return match (new, open, args.word(0)) {
+                ([true, false] | [false, true], [false, false], Some(word)) => {
+                    rehearse::rehearse(session, word, &args).await?;
+                    Ok(Flow::Continue)
+                }
+                _ => Err(Error::usage("!upgrade --rehearse takes REF with SQL or --file")
+                    .hint(format!("usage: {}", SPEC.usage()))),
+            };
+        }
         match (new, open, args.word(0)) {
             ([false, false], [false, false], None) => list(session).await?,
             ([true, false] | [false, true], [false, false], Some(word)) => begin(session, word, &args).await?,

@@ -5,30 +5,24 @@
 //! submitted again under the same id, of which the engine takes only one, and what came of either is known.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use jiff::Timestamp;
 use skep_engine::{
-    CheckpointRequest, Connection, EndedBy, ErrorKind, Format, JobControl, JobId, JobState, JobStatus, Lineage,
-    Restore, Savepoint, SavepointRequest, Sql, StopRequest,
+    Connection, EndedBy, ErrorKind, Format, JobControl, JobId, JobState, JobStatus, Lineage, Restore, Savepoint,
+    SavepointRequest, Sql, StopRequest,
 };
 
 use super::super::gather::gather_line;
 use crate::error::Error;
 use crate::failpoint;
-use crate::job::record::{Action, Job, Known as Knowledge, Origin};
-use crate::job::wait::{self, Trouble, Until};
-use crate::job::{cancel, watcher};
+use crate::job::cancel;
+use crate::job::record::Action;
 use crate::ledger::{Outcome, Step, Upgrade};
 use crate::savepoint::{self, Known, Which, path_key};
 use crate::session::{self, Session};
 use crate::statement::replay::replay_apart;
 use crate::statement::{self, Change, ChosenId, Done, Request, Start, new_job_id};
 use crate::ui::quantity;
-
-/// How long the new job's own first checkpoint is waited for before one is asked for: by then its first rows have passed,
-/// if there are any, and a failure would have shown.
-const OWN_CHECKPOINT: Duration = Duration::from_secs(5);
 
 /// An upgrade that is being carried out.
 pub(super) struct Run<'a> {
@@ -78,7 +72,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes down what is done next.
-    async fn go(&mut self, step: Step) {
+    pub(super) async fn go(&mut self, step: Step) {
         self.upgrade.step = step;
         self.write().await;
         failpoint::hit(match step {
@@ -91,7 +85,7 @@ impl<'a> Run<'a> {
         });
     }
 
-    async fn write(&self) {
+    pub(super) async fn write(&self) {
         if let Err(cause) = self.session.ledger.write_upgrade(self.upgrade.clone()).await {
             let why = format!("{cause}; if this shell ends now, the upgrade can't be finished by another");
             self.session.ui.warn(&why);
@@ -99,7 +93,7 @@ impl<'a> Run<'a> {
     }
 
     /// The job's status; `None` if the engine does not know it.
-    async fn status(&self, job: &JobId) -> Result<Option<JobStatus>, Error> {
+    pub(super) async fn status(&self, job: &JobId) -> Result<Option<JobStatus>, Error> {
         match self.control.status(job).await {
             Ok(status) => Ok(Some(status)),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
@@ -213,7 +207,7 @@ impl<'a> Run<'a> {
     }
 
     /// The new statement goes back, for this reason.
-    async fn take_back(&mut self, cause: String, ended: bool) {
+    pub(super) async fn take_back(&mut self, cause: String, ended: bool) {
         self.session
             .ui
             .say(&format!("the new statement did not come up: {cause}"));
@@ -272,7 +266,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn submitted(&mut self) {
+    pub(super) async fn submitted(&mut self) {
         let step = if self.upgrade.is_taken_back() {
             Step::Cancelling
         } else {
@@ -281,7 +275,7 @@ impl<'a> Run<'a> {
         self.go(step).await;
     }
 
-    async fn choose_new(&mut self) {
+    pub(super) async fn choose_new(&mut self) {
         self.upgrade.new_job = Some(new_job_id());
         self.write().await;
     }
@@ -290,7 +284,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// It is not known, or the person does not wait.
-    async fn not_submitted(&self, id: JobId, error: Error) -> Result<Option<String>, Error> {
+    pub(super) async fn not_submitted(&self, id: JobId, error: Error) -> Result<Option<String>, Error> {
         if error.ends_script() {
             return Err(error);
         }
@@ -307,7 +301,7 @@ impl<'a> Run<'a> {
     }
 
     /// Submits one of the two statements, to go on from that state.
-    async fn submit(&mut self, job_id: ChosenId, state: Lineage, is_new: bool) -> Result<(), Error> {
+    pub(super) async fn submit(&mut self, job_id: ChosenId, state: Lineage, is_new: bool) -> Result<(), Error> {
         let version = if is_new { &self.upgrade.new } else { &self.upgrade.old }.clone();
         let sql = match self.prepared.take().filter(|_| is_new) {
             Some(sql) => sql,
@@ -353,7 +347,7 @@ impl<'a> Run<'a> {
     }
 
     /// A new job that a dead shell started has ended. Returns the state that it is to go on from, if that is so.
-    async fn ended(&mut self, job: JobId, status: &JobStatus) -> Result<Option<Lineage>, Error> {
+    pub(super) async fn ended(&mut self, job: JobId, status: &JobStatus) -> Result<Option<Lineage>, Error> {
         if self.upgrade.is_taken_back() {
             self.upgrade.overtaken = self.has_own_state(&job, Some(status)).await;
             self.upgrade.again_job = Some(new_job_id());
@@ -376,7 +370,7 @@ impl<'a> Run<'a> {
     }
 
     /// Whether the job has saved a state of its own: then it has written behind the one that it was restored from.
-    async fn has_own_state(&self, job: &JobId, status: Option<&JobStatus>) -> bool {
+    pub(super) async fn has_own_state(&self, job: &JobId, status: Option<&JobStatus>) -> bool {
         if status.is_some_and(|status| status.last_checkpoint.is_some()) {
             return true;
         }
@@ -386,118 +380,6 @@ impl<'a> Run<'a> {
         let origin = self.upgrade.savepoint.as_ref().map(|from| path_key(&from.path));
         let found = stores.find(Some(job), &[]).await.unwrap_or_default();
         found.iter().any(|state| Some(path_key(&state.path)) != origin)
-    }
-
-    /// Waits until the new job has shown that it works.
-    async fn watch(&mut self) -> Result<(), Error> {
-        let new = self.new_job()?;
-        if self.resumed {
-            let status = self.status(&new).await?;
-            if !status.as_ref().is_some_and(runs) {
-                let status = status.unwrap_or_else(|| JobStatus {
-                    lost: true,
-                    ..JobStatus::new(JobState::Failed)
-                });
-                if let Some(state) = self.ended(new, &status).await? {
-                    self.choose_new().await;
-                    let id = self.new_job()?;
-                    self.upgrade.step = Step::Submitting;
-                    self.write().await;
-                    match self.submit(ChosenId { id, again: false }, state, true).await {
-                        Ok(()) => self.submitted().await,
-                        Err(error) => match self.not_submitted(id, error).await? {
-                            Some(cause) => self.take_back(cause, true).await,
-                            None => self.submitted().await,
-                        },
-                    }
-                }
-                return Ok(());
-            }
-        }
-        if self.upgrade.is_taken_back() {
-            self.go(Step::Cancelling).await;
-            return Ok(());
-        }
-        let handle = self.attach(new)?;
-        watcher::attend(&self.session.jobs, handle);
-        let outcome = self.await_proof(handle, new).await;
-        watcher::release(&self.session.jobs, handle, true, &self.session.ui);
-        let reached = match outcome {
-            wait::Outcome::Interrupted(signal) => return Err(signal.error()),
-            wait::Outcome::TimedOut(jobs) => Err((self.too_late(jobs.first()), false)),
-            wait::Outcome::Reached(jobs) => match jobs.into_iter().next() {
-                // One that has read all its input needs no checkpoint.
-                None | Some((_, Ok(()) | Err(Trouble::EndedBefore))) => Ok(()),
-                Some((job, Err(_))) => Err((job.ended_badly().message, true)),
-            },
-        };
-        match reached {
-            Ok(()) => {
-                failpoint::hit("upgrade.up");
-                self.go(Step::Upgraded).await;
-            }
-            Err((cause, ended)) => {
-                // A job that is lost may run on where nobody sees it.
-                let ended = ended && !self.status(&new).await?.is_some_and(|status| runs(&status));
-                self.upgrade.overtaken = ended && self.has_own_state(&new, None).await;
-                self.take_back(cause, ended).await;
-            }
-        }
-        Ok(())
-    }
-
-    fn too_late(&self, job: Option<&Job>) -> String {
-        let limit = quantity::duration(Duration::from_millis(self.upgrade.terms.timeout_ms));
-        let state = job
-            .and_then(|job| job.state)
-            .map_or_else(|| "its state is not known".to_owned(), |state| format!("it is {state}"));
-        let why = job
-            .and_then(|job| job.error.as_deref())
-            .map(|why| format!(": {why}"))
-            .unwrap_or_default();
-        format!("it was not up after {limit}, {state}{why}")
-    }
-
-    /// Waits until the job runs and, unless that is enough, has completed a checkpoint. If its own is long in coming, one
-    /// is asked for.
-    async fn await_proof(&mut self, handle: u32, job: JobId) -> wait::Outcome {
-        let limit = Duration::from_millis(self.upgrade.terms.timeout_ms);
-        let began = Instant::now();
-        let runs = self.await_point(handle, Until::Running, limit).await;
-        let is_well = matches!(&runs, wait::Outcome::Reached(jobs) if jobs.iter().all(|(_, result)| result.is_ok()));
-        if self.upgrade.terms.until_running || !is_well {
-            return runs;
-        }
-        let left = limit.saturating_sub(began.elapsed());
-        let own = self
-            .await_point(handle, Until::FirstCheckpoint, left.min(OWN_CHECKPOINT))
-            .await;
-        if !matches!(own, wait::Outcome::TimedOut(_)) {
-            return own;
-        }
-        if self.connection.capabilities.checkpoint {
-            let control = Arc::clone(&self.control);
-            // If it can't be taken, the job's own first checkpoint is waited for.
-            tokio::spawn(async move { control.checkpoint(&job, CheckpointRequest::Configured).await });
-        }
-        let left = limit.saturating_sub(began.elapsed());
-        self.await_point(handle, Until::FirstCheckpoint, left).await
-    }
-
-    async fn await_point(&mut self, handle: u32, until: Until, limit: Duration) -> wait::Outcome {
-        let table = self.session.jobs.clone();
-        if limit.is_zero() {
-            return wait::Outcome::TimedOut(table.get(handle).map(|entry| entry.job).into_iter().collect());
-        }
-        wait::wait(
-            &table,
-            &[handle],
-            until,
-            false,
-            Some(limit),
-            &mut self.session.interrupts,
-        )
-        .await
     }
 
     /// Cancels the new job.
@@ -577,7 +459,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn new_job(&self) -> Result<JobId, Error> {
+    pub(super) fn new_job(&self) -> Result<JobId, Error> {
         let none = || Error::failed("the ledger's record of this upgrade names no new job");
         self.upgrade.new_job.ok_or_else(none)
     }
@@ -587,31 +469,10 @@ impl<'a> Run<'a> {
         self.upgrade.savepoint.clone().ok_or_else(none)
     }
 
-    fn handle_of(&self, job: &JobId) -> Option<u32> {
+    pub(super) fn handle_of(&self, job: &JobId) -> Option<u32> {
         let entries = self.session.jobs.entries().into_iter();
         let mut handles = entries.filter(|entry| entry.job.job_id.as_ref() == Some(job));
         handles.next().and_then(|entry| entry.job.handle)
-    }
-
-    /// The new job's handle; one that another shell started is put into the table.
-    fn attach(&mut self, job_id: JobId) -> Result<u32, Error> {
-        if let Some(handle) = self.handle_of(&job_id) {
-            return Ok(handle);
-        }
-        let (label, url) = (self.connection.label.clone(), self.connection.url.clone());
-        let mut job = Job::new(self.upgrade.name.clone(), label, url, Origin::Ledger);
-        (job.job_id, job.known) = (Some(job_id), Knowledge::Live);
-        job.sql = Some(self.upgrade.new.sql.clone());
-        job.started = Some(Timestamp::now());
-        job.restored_from = self.upgrade.savepoint.as_ref().map(|from| from.path.clone());
-        let stranger = watcher::Stranger {
-            job,
-            job_id,
-            connection: Arc::clone(&self.connection),
-            control: Arc::clone(&self.control),
-        };
-        let Session { jobs, ledger, ui, .. } = &*self.session;
-        Ok(watcher::take_up(jobs, stranger, ledger, ui))
     }
 }
 

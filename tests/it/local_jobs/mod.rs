@@ -1,10 +1,13 @@
 //! Jobs of the embedded engine, as somebody sees them who types commands and looks at files.
 
 mod keep;
+mod ledger_tables;
+mod lineage;
 mod lost;
 mod owner;
 mod queries;
 mod quickstart;
+mod rehearse;
 mod restore;
 mod sets;
 mod upgrade;

@@ -12,6 +12,7 @@ use skep_engine::{EngineError, Result};
 
 use super::error::failed;
 use super::slot::SlotTable;
+use crate::plan::shell::ShellTable;
 
 /// Aggregates that give the right answer also when their rows come in several batches, each in the wanted order.
 const ORDERED: [&str; 3] = ["first_value", "last_value", "string_agg"];
@@ -183,6 +184,23 @@ pub(super) fn check_clock(plan: &LogicalPlan) -> Result<()> {
     match frozen {
         None => Ok(()),
         Some(name) => Err(refuse(format!("{name}()"), "it would stand still at the job's start")),
+    }
+}
+
+/// Refuses a table of the shell's own: it is read as it is at one moment. Looks at the plan before it is optimized.
+pub(super) fn check_shell(plan: &LogicalPlan) -> Result<()> {
+    let mut found = None;
+    failed(plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && source_as_provider(&scan.source).is_ok_and(|provider| provider.is::<ShellTable>())
+        {
+            found = Some(scan.table_name.to_string());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }))?;
+    match found {
+        None => Ok(()),
+        Some(name) => Err(refuse(name, "it would be read once, at the job's start")),
     }
 }
 

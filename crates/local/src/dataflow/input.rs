@@ -44,6 +44,8 @@ pub(super) struct Input {
     /// The watermark after the rows so far, in milliseconds.
     pub(super) current: Option<i64>,
     pace: Pace,
+    /// What may still be read of a slice, and what was read of it.
+    slice: Option<(u64, u64)>,
     ended: bool,
     /// Rows read so far.
     pub(super) rows: u64,
@@ -129,9 +131,21 @@ impl Input {
             watermark,
             current: None,
             pace,
+            slice: None,
             ended: false,
             rows: 0,
         }))
+    }
+
+    /// Reads no more than that, as fast as it comes.
+    pub(super) const fn cut(&mut self, rows: u64) {
+        self.pace = Pace::new(None);
+        self.slice = Some((rows, 0));
+    }
+
+    /// How much of its slice was read.
+    pub(super) fn taken(&self) -> u64 {
+        self.slice.map_or(0, |(_, taken)| taken)
     }
 
     /// Whether the table has a watermark.
@@ -153,6 +167,14 @@ impl Input {
             Ok(rows) => rows,
             Err(wait) => return Ok(Fed::Idle(wait)),
         };
+        let allowed = match self.slice {
+            None => allowed,
+            Some((0, _)) => {
+                self.ended = true;
+                return Ok(Fed::End);
+            }
+            Some((left, _)) => allowed.min(usize::try_from(left).unwrap_or(usize::MAX)),
+        };
         let batch = match self.reader.pull(allowed)? {
             Pull::Rows(batch) => batch,
             Pull::Idle(wait) => return Ok(Fed::Idle(wait)),
@@ -163,6 +185,10 @@ impl Input {
         };
         let rows = batch.num_rows();
         self.pace.spend(rows);
+        if let Some((left, taken)) = &mut self.slice {
+            *left = left.saturating_sub(rows as u64);
+            *taken += rows as u64;
+        }
         self.rows += rows as u64;
         let late = self.distribute(&batch)?;
         Ok(Fed::Rows { rows, late })

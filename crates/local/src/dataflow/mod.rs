@@ -31,6 +31,7 @@ use skep_engine::{Batch, Result, Vertex};
 
 use self::error::{failed, rejected};
 pub use self::plan::{Part, build, build_set};
+use crate::table::TablePath;
 
 /// What comes after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,12 @@ pub trait Dataflow: Send {
     /// # Errors
     /// The state does not fit.
     fn restore(&mut self, state: State) -> Result<()>;
+
+    /// From now on so many rows are read of each source, as fast as they come; what is behind them counts as not there.
+    fn cut(&mut self, rows: &dyn Fn(&TablePath) -> u64);
+
+    /// How many rows were read of each source since [`Dataflow::cut`].
+    fn taken(&self) -> BTreeMap<TablePath, u64>;
 
     /// Its sources and operators, for `!job`.
     fn vertices(&self) -> Vec<Vertex>;

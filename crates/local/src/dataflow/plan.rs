@@ -239,7 +239,8 @@ impl Builder {
         let mut plans = Vec::with_capacity(queries.len());
         for query in queries {
             if !bounded {
-                check::check_clock(&query.plan).map_err(|error| at(error, query.position))?;
+                let checked = check::check_clock(&query.plan).and_then(|()| check::check_shell(&query.plan));
+                checked.map_err(|error| at(error, query.position))?;
             }
             plans.push(rejected(self.state.optimize(&query.plan)).map_err(|error| at(error, query.position))?);
         }

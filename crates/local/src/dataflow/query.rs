@@ -1,5 +1,6 @@
 //! A planned statement at work: its inputs, and the queries that share them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,6 +9,8 @@ use skep_engine::{EngineError, Result, Vertex};
 use super::branch::{Branch, vertex};
 use super::input::{Fed, Input, Late};
 use super::lower::Executor;
+use crate::table::TablePath;
+
 use super::{Batches, Dataflow, Fingerprint, OperatorState, Outlet, Progress, State, Step};
 
 /// A planned statement. Each table is read once, whichever of the branches read it: they see the same rows in the same
@@ -184,6 +187,18 @@ impl Dataflow for Query {
             )));
         }
         Ok(())
+    }
+
+    fn cut(&mut self, rows: &dyn Fn(&TablePath) -> u64) {
+        for input in &mut self.inputs {
+            let allowed = rows(&input.table.path);
+            input.cut(allowed);
+        }
+    }
+
+    fn taken(&self) -> BTreeMap<TablePath, u64> {
+        let taken = |input: &Input| (input.table.path.clone(), input.taken());
+        self.inputs.iter().map(taken).collect()
     }
 
     fn vertices(&self) -> Vec<Vertex> {

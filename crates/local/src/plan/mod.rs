@@ -5,6 +5,7 @@ pub(crate) mod expression;
 pub(crate) mod file;
 pub(crate) mod planner;
 pub(crate) mod scan;
+pub(crate) mod shell;
 pub(crate) mod sink;
 mod state;
 

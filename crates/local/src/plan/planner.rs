@@ -170,6 +170,7 @@ impl Scope<'_> {
                 });
                 Ok(provider_as_source(provider))
             }
+            Entry::Shell(table) => Ok(provider_as_source(Arc::new(table.clone()))),
             Entry::View(view) => self.open(view).map_err(|mut e| {
                 // The place is one in the view's text, not in this statement's.
                 e.position = None;

@@ -31,8 +31,10 @@ mod snapshot;
 mod socket;
 mod stores;
 mod sweep;
+mod trial;
 
 pub(crate) use file::sha256;
 pub use host::{Host, JobSpec, SinkSpec, Started};
 pub(crate) use inspection::Offline;
 pub use sink::validate;
+pub(crate) use trial::{hold, try_out};

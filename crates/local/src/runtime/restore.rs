@@ -197,13 +197,18 @@ impl Restoring {
         log: &LogRing,
     ) -> Result<(State, Vec<OperatorState>, Vec<String>)> {
         let all: Vec<_> = now.iter().chain(sinks).cloned().collect();
-        let dropped = compare(&self.manifest.fingerprints, &all, self.allow_non_restored)?;
+        let differences = compare(&self.manifest.fingerprints, &all);
+        if !differences.is_empty() && !self.allow_non_restored {
+            return Err(refused(&differences));
+        }
+        let saved: BTreeSet<_> = self.manifest.fingerprints.iter().map(|f| f.operator.as_str()).collect();
+        let dropped = differences.into_iter().map(|difference| difference.operator);
+        let dropped: BTreeSet<String> = dropped.filter(|operator| saved.contains(operator.as_str())).collect();
         for name in &dropped {
             log.push(format!(
                 "the state of {name} is left behind, as --allow-non-restored-state says"
             ));
         }
-        let saved: BTreeSet<_> = self.manifest.fingerprints.iter().map(|f| f.operator.as_str()).collect();
         for new in all.iter().filter(|f| !saved.contains(f.operator.as_str())) {
             log.push(format!("{} is new and starts without state", new.operator));
         }
@@ -218,9 +223,17 @@ impl Restoring {
     }
 }
 
-/// Compares a state's fingerprints with a statement's. Gives the operators whose state is left behind.
-fn compare(saved: &[Fingerprint], now: &[Fingerprint], allow: bool) -> Result<BTreeSet<String>> {
-    let mut dropped = BTreeSet::new();
+/// Something by which a statement does not fit a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// The operator whose state is not taken over, or would have to be there.
+    pub operator: String,
+    /// What is different, in a sentence.
+    pub what: String,
+}
+
+/// Compares a state's fingerprints with a statement's.
+pub(super) fn compare(saved: &[Fingerprint], now: &[Fingerprint]) -> Vec<Difference> {
     let mut differences = Vec::new();
     for old in saved {
         let found = now.iter().find(|new| new.operator == old.operator);
@@ -228,24 +241,29 @@ fn compare(saved: &[Fingerprint], now: &[Fingerprint], allow: bool) -> Result<BT
             None => Some(format!("{} is no longer there", old.operator)),
             Some(new) => difference(old, new),
         };
-        if let Some(difference) = difference {
-            differences.push(difference);
-            dropped.insert(old.operator.clone());
-        }
+        differences.extend(difference.map(|what| Difference {
+            operator: old.operator.clone(),
+            what,
+        }));
     }
     // Its state would be of the rows that come now, and tell of the earlier ones as if there had been none.
     let is_new = |new: &&Fingerprint| new.is_aggregate() && !saved.iter().any(|old| old.operator == new.operator);
     for new in now.iter().filter(is_new) {
-        differences.push(format!("{} is new and would miss all rows before", new.operator));
+        differences.push(Difference {
+            operator: new.operator.clone(),
+            what: format!("{} is new and would miss all rows before", new.operator),
+        });
     }
-    if differences.is_empty() || allow {
-        return Ok(dropped);
-    }
-    Err(EngineError::refused(format!(
+    differences
+}
+
+fn refused(differences: &[Difference]) -> EngineError {
+    let differences: Vec<_> = differences.iter().map(|difference| difference.what.as_str()).collect();
+    EngineError::refused(format!(
         "the statement does not fit the saved state: {}",
         differences.join("; ")
     ))
-    .hint("--allow-non-restored-state leaves the state of these operators behind; they start without any"))
+    .hint("--allow-non-restored-state leaves the state of these operators behind; they start without any")
 }
 
 fn difference(old: &Fingerprint, new: &Fingerprint) -> Option<String> {
@@ -303,23 +321,21 @@ mod tests {
             fingerprint("aggregate", &[("keys", "k")]),
         ];
         let now = [fingerprint("source f", &[("path", "/b")])];
-        let error = compare(&saved, &now, false).unwrap_err();
+        let differences = compare(&saved, &now);
         assert_eq!(
-            error.message,
+            refused(&differences).message,
             "the statement does not fit the saved state: source f: path was /a and is /b; aggregate is no longer there"
         );
-        let dropped = compare(&saved, &now, true).unwrap();
-        assert_eq!(dropped.into_iter().collect::<Vec<_>>(), ["aggregate", "source f"]);
+        let operators: Vec<_> = differences
+            .iter()
+            .map(|difference| difference.operator.as_str())
+            .collect();
+        assert_eq!(operators, ["source f", "aggregate"]);
         // What is new may be there, but for an aggregation, which would have missed rows.
         let more = [saved[0].clone(), fingerprint("source g", &[])];
-        assert!(compare(&saved[..1], &more, false).unwrap().is_empty());
-        let error = compare(&saved[..1], &saved, false).unwrap_err();
-        assert!(
-            error
-                .message
-                .ends_with("aggregate is new and would miss all rows before"),
-            "{error}"
-        );
-        assert!(compare(&saved[..1], &saved, true).unwrap().is_empty());
+        assert!(compare(&saved[..1], &more).is_empty());
+        let differences = compare(&saved[..1], &saved);
+        assert_eq!(differences.len(), 1);
+        assert_eq!(differences[0].what, "aggregate is new and would miss all rows before");
     }
 }

@@ -11,6 +11,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef
 use jiff::Timestamp;
 use skep_engine::{Batch, EngineError, Result, RowKind, Vertex};
 use skep_local::dataflow::{Dataflow, Fingerprint, OperatorState, Outlet, Progress, State, Step};
+use skep_local::table::TablePath;
 
 /// What is computed from each number `n` with key `n % 7`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -264,6 +265,12 @@ impl Dataflow for Numbers {
             }
         }
         Ok(())
+    }
+
+    fn cut(&mut self, _: &dyn Fn(&TablePath) -> u64) {}
+
+    fn taken(&self) -> BTreeMap<TablePath, u64> {
+        BTreeMap::new()
     }
 
     fn vertices(&self) -> Vec<Vertex> {

@@ -42,6 +42,11 @@ fn broken(error: &ArrowError) -> EngineError {
     EngineError::failed(format!("a memory table's rows can't be converted: {error}"))
 }
 
+/// The name of a table's state.
+pub(super) fn operator(path: &TablePath) -> String {
+    format!("sink {path}")
+}
+
 type Row = Arc<[u8]>;
 
 /// The rows of a table, each in Arrow's row format.
@@ -236,12 +241,6 @@ pub(crate) struct Memory {
     table: Arc<MemoryTable>,
 }
 
-impl Memory {
-    fn operator(&self) -> String {
-        format!("sink {}", self.path)
-    }
-}
-
 impl Sink for Memory {
     fn name(&self) -> String {
         format!("memory table {}", self.path)
@@ -257,7 +256,7 @@ impl Sink for Memory {
             .iter()
             .map(|field| format!("{} {}", field.name(), field.data_type()));
         Some(Fingerprint {
-            operator: self.operator(),
+            operator: operator(&self.path),
             facts: BTreeMap::from([
                 ("columns".to_owned(), columns.collect::<Vec<_>>().join(", ")),
                 ("primary key".to_owned(), self.columns.clone()),
@@ -267,7 +266,7 @@ impl Sink for Memory {
 
     fn snapshot(&self) -> Result<Option<OperatorState>> {
         Ok(Some(OperatorState {
-            operator: self.operator(),
+            operator: operator(&self.path),
             tables: self.table.batches()?,
             meta: serde_json::Value::Null,
         }))

@@ -168,6 +168,19 @@ pub(crate) fn open(table: &Arc<Table>, opening: Opening<'_>) -> Result<Box<dyn S
     }
 }
 
+/// What the state of a table must match to be taken over, if it has any. `memory`: tables that nobody else writes.
+pub(crate) fn fingerprint(table: &Table, memory: &MemoryTables) -> Result<Option<Fingerprint>> {
+    match connector(table)? {
+        "memory" => Ok(memory.open(table)?.fingerprint()),
+        _ => Ok(None),
+    }
+}
+
+/// The name of a table's state, if it has any.
+pub(crate) fn operator(table: &Table) -> String {
+    memory::operator(&table.path)
+}
+
 /// Refuses rows that the table has no columns for.
 fn fits(table: &Table, schema: &SchemaRef) -> Result<()> {
     let describe = |schema: &SchemaRef| {
@@ -191,7 +204,7 @@ fn fits(table: &Table, schema: &SchemaRef) -> Result<()> {
 }
 
 /// The same rows under the table's column names.
-fn under(schema: &SchemaRef, rows: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn under(schema: &SchemaRef, rows: &RecordBatch) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::clone(schema), rows.columns().to_vec())
         .map_err(|error| EngineError::failed(format!("the rows do not fit the table: {error}")))
 }

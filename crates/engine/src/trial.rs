@@ -1,0 +1,90 @@
+//! Trying a statement from a saved state, without anything being changed.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Rows, Withdrawal};
+
+/// A statement to be tried: what it would write, had it gone on from a saved state.
+#[derive(Debug, Clone, Default)]
+pub struct Trial {
+    /// The statement, without its `;`.
+    pub text: String,
+    /// The state that it goes on from.
+    pub state: TrialState,
+    /// So many rows are read of each source, of what there is now.
+    pub rows: u64,
+    /// So many of these sources instead: what another trial has read of them, so that both see the same.
+    pub same: BTreeMap<String, u64>,
+    /// Tells when it is no longer wanted.
+    pub withdrawal: Withdrawal,
+}
+
+/// The state that a trial goes on from.
+#[derive(Debug, Clone)]
+pub enum TrialState {
+    /// By its path.
+    Path(String),
+    /// The one that another trial of the same engine has read: it may be gone by now.
+    Held(HeldState),
+}
+
+impl Default for TrialState {
+    fn default() -> Self {
+        Self::Path(String::new())
+    }
+}
+
+/// A state that an engine has read. Only that engine knows what it is.
+#[derive(Clone)]
+pub struct HeldState(pub Arc<dyn Any + Send + Sync>);
+
+impl fmt::Debug for HeldState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeldState")
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// The state that it went on from.
+    pub state: HeldState,
+    /// What it would have written, by table.
+    pub tables: Vec<TriedTable>,
+    /// The parts of the state that it does not take over.
+    pub lost: Vec<LostState>,
+    /// How many rows were read of each source.
+    pub read: BTreeMap<String, u64>,
+}
+
+/// The rows that a statement would have written into a table, without those of the state itself.
+pub struct TriedTable {
+    /// The table's full name.
+    pub table: String,
+    /// The columns of its primary key; none if it has none.
+    pub key: Vec<String>,
+    /// The rows, in the order in which they would have been written.
+    pub rows: Box<dyn Rows>,
+}
+
+impl fmt::Debug for TriedTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TriedTable")
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A part of a state that a statement does not take over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostState {
+    /// The operator that it is of.
+    pub operator: String,
+    /// Its rows, where it has any.
+    pub rows: u64,
+    /// Why.
+    pub reason: String,
+}
