@@ -79,7 +79,11 @@ impl Job {
     }
 
     fn turn_until_end(&mut self) -> Result<Turn> {
-        self.publish(|status| status.state = JobState::Running);
+        // That nothing has been read yet is known, too.
+        self.publish(|status| {
+            status.state = JobState::Running;
+            (status.rows_in, status.rows_out, status.late_rows) = (Some(0), Some(0), Some(0));
+        });
         let mut due = self.settings.interval.map(|interval| Instant::now() + interval);
         let mut idle: Option<Duration> = None;
         loop {
