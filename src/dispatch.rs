@@ -68,9 +68,10 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
             run(session, command::find(name)?, args).await
         }
         _ => {
-            let restore = command::restore::known(session, text).await?;
+            let text = command::state_of::resolved(session, text).await?.into_owned();
+            let restore = command::restore::known(session, &text).await?;
             let request = Request {
-                text: text.to_owned(),
+                text,
                 background,
                 restore,
                 ..Request::default()

@@ -6,6 +6,7 @@ use super::args::Args;
 use super::handler::{Command, Flow};
 use super::restore;
 use super::spec::{Arity, Category, Kind, Positional, Spec};
+use super::state_of;
 use crate::error::Error;
 use crate::session::Session;
 use crate::statement::{self, Request};
@@ -38,7 +39,8 @@ impl Command for Async {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
-        let text = args.sql().unwrap_or_default().to_owned();
+        let text = args.sql().unwrap_or_default();
+        let text = state_of::resolved(session, text).await?.into_owned();
         let request = Request {
             text: text.clone(),
             background: true,

@@ -7,7 +7,7 @@ use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Verdict};
 
 use crate::error::Error;
 use crate::ledger::{Family, Ledger};
-use crate::savepoint::{is_remembered, mark_claimed, merge};
+use crate::savepoint::{self, Known, Which, is_remembered, mark_claimed, merge};
 
 /// States that are looked at at the same time.
 const AT_ONCE: usize = 8;
@@ -90,6 +90,24 @@ pub async fn gather_line(
     }
     lists.push(origins(connection, ledger, &family.ancestors).await);
     Ok((family, merge(lists)))
+}
+
+/// The state of a job that is meant, to be read and no more: that a running job needs it is no hindrance.
+///
+/// # Errors
+/// See [`gather`]; or there is no such state.
+pub async fn readable(connection: &Connection, ledger: &Ledger, job: JobId, which: &Which) -> Result<Savepoint, Error> {
+    let (family, mut line) = gather_line(connection, ledger, job, &[]).await?;
+    for state in line.iter_mut().filter(|state| state.verdict == Verdict::InUse) {
+        state.verdict = Verdict::Usable;
+    }
+    let known = Known {
+        job: Some(job),
+        ancestors: &family.ancestors,
+        savepoints: &line,
+        descendants: &[],
+    };
+    Ok(savepoint::choose(which, &known, true)?.savepoint)
 }
 
 /// The states that the ancestors were restored from, which may lie anywhere.

@@ -32,6 +32,7 @@ mod run;
 mod savepoint;
 mod savepoints;
 pub mod set;
+pub(crate) mod state_of;
 mod stop;
 mod tables;
 pub mod target;

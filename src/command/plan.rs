@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::args::Args;
 use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Kind, Positional, Spec};
+use super::state_of;
 use crate::error::Error;
 use crate::session::Session;
 use crate::statement::{self, Request};
@@ -36,7 +37,8 @@ impl Command for Plan {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
-        let text = format!("EXPLAIN {}", args.sql().unwrap_or_default());
+        let sql = state_of::resolved(session, args.sql().unwrap_or_default()).await?;
+        let text = format!("EXPLAIN {sql}");
         let request = Request {
             text: text.clone(),
             ..Request::default()

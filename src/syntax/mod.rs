@@ -21,6 +21,7 @@ pub mod secrets;
 pub mod sink;
 pub mod span;
 pub mod splitter;
+pub mod state_of;
 pub mod statement_set;
 pub mod tables;
 pub mod utf8;

@@ -186,6 +186,11 @@ pub trait Sql: Send + Sync {
     /// accepted. [`crate::ErrorKind::Cancelled`] if it was withdrawn. Any kind but the first two says that nothing runs.
     async fn submit(&self, statement: Submit) -> Result<Operation>;
 
+    /// Whether a query can read a saved state as a table: `FROM STATE OF 'path'`.
+    fn reads_states(&self) -> bool {
+        false
+    }
+
     /// Whether statements can be tried here: [`Sql::try_out`].
     fn can_try(&self) -> bool {
         false

@@ -99,6 +99,10 @@ impl Sql for Session {
         Ok(listed.into_iter().map(object).collect())
     }
 
+    fn reads_states(&self) -> bool {
+        true
+    }
+
     fn can_try(&self) -> bool {
         true
     }

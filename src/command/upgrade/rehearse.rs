@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use serde_json::json;
 use serde_json::value::RawValue;
-use skep_engine::{Connection, ErrorKind, JobId, Rows, Savepoint, Sql, Trial, TrialState, Tried, TriedTable, Verdict};
+use skep_engine::{Connection, ErrorKind, JobId, Rows, Savepoint, Sql, Trial, TrialState, Tried, TriedTable};
 
 use super::super::args::Args;
-use super::super::gather::gather_line;
+use super::super::gather::readable;
 use super::super::target;
 use super::difference::{Change, Difference, Written, between};
 use super::new_version;
 use crate::error::Error;
 use crate::failpoint;
-use crate::ledger::{Ledger, Version};
+use crate::ledger::Version;
 use crate::render::{Format, Options, renderer};
-use crate::savepoint::{self, Known, Which};
+use crate::savepoint::Which;
 use crate::session::Session;
 use crate::statement::expand;
 use crate::statement::replay::{self, Recipe, replay_apart};
@@ -145,21 +145,6 @@ async fn prepare(
     Ok((text, sql))
 }
 
-/// The newest state of a job. It is only read: that a running job needs it is no hindrance.
-async fn newest_state(connection: &Connection, ledger: &Ledger, job_id: JobId) -> Result<Savepoint, Error> {
-    let (family, mut line) = gather_line(connection, ledger, job_id, &[]).await?;
-    for state in line.iter_mut().filter(|state| state.verdict == Verdict::InUse) {
-        state.verdict = Verdict::Usable;
-    }
-    let known = Known {
-        job: Some(job_id),
-        ancestors: &family.ancestors,
-        savepoints: &line,
-        descendants: &[],
-    };
-    Ok(savepoint::choose(&Which::Latest, &known, true)?.savepoint)
-}
-
 /// Chooses the state and tries the old statement from it.
 async fn first(
     session: &Session,
@@ -172,7 +157,7 @@ async fn first(
     let mut choices = 0;
     loop {
         let state = session
-            .unless_interrupted(newest_state(connection, &session.ledger, job_id))
+            .unless_interrupted(readable(connection, &session.ledger, job_id, &Which::Latest))
             .await?;
         let trial = Trial {
             text: text.to_owned(),

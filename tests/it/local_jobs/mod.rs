@@ -10,6 +10,7 @@ mod quickstart;
 mod rehearse;
 mod restore;
 mod sets;
+mod state_of;
 mod upgrade;
 
 use std::fs;

@@ -4,6 +4,7 @@ pub(crate) mod explain;
 pub(crate) mod expression;
 pub(crate) mod file;
 pub(crate) mod planner;
+mod saved;
 pub(crate) mod scan;
 pub(crate) mod shell;
 pub(crate) mod sink;

@@ -23,15 +23,15 @@ use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::{Query, Statement as SqlStatement};
 use skep_engine::{EngineError, Result};
 
-use super::file;
 use super::scan::LocalTable;
 use super::state::{Mode, session_state};
+use super::{file, saved};
 use crate::catalog::{Catalog, Entry, View};
 use crate::failure::Explained;
 use crate::runtime::Host;
 use crate::similar::most_similar;
 use crate::sql::types::FlinkTypes;
-use crate::sql::{Reader, names};
+use crate::sql::{Reader, StateOf, names};
 use crate::table::{Table, TablePath};
 use crate::zone::Zone;
 
@@ -150,7 +150,10 @@ impl Scope<'_> {
         if let TableReference::Bare { table } = name
             && self.paths.contains(table.as_ref())
         {
-            return Ok(provider_as_source(Arc::new(file::open(table)?)));
+            return Ok(match StateOf::decode(table) {
+                Some(state) => provider_as_source(Arc::new(saved::open(&state)?)),
+                None => provider_as_source(Arc::new(file::open(table)?)),
+            });
         }
         let path = self.path(name);
         match self.planner.catalog.find(&path)? {

@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
                 EngineError::rejected(lower_first(&e.message)).at(position(start))
             })?;
         chain::check(&tokens)?;
-        let tokens = super::tvf::rewrite(tokens)?;
+        let tokens = super::tvf::rewrite(super::state::rewrite(tokens)?)?;
         let parser = Parser::new(&FlinkDialect)
             .with_recursion_limit(DEPTH)
             .with_tokens_with_locations(tokens.clone());

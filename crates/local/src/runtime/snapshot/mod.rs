@@ -7,8 +7,8 @@ mod manifest;
 mod read;
 mod write;
 
-pub(crate) use manifest::{FORMAT_VERSION, METADATA, Manifest, Part, Segment, SinkState};
-pub(crate) use read::{is_foreign, load, peek, size, verify, verify_table};
+pub(crate) use manifest::{FORMAT_VERSION, FileEntry, METADATA, Manifest, Part, Segment, SinkState};
+pub(crate) use read::{is_foreign, load, peek, read_table, size, verify, verify_table};
 pub(crate) use write::write;
 
 #[cfg(test)]

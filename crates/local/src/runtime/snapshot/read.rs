@@ -144,7 +144,11 @@ fn open_table(dir: &Path, entry: &FileEntry) -> Result<File> {
     Ok(file)
 }
 
-fn read_table(dir: &Path, entry: &FileEntry) -> Result<Vec<RecordBatch>> {
+/// Reads the rows of one file.
+///
+/// # Errors
+/// It is not there, or is not as it was written.
+pub(crate) fn read_table(dir: &Path, entry: &FileEntry) -> Result<Vec<RecordBatch>> {
     let path = dir.join(&entry.name);
     // The length has been compared with the real one before anything of that length is allocated.
     let file = open_table(dir, entry)?;
