@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Zoned;
-use skep_engine::Verdict;
+use skep_engine::{ErrorKind, Verdict};
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -53,9 +53,16 @@ impl Command for DropSavepoint {
         if !args.has("yes") && !session.settings.yes {
             session::agreed(session.ui.confirm(&format!("delete {}?", savepoint.path)))?;
         }
-        stores.delete(&savepoint.path).await?;
-        session.ui.say(&format!("deleted {}", savepoint.path));
+        let deleted = stores.delete(&savepoint.path).await;
         savepoint.verdict = Verdict::Gone;
+        if let Err(error) = deleted {
+            if error.kind == ErrorKind::NotFound {
+                savepoint.reasons = vec!["it was not there any more when it was to be dropped".to_owned()];
+                session.ledger.saved(&connection.url, savepoint);
+            }
+            return Err(error.into());
+        }
+        session.ui.say(&format!("deleted {}", savepoint.path));
         savepoint.reasons = vec!["it was dropped".to_owned()];
         if session.settings.json {
             session.ui.json(&savepoint)?;

@@ -1,6 +1,7 @@
 //! `!lineage`.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target;
 use crate::error::Error;
+use crate::job::record::Known;
 use crate::ledger::{JobRecord, LedgerError, Subject};
 use crate::savepoint::path_key;
 use crate::session::Session;
@@ -101,6 +103,7 @@ struct Member {
     fork: bool,
     from: Option<Origin>,
     state: Option<JobState>,
+    known: Known,
     started: Timestamp,
     ended: Option<Timestamp>,
     ended_by: Option<EndedBy>,
@@ -121,7 +124,8 @@ fn unread(cause: LedgerError) -> Error {
 /// Every job of the line that one belongs to, oldest first; the first is the one that all others come from.
 async fn line(session: &Session, job_id: JobId) -> Result<Vec<Member>, Error> {
     let ledger = &session.ledger;
-    let url = session.open()?.connection.url.clone();
+    let connection = Arc::clone(&session.open()?.connection);
+    let url = connection.url.clone();
     let family = ledger.family(job_id).await.map_err(unread)?;
     let mut root = job_id;
     for origin in family.ancestors.iter().filter_map(|origin| origin.job_id) {
@@ -168,7 +172,7 @@ async fn line(session: &Session, job_id: JobId) -> Result<Vec<Member>, Error> {
         let changed = parent
             .map(|parent| differences(&records[parent], record, &dialect))
             .unwrap_or_default();
-        let last = record.last.as_ref();
+        let job = target::as_it_is(record, &connection).await;
         members.push(Member {
             job_id: id,
             name: record.intent.name.clone(),
@@ -190,10 +194,11 @@ async fn line(session: &Session, job_id: JobId) -> Result<Vec<Member>, Error> {
                     notes: notes_of(&|subject| matches!(subject, Subject::Path(path) if path_key(path) == key)),
                 }
             }),
-            state: last.map(|last| last.state),
-            started: last.and_then(|last| last.started).unwrap_or(record.created),
-            ended: last.and_then(|last| last.ended),
-            ended_by: last.and_then(|last| last.ended_by),
+            state: job.state,
+            known: job.known,
+            started: job.started.unwrap_or(record.created),
+            ended: job.ended,
+            ended_by: job.ended_by,
             sql: record.intent.sql.clone(),
             changed: changed.0,
             changed_prelude: changed.1,
@@ -223,10 +228,12 @@ fn draw(line: &[Member], place: usize, margin: &str, asked: JobId, now: Timestam
     let member = &line[place];
     let star = if member.job_id == asked { "*" } else { "o" };
     let moment = |time: Timestamp| quantity::moment(time, now, &TimeZone::system());
-    let state = match (member.state, member.ended_by) {
-        (Some(state), Some(by)) => format!("{state}, {}", format!("{by:?}").to_lowercase()),
-        (Some(state), None) => state.to_string(),
-        (None, _) => "never seen to run".to_owned(),
+    let state = match (member.known, member.state, member.ended_by) {
+        (Known::Lost, ..) => "lost".to_owned(),
+        (_, Some(state), Some(by)) => format!("{state}, {}", format!("{by:?}").to_lowercase()),
+        (Known::Unknown, Some(state), None) => format!("was {state}"),
+        (_, Some(state), None) => state.to_string(),
+        (_, None, _) => "never seen to run".to_owned(),
     };
     let name = sanitize(&member.name);
     let mut add = |mark: &str, line: &str| {

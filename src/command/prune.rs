@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use skep_engine::{Connection, JobId, Savepoint, Stores, Verdict};
+use skep_engine::{Connection, EngineError, ErrorKind, JobId, Savepoint, Stores, Verdict};
 
 use super::args::Args;
 use super::gather::gather;
 use super::savepoints::listing;
 use crate::error::Error;
+use crate::ledger::LedgerError;
 use crate::savepoint::{Fate, Rules, merge, path_key, prune};
 use crate::session::{self, Session};
 use crate::ui::quantity;
@@ -48,7 +49,8 @@ pub async fn run(
                 .hint("--keep N keeps so many of each job, --older-than 7d all that are younger"));
         }
     };
-    let needed = needed(connection).await?;
+    let mut needed = needed(session, connection).await?;
+    needed.extend(promised(session).await?);
     let (found, keepers) = search(session, connection, job, &args.values("dir")).await?;
     let rules = Rules {
         keep,
@@ -80,7 +82,12 @@ pub async fn run(
             None => session::stores(connection)?,
         };
         match stores.delete(&savepoint.path).await {
-            Ok(()) => {
+            // Somebody else was there before, and it is what was wanted.
+            Ok(())
+            | Err(EngineError {
+                kind: ErrorKind::NotFound,
+                ..
+            }) => {
                 let gone = Savepoint {
                     verdict: Verdict::Gone,
                     reasons: vec!["it was pruned".to_owned()],
@@ -106,7 +113,7 @@ pub async fn run(
 }
 
 /// What the jobs that run were restored from.
-async fn needed(connection: &Connection) -> Result<HashSet<String>, Error> {
+async fn needed(session: &Session, connection: &Connection) -> Result<HashSet<String>, Error> {
     let mut needed = HashSet::new();
     let Some(jobs) = &connection.jobs else {
         return Ok(needed);
@@ -117,9 +124,28 @@ async fn needed(connection: &Connection) -> Result<HashSet<String>, Error> {
             continue;
         }
         let detail = jobs.detail(&job.job_id).await.map_err(unknown)?;
-        needed.extend(detail.restored_from.map(|path| path_key(&path).into_owned()));
+        // One that has just been submitted does not tell yet.
+        let recorded = session.ledger.job(&connection.url, job.job_id).await.ok().flatten();
+        let recorded = recorded.and_then(|job| job.intent.restored_from);
+        let paths = [detail.restored_from, recorded.map(|state| state.path)];
+        needed.extend(paths.into_iter().flatten().map(|path| path_key(&path).into_owned()));
     }
     Ok(needed)
+}
+
+/// What statements that are being submitted are restored from, and upgrades that are not finished may go back to.
+async fn promised(session: &Session) -> Result<HashSet<String>, Error> {
+    let unknown = |cause: LedgerError| {
+        Error::failed(format!(
+            "{cause}: what is being restored is not known, so that nothing is pruned"
+        ))
+    };
+    let submitted = session.ledger.submitted().await.map_err(unknown)?;
+    let upgrades = session.ledger.open_upgrades(None, false).await.map_err(unknown)?;
+    let restored = submitted.into_iter().filter_map(|job| job.intent.restored_from);
+    let stopped = upgrades.into_iter().filter_map(|upgrade| upgrade.savepoint);
+    let states = restored.chain(stopped);
+    Ok(states.map(|state| path_key(&state.path).into_owned()).collect())
 }
 
 /// What there is, and for what the connection does not know whose it is.

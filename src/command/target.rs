@@ -275,6 +275,31 @@ async fn ask_by_id(
     Ok(from_summary(&detail.summary, connection))
 }
 
+/// A job of the ledger as it is now: one that had not ended when it was last seen is asked for.
+pub async fn as_it_is(record: &JobRecord, connection: &Connection) -> Job {
+    let mut job = from_record(record, connection);
+    let jobs = connection.jobs.as_ref().filter(|_| record.intent.url == connection.url);
+    if job.known == Known::Ended {
+        return job;
+    }
+    let Some(jobs) = jobs else {
+        job.doubt();
+        return job;
+    };
+    match jobs.status(&record.job_id()).await {
+        Ok(status) => job.apply(&status),
+        Err(error) if error.kind == ErrorKind::NotFound && !connection.capabilities.forgets_jobs => {
+            job.known = if record.outcome.is_unsettled() {
+                Known::Unknown
+            } else {
+                Known::Lost
+            };
+        }
+        Err(_) => job.known = Known::Unknown,
+    }
+    job
+}
+
 /// A job that the engine tells of, and the ledger does not.
 fn from_summary(summary: &JobSummary, connection: &Connection) -> Job {
     let mut job = Job::new(

@@ -285,6 +285,14 @@ impl Ledger {
         self.ask(move |store| store.orphans(url.as_deref())).await
     }
 
+    /// Statements that have been written down and of which the engine has said nothing yet, of any connection.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn submitted(&self) -> Result<Vec<JobRecord>> {
+        self.ask(move |store| store.submitted()).await
+    }
+
     /// The savepoints that are known of these jobs, and those that they were restored from, newest first. The verdict
     /// is the one that was recorded.
     ///

@@ -118,6 +118,11 @@ impl Store {
         self.read(|connection| select(connection, &condition, [url]))
     }
 
+    /// Statements of which nothing has been heard yet, of any connection.
+    pub fn submitted(&self) -> Result<Vec<JobRecord>> {
+        self.read(|connection| select(connection, "job.outcome = 'open'", []))
+    }
+
     /// The savepoints of these jobs and those that they were restored from, newest first.
     pub fn savepoints(&self, jobs: &[JobId]) -> Result<Vec<Savepoint>> {
         self.read(|connection| {

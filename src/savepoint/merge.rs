@@ -57,9 +57,12 @@ fn recency(savepoint: &Savepoint) -> (Option<Timestamp>, Option<u64>) {
 
 fn unite(known: &mut Savepoint, other: Savepoint) {
     let (known_is_memory, other_is_memory) = (is_remembered(known), is_remembered(&other));
+    // That it was deleted explains that it is not there.
+    let was_deleted =
+        |memory: &Savepoint, seen: &Savepoint| memory.verdict == Verdict::Gone && seen.verdict == Verdict::Missing;
     let takes_over = match (known_is_memory, other_is_memory) {
-        (true, false) => true,
-        (false, true) => false,
+        (true, false) => !was_deleted(known, &other),
+        (false, true) => was_deleted(&other, known),
         _ => severity(other.verdict) > severity(known.verdict),
     };
     if takes_over {

@@ -62,6 +62,10 @@ fn fate(savepoint: &Savepoint, newer: usize, rules: &Rules<'_>) -> Fate {
         _ if savepoint.label.is_some() => "it has a label",
         _ if is_usable && newer == 0 => "the newest usable one",
         _ if is_usable && newer < rules.keep => return Fate::Within("one of the newest"),
+        // Another machine may see all of it, such as the one that the cluster runs on.
+        Verdict::Missing if newer < rules.keep.max(1) => {
+            "it is not whole as seen from here, and too few newer ones are"
+        }
         _ => match (rules.before, savepoint.taken) {
             (None, _) => return Fate::Delete,
             (Some(before), Some(taken)) if taken < before => return Fate::Delete,
@@ -130,9 +134,17 @@ mod tests {
         assert_eq!(doomed(&all, 0, None, &[]), ["/sp/c", "/sp/b", "/sp/a"]);
         // What can't be used does not count as kept, and the newest that can stays.
         all[3].verdict = Verdict::Missing;
-        assert_eq!(doomed(&all, 1, None, &[]), ["/sp/d", "/sp/b", "/sp/a"]);
+        assert_eq!(doomed(&all, 1, None, &[]), ["/sp/b", "/sp/a"]);
+        // Nor does it go before there are newer ones.
+        all[1].verdict = Verdict::Missing;
+        assert_eq!(doomed(&all, 1, None, &[]), ["/sp/b", "/sp/a"]);
+        assert_eq!(doomed(&all, 2, None, &[]), Vec::<String>::new());
         all[0].job_id = Some(JobId::from_bytes([2; 16]));
-        assert_eq!(doomed(&all, 1, None, &[]), ["/sp/d", "/sp/b"]);
+        assert_eq!(doomed(&all, 1, None, &[]), ["/sp/b"]);
+        for savepoint in &mut all {
+            savepoint.verdict = Verdict::Missing;
+        }
+        assert_eq!(doomed(&all, 0, None, &[]), Vec::<String>::new());
     }
 
     #[test]
