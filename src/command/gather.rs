@@ -7,7 +7,7 @@ use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Verdict};
 
 use crate::error::Error;
 use crate::ledger::{Family, Ledger};
-use crate::savepoint::{self, Known, Which, is_remembered, mark_claimed, merge};
+use crate::savepoint::{self, ChooseError, Chosen, Known, Which, is_remembered, mark_claimed, merge};
 
 /// States that are looked at at the same time.
 const AT_ONCE: usize = 8;
@@ -108,6 +108,26 @@ pub async fn readable(connection: &Connection, ledger: &Ledger, job: JobId, whic
         descendants: &[],
     };
     Ok(savepoint::choose(which, &known, true)?.savepoint)
+}
+
+/// What could bring a job back that is not there any more: the newest usable one of its states, and all that is known of
+/// them.
+///
+/// # Errors
+/// They could not be looked at.
+pub async fn way_back(
+    connection: &Connection,
+    ledger: &Ledger,
+    job: JobId,
+) -> Result<(Result<Chosen, ChooseError>, Vec<Savepoint>), Error> {
+    let (family, line) = gather_line(connection, ledger, job, &[]).await?;
+    let known = Known {
+        job: Some(job),
+        ancestors: &family.ancestors,
+        savepoints: &line,
+        descendants: &[],
+    };
+    Ok((savepoint::choose(&Which::Latest, &known, true), line))
 }
 
 /// The states that the ancestors were restored from, which may lie anywhere.

@@ -4,15 +4,17 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
-use skep_engine::{EngineError, ErrorKind, JobDetail};
+use skep_engine::{EngineError, ErrorKind, JobDetail, Savepoint};
 
 use super::args::Args;
+use super::gather;
 use super::handler::{Command, Flow};
 use super::jobs::age_ms;
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
-use crate::job::Origin;
+use crate::job::{Known, Origin};
+use crate::savepoint::{ChooseError, Chosen};
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
@@ -60,6 +62,14 @@ impl Command for Job {
                 None
             }
         };
+        let left = match (&detail, target.job.job_id) {
+            (None, Some(job_id)) if target.job.known != Known::Ended => {
+                let left = gather::way_back(&target.connection, &session.ledger, job_id);
+                // Where nobody can be asked for states there is nothing to be told of them.
+                session.unless_interrupted(left).await.ok()
+            }
+            _ => None,
+        };
         if session.settings.json {
             let mut object =
                 serde_json::to_value(target.job.clone().timed(Timestamp::now())).map_err(Error::internal)?;
@@ -68,9 +78,12 @@ impl Command for Job {
                 fields.insert("checkpoints".to_owned(), json!(detail.checkpoints));
                 fields.insert("exceptions".to_owned(), json!(detail.exceptions));
             }
+            if let (Some((_, states)), Some(fields)) = (&left, object.as_object_mut()) {
+                fields.insert("checkpoints".to_owned(), json!(states));
+            }
             session.ui.json(&object)?;
         } else {
-            print(session, &target, detail.as_ref())?;
+            print(session, &target, detail.as_ref(), left)?;
         }
         Ok(Flow::Continue)
     }
@@ -110,7 +123,10 @@ async fn ask(target: &mut Target) -> Result<Answer, Error> {
     }
 }
 
-fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Result<(), Error> {
+/// What an engine that does not know a job has left of it: the state that brings it back, or why none does, and all of them.
+type Left = (Result<Chosen, ChooseError>, Vec<Savepoint>);
+
+fn print(session: &Session, target: &Target, detail: Option<&JobDetail>, left: Option<Left>) -> Result<(), Error> {
     let now = Timestamp::now();
     let job = target.job.clone().timed(now);
     let mut facts = Listing::new([("", Align::Left), ("", Align::Left)]);
@@ -145,6 +161,18 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
     fact("savepoint", job.savepoint.clone());
     fact("restored from", job.restored_from.clone());
     fact("error", job.error.clone());
+    if let Some((chosen, _)) = &left {
+        let way = match chosen {
+            Ok(chosen) => format!(
+                "!restore {} starts it from {} ({})",
+                job.job_id.map(|id| id.short()).unwrap_or_default(),
+                chosen.savepoint.path,
+                chosen.why
+            ),
+            Err(none) => format!("none: {none}"),
+        };
+        fact("way back", Some(way));
+    }
     if let Some(spool) = target.entry.as_ref().and_then(|entry| entry.spool.as_ref()) {
         let progress = spool.progress().borrow().clone();
         let held = if progress.full {
@@ -165,6 +193,10 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>) -> Resu
     if let Some(sql) = &job.sql {
         session.ui.print("")?;
         session.ui.print(sql)?;
+    }
+    if let Some((_, states)) = left.filter(|(_, states)| !states.is_empty()) {
+        session.ui.print("")?;
+        session.ui.list(&super::savepoints::listing(&states, now))?;
     }
     let Some(detail) = detail else { return Ok(()) };
     if !detail.vertices.is_empty() {

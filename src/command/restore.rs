@@ -136,7 +136,21 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
              again and short · WHICH names an older state",
         );
     }
-    let Recipe { sql, prelude } = replay::recipe(session, &target.connection, job_id, &target.job.title()).await?;
+    let recipe = replay::recipe(session, &target.connection, job_id, &target.job.title()).await;
+    let Recipe { sql, prelude } = match (recipe, args.sql()) {
+        (Ok(recipe), _) => recipe,
+        // What nobody has written down is given here, with the tables of this session.
+        (Err(_), Some(sql)) => {
+            session.ui.say(&format!(
+                "{} from {} ({})",
+                sanitize(&target.job.name),
+                name_of(&chosen.savepoint),
+                chosen.why
+            ));
+            return run(session, &chosen, sql.to_owned(), None, args).await;
+        }
+        (Err(error), None) => return Err(error),
+    };
     let sql = args.sql().map_or(sql, str::to_owned);
     let own = replay::replay(session, &target.connection, &prelude).await?;
     session.ui.say(&format!(

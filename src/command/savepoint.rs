@@ -111,7 +111,10 @@ impl Command for Savepoint {
                 let request = request(&args, trigger);
                 async move {
                     let (job_id, control) = (target.job_id()?, target.control()?);
-                    Ok(control.savepoint(&job_id, request).await?)
+                    Ok(match trigger {
+                        Some(_) => control.await_savepoint(&job_id, request).await?,
+                        None => control.savepoint(&job_id, request).await?,
+                    })
                 }
             },
         )
@@ -130,11 +133,11 @@ async fn detach(
     for target in targets {
         let request = request(args, trigger);
         let (job_id, control) = (target.job_id()?, target.control()?);
-        match control.begin_savepoint(&job_id, request.clone()).await {
+        let is_begun = match control.begin_savepoint(&job_id, request.clone()).await {
             // Where the shell stays, it can wait by itself.
-            Err(error) if error.kind == ErrorKind::Unsupported && session.settings.interactive => {}
-            begun => begun?,
-        }
+            Err(error) if error.kind == ErrorKind::Unsupported && session.settings.interactive => false,
+            begun => begun.map(|()| true)?,
+        };
         let id = request.trigger.to_string();
         if session.settings.json {
             session.ui.json(&json!({ "job_id": job_id, "trigger": id }))?;
@@ -153,7 +156,12 @@ async fn detach(
             args.value("label").map(|label| label.trim().to_owned()),
         );
         tokio::spawn(async move {
-            match control.savepoint(&job_id, request).await {
+            let saved = if is_begun {
+                control.await_savepoint(&job_id, request).await
+            } else {
+                control.savepoint(&job_id, request).await
+            };
+            match saved {
                 Ok(mut savepoint) => {
                     savepoint.label = label;
                     ui.note(&format!("{} · savepoint {}", target.job.title(), savepoint.path));
@@ -181,12 +189,12 @@ pub fn request(args: &Args, trigger: Option<JobId>) -> SavepointRequest {
     }
 }
 
-/// Takes note of the end of a job that was stopped, without waiting for its watcher.
+/// Takes note of what became of a job that was to be stopped, without waiting for its watcher.
 async fn note_end(session: &Session, target: &Target) {
     let (Some(job_id), Some(jobs)) = (target.job.job_id, &target.connection.jobs) else {
         return;
     };
-    // The stop itself has succeeded; that the job can't be looked at now is the watcher's to tell.
+    // What came of the stop itself is told; that the job can't be looked at now is the watcher's to tell.
     let Ok(status) = jobs.status(&job_id).await else { return };
     session.ledger.status(&target.connection.url, job_id, status.clone());
     if let Some(handle) = target.job.handle {
@@ -256,6 +264,10 @@ where
                 }
             }
             Err(error) => {
+                if action == Action::Stopping {
+                    // It may have ended all the same.
+                    note_end(session, target).await;
+                }
                 let error = error.within(&target.job.title());
                 if failure.is_none() {
                     failure = Some(error);

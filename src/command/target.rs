@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use skep_engine::{Connection, EngineError, ErrorKind, JobControl, JobId, JobSummary};
@@ -117,6 +118,14 @@ async fn find(session: &Session, word: &str) -> Result<Target, Error> {
         (Ok(index), _) => index,
         // The engine has said why nothing can be said of the job.
         (Err(ReferenceError::NotFound { .. }), Some(error)) => return Err(error.into()),
+        (Err(error @ ReferenceError::NotFound { .. }), None) => {
+            let job = left_behind(session, &connection, word).await;
+            return Ok(Target {
+                job: job.ok_or_else(|| refused(error))?,
+                connection,
+                entry: None,
+            });
+        }
         (Err(error), _) => return Err(refused(error)),
     };
     let mut job = known[index].clone();
@@ -131,6 +140,30 @@ async fn find(session: &Session, word: &str) -> Result<Target, Error> {
         connection,
         entry: None,
     })
+}
+
+/// A job of which nothing is known but the states that it has left, by its id or the beginning of it.
+async fn left_behind(session: &Session, connection: &Connection, word: &str) -> Option<Job> {
+    let word = word.to_ascii_lowercase();
+    if word.len() < reference::SHORTEST_PREFIX || !word.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let states = super::gather::gather(connection, &session.ledger, None, &[])
+        .await
+        .ok()?;
+    let ids = states.iter().filter_map(|state| state.job_id);
+    let mut meant: Vec<JobId> = ids.filter(|id| id.to_string().starts_with(&word)).collect();
+    meant.sort();
+    meant.dedup();
+    let [job_id] = meant[..] else { return None };
+    let mut job = Job::new(
+        job_id.short(),
+        connection.label.clone(),
+        connection.url.clone(),
+        Origin::Ledger,
+    );
+    (job.job_id, job.known) = (Some(job_id), Known::Unknown);
+    Some(job)
 }
 
 /// The jobs that the words mean; without a word, all that run in this session.
@@ -229,13 +262,21 @@ async fn gather(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<E
             // An engine that has lost what it knew does not undo an end that was seen.
             Some(summary) if summary.status.lost && job.known == Known::Ended => {}
             Some(summary) => {
+                if summary.status.state.is_terminal() && !summary.status.lost && job.known != Known::Ended {
+                    // The engine will not know it for ever.
+                    session
+                        .ledger
+                        .status(&connection.url, summary.job_id, summary.status.clone());
+                }
                 job.apply(&summary.status);
                 job.cluster_id = job.cluster_id.or_else(|| summary.cluster_id.clone());
             }
             None if job.known == Known::Ended || job.known == Known::Lost => {}
             // It may be on its way, from another shell, or never have arrived.
             None if record.outcome.is_unsettled() => {}
-            None if listed.is_some() && !connection.capabilities.forgets_jobs => job.known = Known::Lost,
+            None if listed.is_some() && would_be_known(&job, connection.capabilities.forgets_jobs_after) => {
+                job.known = Known::Lost;
+            }
             None => job.known = Known::Unknown,
         }
         others.push(job);
@@ -256,6 +297,17 @@ async fn gather(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<E
     others.sort_by_key(|job| std::cmp::Reverse(job.started));
     jobs.extend(others);
     Ok((jobs, unlisted))
+}
+
+/// Whether an engine that forgets jobs so long after their end would still know this one if it had ended: it ran later
+/// than that ago.
+fn would_be_known(job: &Job, forgets_after: Option<Duration>) -> bool {
+    let Some(forgets_after) = forgets_after else {
+        return true;
+    };
+    let ran = job.as_of.max(job.checkpoint_taken).max(job.started);
+    let since = ran.and_then(|ran| Duration::try_from(Timestamp::now().duration_since(ran)).ok());
+    since.is_some_and(|since| since < forgets_after)
 }
 
 /// The job of that id, if the engine knows it: a whole id needs no list.
@@ -288,12 +340,9 @@ pub async fn as_it_is(record: &JobRecord, connection: &Connection) -> Job {
     };
     match jobs.status(&record.job_id()).await {
         Ok(status) => job.apply(&status),
-        Err(error) if error.kind == ErrorKind::NotFound && !connection.capabilities.forgets_jobs => {
-            job.known = if record.outcome.is_unsettled() {
-                Known::Unknown
-            } else {
-                Known::Lost
-            };
+        Err(error) if error.kind == ErrorKind::NotFound && !record.outcome.is_unsettled() => {
+            let is_lost = would_be_known(&job, connection.capabilities.forgets_jobs_after);
+            job.known = if is_lost { Known::Lost } else { Known::Unknown };
         }
         Err(_) => job.known = Known::Unknown,
     }

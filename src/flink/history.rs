@@ -164,6 +164,10 @@ impl JobControl for Remembered {
         self.jobs.begin_savepoint(job, request).await
     }
 
+    async fn await_savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<Savepoint> {
+        self.jobs.await_savepoint(job, request).await
+    }
+
     async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {
         self.jobs.stop(job, request).await
     }

@@ -105,6 +105,9 @@ impl Engine for FlinkRest {
         if let Some(archive) = &archive {
             jobs = Arc::clone(archive).remember(jobs);
         }
+        let forgets_after = cluster
+            .as_deref()
+            .map_or(Cluster::FORGETS_AFTER, Cluster::forgets_after);
         let stores = Shelves {
             cluster: cluster.clone(),
             archive,
@@ -125,7 +128,7 @@ impl Engine for FlinkRest {
                 checkpoint: true,
                 drain: true,
                 native_format: true,
-                forgets_jobs: true,
+                forgets_jobs_after: Some(forgets_after),
                 ..Capabilities::default()
             },
             sql: None,

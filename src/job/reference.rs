@@ -8,7 +8,7 @@ use crate::ui::sanitize;
 use skep_engine::JobId;
 
 /// A prefix of a job id has at least so many digits.
-const SHORTEST_PREFIX: usize = 4;
+pub const SHORTEST_PREFIX: usize = 4;
 /// A message names at most so many jobs.
 const MOST_NAMED: usize = 8;
 

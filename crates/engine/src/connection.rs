@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -132,8 +133,9 @@ pub struct Capabilities {
     pub claim: bool,
     /// Statements can be compiled into files that jobs are run from, and keep their identity there.
     pub plans: bool,
-    /// The engine forgets jobs some time after they have ended: that it does not know one says little of it.
-    pub forgets_jobs: bool,
+    /// The engine forgets jobs so long after they have ended: that it does not know one which may have ended before says
+    /// little of it. None where it never does.
+    pub forgets_jobs_after: Option<Duration>,
     /// Jobs run inside this process and end with it, so that the shell must stop them before it leaves.
     pub jobs_end_with_shell: bool,
 }

@@ -340,6 +340,15 @@ pub trait JobControl: Send + Sync {
         Err(EngineError::unsupported("this engine takes a savepoint while the caller waits").hint("leave out --detach"))
     }
 
+    /// Waits for a savepoint that was asked for before, with the same trigger. An engine that does not know the request any
+    /// more is not asked for another one; the default takes it that [`JobControl::savepoint`] sees to that.
+    ///
+    /// # Errors
+    /// It was not taken, or is not known any more.
+    async fn await_savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<Savepoint> {
+        self.savepoint(job, request).await
+    }
+
     /// Stops the job with a savepoint and returns when both are done.
     ///
     /// # Errors

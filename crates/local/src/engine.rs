@@ -17,7 +17,7 @@ impl LocalEngine {
     /// What the engine can do.
     pub const CAPABILITIES: Capabilities = Capabilities {
         queries_are_jobs: false,
-        forgets_jobs: false,
+        forgets_jobs_after: None,
         chosen_job_id: true,
         savepoint: true,
         stop: true,

@@ -155,16 +155,7 @@ impl<'a> Run<'a> {
                         self.give_up(Step::NotStopped, error.message).await;
                         Ok(())
                     }
-                    // It has ended all the same: with the savepoint of which nothing was heard, if it was stopped.
-                    Some(status) if status.ended_by == Some(EndedBy::Stopped) => {
-                        let state = self.newest_state(old).await?;
-                        self.stopped(&state).await;
-                        Ok(())
-                    }
-                    _ => {
-                        self.give_up(Step::Failed, error.message).await;
-                        Ok(())
-                    }
+                    status => self.ended_instead(status, error.message).await,
                 };
             }
         };
@@ -186,6 +177,27 @@ impl<'a> Run<'a> {
         ));
         self.session.ledger.saved(&self.connection.url, saved.clone());
         self.stopped(&saved).await;
+        Ok(())
+    }
+
+    /// A stop has failed, and the old job does not run any more. It was stopped all the same, with a savepoint of which
+    /// nothing was heard, or it has ended in another way, or the engine has lost it.
+    async fn ended_instead(&mut self, status: Option<JobStatus>, cause: String) -> Result<(), Error> {
+        let old = self.upgrade.old_job;
+        // Looked for first: an engine whose word on the end is behind has caught up by then.
+        let state = self.newest_state(old).await;
+        let ended_by = match status {
+            Some(_) => self.status(&old).await?.and_then(|status| status.ended_by),
+            None => None,
+        };
+        match state {
+            Ok(state) if ended_by == Some(EndedBy::Stopped) => self.stopped(&state).await,
+            state => {
+                // From there a person can bring it back.
+                self.upgrade.savepoint = state.ok().as_ref().map(lineage);
+                self.give_up(Step::Failed, cause).await;
+            }
+        }
         Ok(())
     }
 

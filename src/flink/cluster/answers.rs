@@ -134,6 +134,8 @@ pub(super) struct Checkpoint {
     pub(super) is_savepoint: bool,
     /// `CHECKPOINT`, `SAVEPOINT`, `SYNC_SAVEPOINT` (of a stop), `UNALIGNED_CHECKPOINT`.
     pub(super) checkpoint_type: Option<String>,
+    #[serde(default)]
+    pub(super) trigger_timestamp: i64,
     pub(super) latest_ack_timestamp: i64,
     pub(super) state_size: i64,
     pub(super) end_to_end_duration: i64,

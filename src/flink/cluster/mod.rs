@@ -2,6 +2,7 @@
 
 mod answers;
 mod deeds;
+mod forgotten;
 mod jobs;
 mod logs;
 mod operations;
@@ -35,6 +36,8 @@ pub(crate) struct Cluster {
     root: &'static str,
     /// The age that the server's statistics can have (`web.refresh-interval`).
     refresh: Duration,
+    /// How long after its end it forgets a job.
+    forgets_after: Duration,
     version: String,
     /// What tells it from other clusters. An archive holds jobs of several, and does not say of which.
     id: Option<String>,
@@ -42,16 +45,19 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// How long after its end a JobManager forgets a job, unless it is told otherwise (`jobstore.expiration-time`).
+    pub(crate) const FORGETS_AFTER: Duration = Duration::from_secs(60 * 60);
+
     /// Asks the JobManager who it is, and gives the cluster and how it fares in a line.
     ///
     /// # Errors
     /// [`ErrorKind::Connect`]: it could not be asked, or is something else.
     pub(crate) async fn connect(client: Client) -> Result<(Self, String)> {
-        let (config, overview, name) = tokio::try_join!(
+        let (config, overview, configuration) = tokio::try_join!(
             client.get::<answers::Config>("/v1/config"),
             client.get::<answers::Overview>("/v1/overview"),
             // One that does not tell its configuration is a cluster all the same.
-            async { Ok(configuration(&client).await.ok().as_ref().and_then(cluster_name)) },
+            async { Ok(configuration(&client).await.unwrap_or_default()) },
         )
         .map_err(|error| {
             let mut error = match error.kind {
@@ -82,7 +88,8 @@ impl Cluster {
             root: LIVE,
             refresh: Duration::from_millis(config.refresh_interval),
             version: failure::fit_to_show(&config.flink_version),
-            id: Some(name.unwrap_or_else(|| client.server().to_owned())),
+            forgets_after: forgets_after(&configuration),
+            id: Some(cluster_name(&configuration).unwrap_or_else(|| client.server().to_owned())),
             client: Arc::new(client),
             deeds: deeds::Deeds::default(),
         };
@@ -99,6 +106,7 @@ impl Cluster {
             client: Arc::new(client),
             root: ARCHIVE,
             refresh: Duration::ZERO,
+            forgets_after: Duration::MAX,
             version: failure::fit_to_show(&config.flink_version),
             id: None,
             deeds: deeds::Deeds::default(),
@@ -108,6 +116,11 @@ impl Cluster {
     /// What tells it from other clusters: the name that it was given where it was started, or where its JobManager is.
     pub(crate) fn id(&self) -> Option<&str> {
         self.id.as_deref()
+    }
+
+    /// How long after its end it forgets a job.
+    pub(crate) const fn forgets_after(&self) -> Duration {
+        self.forgets_after
     }
 
     /// Whether it is an archive: nothing in it changes any more.
@@ -149,6 +162,13 @@ pub(crate) fn cluster_name(configuration: &BTreeMap<String, String>) -> Option<S
         .iter()
         .find_map(|key| configuration.get(*key))
         .map(|name| failure::fit_to_show(name))
+}
+
+fn forgets_after(configuration: &BTreeMap<String, String>) -> Duration {
+    let seconds = configuration
+        .get("jobstore.expiration-time")
+        .and_then(|text| text.parse().ok());
+    seconds.map_or(Cluster::FORGETS_AFTER, Duration::from_secs)
 }
 
 const fn plural(n: u32) -> &'static str {
@@ -196,6 +216,10 @@ impl JobControl for Cluster {
     async fn begin_savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<()> {
         let (cluster, job) = (self.clone(), *job);
         in_task(async move { cluster.begin_savepoint(&job, &request).await }).await
+    }
+
+    async fn await_savepoint(&self, job: &JobId, request: SavepointRequest) -> Result<Savepoint> {
+        self.await_savepoint(job, &request).await
     }
 
     async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {

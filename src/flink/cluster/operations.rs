@@ -11,6 +11,7 @@ use skep_engine::{
 };
 
 use super::answers::{Operation, Outcome, Triggered};
+use super::forgotten::Asked;
 use super::{Cluster, stores};
 use crate::flink::failure::{self, RootCause};
 use crate::flink::http::Repeat;
@@ -31,42 +32,44 @@ impl Cluster {
     /// Takes a savepoint and waits for it.
     pub(super) async fn take_savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<Savepoint> {
         let what = savepoint_of(job);
-        let outcome = self
-            .trigger(job, "savepoints", &request.trigger, &savepoint_body(request), &what)
-            .await;
+        let asked = asked_for(job, &what, request, false);
+        let outcome = self.trigger(&asked, &savepoint_body(request)).await;
         let outcome = outcome.map_err(|error| mind_dir(error, request))?;
-        match read_location(outcome) {
-            Ok(location) => {
-                self.deeds.remember(job, &location, None);
-                Ok(self.saved(job, location, request.numbered).await)
-            }
-            Err(cause) => Err(self.not_done(job, &what, &cause).await),
-        }
+        self.saved_by(&asked, outcome, request).await
     }
 
     /// Has the cluster begin a savepoint, unless it has already.
     pub(super) async fn begin_savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<()> {
         let what = savepoint_of(job);
-        let waiting = Waiting {
-            what: &what,
-            progress: progress_of(job, &request.trigger),
+        let asked = asked_for(job, &what, request, false);
+        let begun = self.ask_for(&asked, &savepoint_body(request)).await;
+        begun.map(drop).map_err(|error| mind_dir(error, request))
+    }
+
+    /// Waits for a savepoint that was begun before, and begins none.
+    pub(super) async fn await_savepoint(&self, job: &JobId, request: &SavepointRequest) -> Result<Savepoint> {
+        let what = savepoint_of(job);
+        let asked = asked_for(job, &what, request, false);
+        let outcome = match self.client.get::<Operation>(&asked.progress).await {
+            Ok(_) => self.await_request(&asked, Instant::now()).await?,
+            Err(error) if error.kind == ErrorKind::NotFound => return Err(self.unknown_request(job, request).await),
+            Err(error) => return Err(self.lost(job, &what, error).await),
         };
-        self.ask_for(job, "savepoints", &waiting, &savepoint_body(request))
-            .await
-            .map_err(|error| mind_dir(error, request))
+        self.saved_by(&asked, outcome, request).await
     }
 
     /// Stops the job with a savepoint and waits for both.
     pub(super) async fn stop_job(&self, job: &JobId, request: &StopRequest) -> Result<Savepoint> {
         let what = format!("a stop of job {} with a savepoint", job.short());
         let savepoint = &request.savepoint;
+        let asked = asked_for(job, &what, savepoint, true);
         let body = json!({
             "triggerId": savepoint.trigger.to_string(),
             "drain": request.drain,
             "formatType": format_word(savepoint.format),
             "targetDirectory": savepoint.dir,
         });
-        let outcome = self.trigger(job, "stop", &savepoint.trigger, &body, &what).await;
+        let outcome = self.trigger(&asked, &body).await;
         let outcome = outcome.map_err(|error| mind_dir(error, savepoint))?;
         match read_location(outcome) {
             Ok(location) => {
@@ -113,34 +116,86 @@ impl Cluster {
         self.find_checkpoint(job, id).await
     }
 
-    /// Triggers a savepoint or stop, unless the cluster has the request already, and waits for its outcome.
-    async fn trigger(&self, job: &JobId, verb: &str, trigger: &JobId, body: &Value, what: &str) -> Result<Outcome> {
-        let waiting = Waiting {
-            what,
-            progress: progress_of(job, trigger),
-        };
-        self.ask_for(job, verb, &waiting, body).await?;
-        self.await_outcome(&waiting).await
+    /// What came of a savepoint that leaves the job running.
+    async fn saved_by(&self, asked: &Asked<'_>, outcome: Outcome, request: &SavepointRequest) -> Result<Savepoint> {
+        match read_location(outcome) {
+            Ok(location) => {
+                self.deeds.remember(asked.job, &location, None);
+                Ok(self.saved(asked.job, location, request.numbered).await)
+            }
+            Err(cause) => Err(self.not_done(asked.job, asked.what, &cause).await),
+        }
     }
 
-    /// Triggers a savepoint or stop, unless the cluster has the request already.
-    async fn ask_for(&self, job: &JobId, verb: &str, waiting: &Waiting<'_>, body: &Value) -> Result<()> {
-        let what = waiting.what;
+    /// Triggers a savepoint or stop, unless the cluster has the request already, and waits for its outcome.
+    async fn trigger(&self, asked: &Asked<'_>, body: &Value) -> Result<Outcome> {
+        let since = self.ask_for(asked, body).await?;
+        self.await_request(asked, since).await
+    }
+
+    /// Waits for the outcome of a savepoint or stop that was there at that moment.
+    async fn await_request(&self, asked: &Asked<'_>, since: Instant) -> Result<Outcome> {
+        let waiting = Waiting {
+            what: asked.what,
+            progress: asked.progress.clone(),
+        };
+        match self.poll(&waiting).await {
+            Ok(Some(outcome)) => Ok(outcome),
+            Ok(None) => self.recall(asked, since).await,
+            Err(error) if error.kind == ErrorKind::Lost => {
+                let message = format!("{}, and {}", error.message, self.fate(asked.job).await);
+                Err(EngineError { message, ..error })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Triggers a savepoint or stop, unless the cluster has the request already. Returns a moment at which it had not ended.
+    async fn ask_for(&self, asked: &Asked<'_>, body: &Value) -> Result<Instant> {
+        let Asked { job, what, .. } = asked;
+        let since = Instant::now();
         // A request that is made again, its first answer lost, is met here: the job may have ended since.
-        let asked_before = match self.client.get::<Operation>(&waiting.progress).await {
+        let asked_before = match self.client.get::<Operation>(&asked.progress).await {
             Ok(_) => true,
             Err(error) if error.kind == ErrorKind::NotFound => false,
-            Err(error) => return Err(error),
+            Err(error) => {
+                let message = format!("{}; {what} was not asked for", error.message);
+                return Err(EngineError { message, ..error });
+            }
         };
         if !asked_before {
             self.await_tasks(job, what).await?;
+            let verb = if asked.stops { "stop" } else { "savepoints" };
             let path = format!("/v1/jobs/{job}/{verb}");
+            let since = Instant::now();
             let sent = self
                 .client
                 .send::<Triggered>(Method::POST, &path, Some(body), Repeat::Idempotent);
-            sent.await.map_err(|error| self.not_sent(job, what, error))?;
+            if let Err(error) = sent.await {
+                self.settle_request(asked, error).await?;
+            }
+            return Ok(since);
         }
-        Ok(())
+        Ok(since)
+    }
+
+    /// The error for a request that is to be waited for and that the cluster does not know.
+    async fn unknown_request(&self, job: &JobId, request: &SavepointRequest) -> EngineError {
+        let Ok(statistics) = self.checkpoints(job).await else {
+            return self.unknown_job(job);
+        };
+        let error = EngineError::not_found(format!(
+            "the cluster at {} knows no request {} of job {}, and nothing was asked for again",
+            self.server(),
+            request.trigger,
+            job.short()
+        ));
+        let error = error.hint("it forgets a request some minutes after its end (rest.async.store-duration)");
+        let newest = statistics.and_then(|statistics| statistics.latest.savepoint?.external_path);
+        match newest {
+            Some(path) => error.hint(format!("the job's newest savepoint is {}", failure::fit_to_show(&path))),
+            None => error,
+        }
     }
 
     /// The error for a request whose acceptance was not heard of.
@@ -210,6 +265,12 @@ impl Cluster {
 
     /// Asks again and again until the operation has completed. A server that is away for a moment is waited for.
     pub(super) async fn await_outcome(&self, waiting: &Waiting<'_>) -> Result<Outcome> {
+        let forgotten = || EngineError::not_found(format!("{} does not know the request any more", self.server()));
+        self.poll(waiting).await?.ok_or_else(|| lost(waiting.what, forgotten()))
+    }
+
+    /// The same; none if the cluster does not know the operation any more.
+    async fn poll(&self, waiting: &Waiting<'_>) -> Result<Option<Outcome>> {
         let Waiting { what, progress } = waiting;
         let limits = self.client.limits();
         let deadline = Instant::now() + limits.operation;
@@ -218,7 +279,7 @@ impl Cluster {
         loop {
             match self.client.get::<Operation>(progress).await {
                 Ok(Operation { status, operation }) => match (status.id.as_str(), operation) {
-                    ("COMPLETED", Some(outcome)) => return Ok(outcome),
+                    ("COMPLETED", Some(outcome)) => return Ok(Some(outcome)),
                     ("IN_PROGRESS", _) => heard = Instant::now(),
                     (word, _) => {
                         let word = failure::fit_to_show(word);
@@ -226,7 +287,11 @@ impl Cluster {
                         return Err(EngineError::new(ErrorKind::Protocol, message));
                     }
                 },
-                Err(error) if is_passing(error.kind) && heard.elapsed() < limits.outage => {}
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+                // A JobManager that is busy says 500 to what it has an answer to a moment later.
+                Err(error)
+                    if (is_passing(error.kind) || error.kind == ErrorKind::Failed)
+                        && heard.elapsed() < limits.outage => {}
                 Err(error) => return Err(lost(what, error)),
             }
             if Instant::now() >= deadline {
@@ -328,11 +393,7 @@ impl Cluster {
         if cause.is_job_not_found() {
             return self.unknown_job(job).trace(cause.trace.clone());
         }
-        let state = match self.state(job).await {
-            Ok(JobState::Running) => "the job runs on".to_owned(),
-            Ok(state) => format!("the job is {state}"),
-            Err(_) => "the job's state is not known".to_owned(),
-        };
+        let state = self.fate(job).await;
         let root = cause.sentence.trim_end_matches('.');
         let error = EngineError::failed(format!("{root}; there is no result of {what}, and {state}"));
         let error = error.trace(cause.trace.clone());
@@ -350,9 +411,15 @@ impl Cluster {
     }
 }
 
-/// Where the progress of a savepoint is asked, and that of a stop too.
-fn progress_of(job: &JobId, trigger: &JobId) -> String {
-    format!("/v1/jobs/{job}/savepoints/{trigger}")
+/// What is asked for, and where its progress is asked: that of a stop as that of a savepoint.
+fn asked_for<'a>(job: &'a JobId, what: &'a str, request: &'a SavepointRequest, stops: bool) -> Asked<'a> {
+    Asked {
+        job,
+        what,
+        progress: format!("/v1/jobs/{job}/savepoints/{}", request.trigger),
+        stops,
+        dir: request.dir.as_deref(),
+    }
 }
 
 fn savepoint_of(job: &JobId) -> String {
@@ -374,7 +441,7 @@ const fn is_passing(kind: ErrorKind) -> bool {
 }
 
 /// The cluster took the request, and can't be asked any more what came of it.
-fn lost(what: &str, error: EngineError) -> EngineError {
+pub(super) fn lost(what: &str, error: EngineError) -> EngineError {
     let kind = if is_passing(error.kind) || error.kind == ErrorKind::NotFound {
         ErrorKind::Lost
     } else {

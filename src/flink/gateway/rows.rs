@@ -253,7 +253,8 @@ impl Fetching {
             // Of a JobManager that was killed the gateway hears nothing: it gives empty pages for ever.
             Err(error) if error.kind == ErrorKind::NotFound => Err(EngineError::failed(format!(
                 "the cluster does not know job {job} any more (was its JobManager restarted?): no more rows will come"
-            ))),
+            ))
+            .hint(format!("!job {job} names what it has left"))),
             Err(error) => {
                 self.tell(format!("no rows, and the cluster can't be asked why: {error}"));
                 Ok(())

@@ -102,6 +102,8 @@ impl Engine for FlinkGateway {
             sides.cluster_id,
             idle_timeout(&effective),
         );
+        let known = sides.cluster.as_deref();
+        let forgets_after = known.map_or(Cluster::FORGETS_AFTER, Cluster::forgets_after);
         let stores = Shelves {
             configured: std::iter::once(Arc::clone(&session) as Arc<dyn Configured>)
                 .chain(sides.cluster.clone().map(|cluster| cluster as Arc<dyn Configured>))
@@ -124,7 +126,7 @@ impl Engine for FlinkGateway {
             capabilities: Capabilities {
                 chosen_job_id: true,
                 queries_are_jobs: true,
-                forgets_jobs: true,
+                forgets_jobs_after: Some(forgets_after),
                 stop: true,
                 cancel: true,
                 drain: true,

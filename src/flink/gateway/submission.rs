@@ -149,7 +149,7 @@ impl Statement<'_> {
             Err(error) if is_unheard(&error) || error.kind == ErrorKind::Protocol => {
                 return self.find(error, true, notes).await;
             }
-            Err(error) => return Err(self.complaint(error)),
+            Err(error) => return self.refused_unsent(error, notes).await,
         };
         let api = &self.session.api;
         let first = match await_page(api, &handle, &operation, &self.submit.withdrawal).await {
@@ -189,6 +189,19 @@ impl Statement<'_> {
             return self.found(job_id, error, notes).await;
         }
         Err(error)
+    }
+
+    /// The statement itself was answered with an error. Whoever answered may have passed it on all the same; then its job is
+    /// there once the session has done what was sent to it.
+    async fn refused_unsent(&self, error: EngineError, notes: &mut Vec<String>) -> Result<Operation> {
+        if let (ErrorKind::Failed, true) = (error.kind, self.kind.starts_job())
+            && let (Some(jobs), Some(chosen)) = (&self.session.jobs, self.submit.job_id)
+            && run(&self.session.api, &self.session.handle(), BARRIER).await.is_ok()
+            && let Ok(Some((job_id, _))) = jobs.submitted(&chosen).await
+        {
+            return self.found(job_id, error, notes).await;
+        }
+        Err(self.complaint(error))
     }
 
     /// Sends it. A session that is gone can't have taken it: it is sent again in a new one.

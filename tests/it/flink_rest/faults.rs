@@ -9,6 +9,10 @@ use tokio::net::TcpListener;
 use super::server::{Fault, Server};
 use super::{connect, connect_with, jobs, limits, savepoint_request};
 
+/// As a JobManager says it of a request that it does not know.
+const UNKNOWN: &str =
+    r#"{"errors": ["org.apache.flink.runtime.rest.handler.RestHandlerException: There is no savepoint operation"]}"#;
+
 #[tokio::test]
 async fn a_server_that_is_not_there_can_not_be_reached() {
     // A port that was free a moment ago.
@@ -149,16 +153,45 @@ async fn a_savepoint_whose_acceptance_is_not_heard_of_may_have_been_taken() {
         ..limits()
     };
     let (jobs, job) = (connect_with(&server, short).await.unwrap().jobs.unwrap(), server.job());
+    let progress = format!("GET /v1/jobs/{job}/savepoints/");
+    server.fault(&progress, Fault::Status(404, UNKNOWN));
     server.fault("POST ", Fault::Silence);
+    server.fault(&progress, Fault::Silence);
     let error = jobs.savepoint(&job, savepoint_request(3)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Lost);
-    assert!(
-        error
-            .message
-            .ends_with(&format!("what came of a savepoint of job {} is not known", job.short()))
+    let unknown = format!(
+        "what came of a savepoint of job {} is not known, and the job runs on",
+        job.short()
     );
+    assert!(error.message.ends_with(&unknown), "{error}");
     // The same request once more tells.
     jobs.savepoint(&job, savepoint_request(3)).await.unwrap();
+    assert_eq!(server.requests("POST ").len(), 1);
+}
+
+#[tokio::test]
+async fn a_savepoint_whose_acceptance_is_not_heard_of_is_found_by_its_id() {
+    let server = Server::start("2.3.0", "running").await;
+    let short = Limits {
+        request: Duration::from_millis(500),
+        ..limits()
+    };
+    let (jobs, job) = (connect_with(&server, short).await.unwrap().jobs.unwrap(), server.job());
+    server.fault("POST ", Fault::Silence);
+    jobs.savepoint(&job, savepoint_request(3)).await.unwrap();
+    assert_eq!(server.requests("POST ").len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_before_is_never_asked_for_again() {
+    let server = Server::start("2.3.0", "running").await;
+    let (jobs, job) = (jobs(&server).await, server.job());
+    let error = jobs.await_savepoint(&job, savepoint_request(3)).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert!(error.message.ends_with("nothing was asked for again"), "{error}");
+    assert_eq!(server.requests("POST ").len(), 0);
+    jobs.savepoint(&job, savepoint_request(3)).await.unwrap();
+    jobs.await_savepoint(&job, savepoint_request(3)).await.unwrap();
     assert_eq!(server.requests("POST ").len(), 1);
 }
 
@@ -238,27 +271,28 @@ async fn a_server_that_stays_away_leaves_it_unknown_whether_it_was_saved() {
     }
     let error = waiting.await.unwrap().unwrap_err();
     assert_eq!(error.kind, ErrorKind::Lost);
-    assert!(
-        error
-            .message
-            .ends_with(&format!("what came of a savepoint of job {} is not known", job.short()))
+    let unknown = format!(
+        "what came of a savepoint of job {} is not known, and the job runs on",
+        job.short()
     );
+    assert!(error.message.ends_with(&unknown), "{error}");
 }
 
 #[tokio::test]
-async fn a_request_that_the_server_has_forgotten_leaves_it_unknown_whether_it_was_saved() {
+async fn a_request_that_the_server_has_forgotten_is_looked_for_in_the_statistics() {
     let server = Server::start("2.3.0", "running").await;
     server.in_progress(usize::MAX);
+    let config = br#"{"refresh-interval": 100, "flink-version": "2.3.0"}"#;
+    server.fault("GET /v1/config", Fault::Body(config.to_vec()));
     let (jobs, job) = (jobs(&server).await, server.job());
     let waiting = tokio::spawn(async move { jobs.savepoint(&job, savepoint_request(4)).await });
     server.asked("POST ").await;
-    let forgotten = r#"{"errors": ["org.apache.flink.runtime.rest.handler.RestHandlerException: There is no savepoint operation"]}"#;
-    server.fault(
-        &format!("GET /v1/jobs/{job}/savepoints/"),
-        Fault::Status(404, forgotten),
-    );
+    server.fault(&format!("GET /v1/jobs/{job}/savepoints/"), Fault::Status(404, UNKNOWN));
+    // Those that they name are older.
     let error = waiting.await.unwrap().unwrap_err();
-    assert_eq!(error.kind, ErrorKind::Lost, "{error}");
+    assert_eq!(error.kind, ErrorKind::Failed, "{error}");
+    assert!(error.message.contains("has forgotten the request"), "{error}");
+    assert!(error.message.ends_with("and the job runs on"), "{error}");
 }
 
 #[tokio::test]
@@ -301,7 +335,10 @@ async fn a_server_error_in_the_middle_of_a_stop_keeps_its_trace() {
     let server = Server::start("2.3.0", "running").await;
     let (jobs, job) = (jobs(&server).await, server.job());
     let broken = r#"{"errors": ["Internal server error.", "<Exception on server side:\njava.util.concurrent.CompletionException: x\n\tat a.b.C.d(C.java:1)\nCaused by: java.lang.IllegalStateException: broken inside\n\tat a.b.C.d(C.java:2)\n\nEnd of exception on server side>"]}"#;
+    let progress = format!("GET /v1/jobs/{job}/savepoints/");
+    server.fault(&progress, Fault::Status(404, UNKNOWN));
     server.fault("POST ", Fault::Status(500, broken));
+    server.fault(&progress, Fault::Status(404, UNKNOWN));
     let stop = StopRequest {
         savepoint: savepoint_request(6),
         drain: false,
