@@ -200,6 +200,7 @@ fn every_command_answers_in_json() {
                 "fork",
                 "from",
                 "state",
+                "known",
                 "started",
                 "ended",
                 "ended_by",
