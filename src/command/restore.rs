@@ -11,6 +11,7 @@ use super::gather::{gather, gather_line};
 use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
+use super::upgrade;
 use crate::error::Error;
 use crate::savepoint::{self, ChooseError, Chosen, Descendant, Progress, Which};
 use crate::session::{self, RestoreFrom, Session};
@@ -109,6 +110,9 @@ impl Command for Restore {
 async fn from_path(session: &mut Session, path: &str, sql: String, args: &Args) -> Result<(), Error> {
     let connection = Arc::clone(&session.open()?.connection);
     let savepoint = session::stores(&connection)?.inspect(path).await?;
+    if let Some(job) = savepoint.job_id.filter(|_| !args.has("fork")) {
+        upgrade::refuse_unfinished(session, &connection.url, job).await?;
+    }
     let known = savepoint::Known {
         job: savepoint.job_id,
         ancestors: &[],
@@ -124,6 +128,9 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
     let target = target::resolve(session, word).await?;
     let job_id = target.job_id()?;
     refuse_running(&target).await?;
+    if !args.has("fork") {
+        upgrade::refuse_unfinished(session, &target.connection.url, job_id).await?;
+    }
     let which = match args.word(1) {
         Some(text) => Which::parse(text, &Zoned::now())?,
         None => Which::Latest,

@@ -123,6 +123,7 @@ impl Sql for Session {
                 stream.gated_after = Some(3);
                 Ok(job(&run, Some(Box::new(stream))))
             }
+            ["EXPLAIN", ..] => Ok(rows(Counting::new(1, None))),
             ["SELECT", n] => Ok(rows(Counting::new(number(n)?, None))),
             ["SELECT", n, "FAILING", ..] => Ok(rows(Counting::new(number(n)?, Some(quoted())))),
             ["FAIL", ..] => {

@@ -8,6 +8,7 @@
 //! | `SELECT ENDLESS` | rows come for ever, in a job |
 //! | `SELECT ENDLESS QUIETLY` | three rows come, then none, in a job |
 //! | `SELECT GATED n` | n rows come, in a job that ends with them; after the third when `GATE` opens, many at once |
+//! | `EXPLAIN …` | one row |
 //! | `FAIL 'message'` | the statement is rejected |
 //! | `SELECT n FAILING 'message'` | n rows come, then the query fails |
 //! | `INSERT INTO name` | a job without rows starts and runs until it is ended |

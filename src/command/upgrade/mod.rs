@@ -20,6 +20,7 @@ use super::savepoint::{DIR, FORMAT};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target;
 use crate::error::{Error, ErrorKind};
+use crate::interrupt::Signal;
 use crate::ledger::{LedgerError, Step, Terms, Upgrade, Version};
 use crate::session::Session;
 use crate::statement::replay::{self, Recipe, replay_apart};
@@ -199,6 +200,25 @@ async fn open_upgrades(session: &Session) -> Result<Vec<Upgrade>, Error> {
     session.ledger.open_upgrades(Some(&url), false).await.map_err(refused)
 }
 
+/// An upgrade that is not finished has a job of its own to start: nobody else starts one from there.
+///
+/// # Errors
+/// There is one of that job.
+pub async fn refuse_unfinished(session: &Session, url: &str, job: JobId) -> Result<(), Error> {
+    // A ledger that can't be read knows of none.
+    let open = session.ledger.open_upgrades(Some(url), false).await.unwrap_or_default();
+    let of_it = |upgrade: &&Upgrade| [Some(upgrade.old_job), upgrade.new_job, upgrade.again_job].contains(&Some(job));
+    let Some(upgrade) = open.iter().find(of_it) else {
+        return Ok(());
+    };
+    let (name, id) = (sanitize(&upgrade.name), upgrade.id.short());
+    let message = format!(
+        "an upgrade of {name} is not finished: it was {}",
+        upgrade.step.describe()
+    );
+    Err(Error::failed(message).hint(format!("!upgrade --resume {id} goes on, --abort {id} takes it back")))
+}
+
 fn refused(cause: LedgerError) -> Error {
     let hint = cause.hint();
     let error = Error::failed(cause.to_string());
@@ -228,6 +248,7 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
     }
     let status = target.control()?.status(&job_id).await?;
     if !steps::runs(&status) {
+        refuse_unfinished(session, &connection.url, job_id).await?;
         let state = if status.lost {
             "lost".to_owned()
         } else {
@@ -447,7 +468,13 @@ const ABORTED: &str = "it was taken back";
 /// Carries it out to its end, and says which job runs then and where its savepoint is.
 async fn conclude(mut run: Run<'_>, abort: bool) -> Result<(), Error> {
     let finished = run.finish().await;
-    let Run { session, upgrade, .. } = run;
+    let Run {
+        session,
+        upgrade,
+        interrupted,
+        gone_on,
+        ..
+    } = run;
     let path = upgrade.savepoint.as_ref().map(|savepoint| savepoint.path.as_str());
     let from = path.map(|path| format!(" · savepoint {path}")).unwrap_or_default();
     if let Err(error) = finished {
@@ -461,6 +488,11 @@ async fn conclude(mut run: Run<'_>, abort: bool) -> Result<(), Error> {
             "{}{from} · !upgrade --resume {id} goes on, --abort {id} takes it back",
             last_known(&upgrade)
         ));
+        if error.ends_script() {
+            // What ends a script, or was typed, is not told as an error; what is left behind is.
+            session.ui.warn(&message);
+            return Err(error);
+        }
         return Err(Error {
             message,
             hints: Vec::new(),
@@ -481,6 +513,15 @@ async fn conclude(mut run: Run<'_>, abort: bool) -> Result<(), Error> {
     let name = sanitize(&upgrade.name);
     let job = runs.map(|job| job.to_string()).unwrap_or_default();
     let cause = upgrade.cause.clone().unwrap_or_default();
+    if interrupted && upgrade.step != Step::Failed {
+        let which = match upgrade.step {
+            Step::Upgraded => format!("{name} is upgraded all the same"),
+            Step::NotStopped => format!("{name} was not stopped, and runs its old statement as before"),
+            _ => format!("{name} runs its old statement again"),
+        };
+        session.ui.say(&format!("{which}: job {job}{from}"));
+        return Err(Signal::Interrupt.error());
+    }
     match upgrade.step {
         Step::Upgraded => session.ui.say(&format!("{name} is upgraded: job {job} runs{from}")),
         Step::RolledBack if abort => {
@@ -495,6 +536,10 @@ async fn conclude(mut run: Run<'_>, abort: bool) -> Result<(), Error> {
         }
         Step::NotStopped => {
             let message = format!("{cause}; {name} was not stopped, and runs its old statement as before: job {job}");
+            return Err(Error::failed(message));
+        }
+        _ if let Some(job) = gone_on => {
+            let message = format!("{cause}; {name} goes on as job {job}, which was restored from there");
             return Err(Error::failed(message));
         }
         _ => {

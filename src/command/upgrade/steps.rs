@@ -15,6 +15,7 @@ use skep_engine::{
 use super::super::gather::gather_line;
 use crate::error::Error;
 use crate::failpoint;
+use crate::interrupt::Signal;
 use crate::job::cancel;
 use crate::job::record::Action;
 use crate::ledger::{Outcome, Step, Upgrade};
@@ -23,6 +24,9 @@ use crate::session::{self, Session};
 use crate::statement::replay::replay_apart;
 use crate::statement::{self, Change, ChosenId, Done, Request, Start, new_job_id};
 use crate::ui::quantity;
+
+/// Why an upgrade is taken back that a person has broken off.
+const INTERRUPTED: &str = "it was interrupted";
 
 /// An upgrade that is being carried out.
 pub(super) struct Run<'a> {
@@ -36,6 +40,10 @@ pub(super) struct Run<'a> {
     pub prepared: Option<Arc<dyn Sql>>,
     /// The handle of the new job in this session's table.
     pub handle: Option<u32>,
+    /// A person has broken it off, and it is being taken back.
+    pub interrupted: bool,
+    /// The job that somebody has started from its savepoint in the meantime.
+    pub gone_on: Option<JobId>,
 }
 
 impl<'a> Run<'a> {
@@ -50,6 +58,8 @@ impl<'a> Run<'a> {
             resumed: false,
             prepared: None,
             handle: None,
+            interrupted: false,
+            gone_on: None,
         })
     }
 
@@ -58,6 +68,9 @@ impl<'a> Run<'a> {
     /// # Errors
     /// It could not be gone on, and is not finished: whatever stands in the ledger is still to be done.
     pub async fn finish(&mut self) -> Result<(), Error> {
+        if self.resumed && self.is_overtaken_by_another().await? {
+            return Ok(());
+        }
         while !self.upgrade.step.is_final() {
             match self.upgrade.step {
                 Step::Stopping => self.stop().await?,
@@ -69,6 +82,65 @@ impl<'a> Run<'a> {
             self.resumed = false;
         }
         Ok(())
+    }
+
+    /// The first Ctrl-C takes the upgrade back, since a job that is stopped already is not to stay so. Another, or what ends
+    /// the shell, leaves it as it is.
+    ///
+    /// # Errors
+    /// It is left.
+    pub(super) async fn break_off(&mut self, signal: Signal) -> Result<(), Error> {
+        if signal != Signal::Interrupt || self.interrupted {
+            return Err(signal.error());
+        }
+        self.interrupted = true;
+        self.upgrade.cause.get_or_insert_with(|| INTERRUPTED.to_owned());
+        self.write().await;
+        self.session.ui.say(
+            "the upgrade is taken back: the old statement is put back where it was stopped · Ctrl-C again leaves it unfinished",
+        );
+        Ok(())
+    }
+
+    /// Whether a job that is none of its own has gone on from its savepoint: then one that is taken back is finished.
+    ///
+    /// # Errors
+    /// One has, and the upgrade is to be finished; or the engine can't be asked.
+    async fn is_overtaken_by_another(&mut self) -> Result<bool, Error> {
+        let Some(savepoint) = &self.upgrade.savepoint else {
+            return Ok(false);
+        };
+        let from = path_key(&savepoint.path).into_owned();
+        let own = [self.upgrade.new_job, self.upgrade.again_job];
+        for job in self.control.list().await? {
+            if !runs(&job.status) || own.contains(&Some(job.job_id)) {
+                continue;
+            }
+            let recorded = self
+                .session
+                .ledger
+                .job(&self.connection.url, job.job_id)
+                .await
+                .ok()
+                .flatten();
+            let origin = match recorded.and_then(|record| record.intent.restored_from) {
+                Some(state) => Some(state.path),
+                None => self.control.detail(&job.job_id).await?.restored_from,
+            };
+            if origin.is_none_or(|path| path_key(&path) != from) {
+                continue;
+            }
+            if self.upgrade.is_taken_back() {
+                self.gone_on = Some(job.job_id);
+                self.give_up(Step::Failed, String::new()).await;
+                return Ok(true);
+            }
+            let id = job.job_id;
+            return Err(Error::failed(format!(
+                "job {id} runs, which somebody has started from the same savepoint"
+            )));
+        }
+        Ok(false)
     }
 
     /// Writes down what is done next.
@@ -143,9 +215,13 @@ impl<'a> Run<'a> {
         let control = Arc::clone(&self.control);
         let mut task = tokio::spawn(async move { control.stop(&old, request).await });
         let began = Instant::now();
-        let stopped = tokio::select! {
-            stopped = &mut task => stopped.map_err(Error::internal)?,
-            signal = self.session.interrupts.next() => return Err(signal.error()),
+        // A stop that was asked for can't be taken back: what comes of it is waited for.
+        let stopped = loop {
+            let signal = tokio::select! {
+                stopped = &mut task => break stopped.map_err(Error::internal)?,
+                signal = self.session.interrupts.next() => signal,
+            };
+            self.break_off(signal).await?;
         };
         let saved = match stopped {
             Ok(savepoint) => savepoint,
@@ -267,12 +343,49 @@ impl<'a> Run<'a> {
                 failpoint::hit("upgrade.submitted");
                 self.submitted().await;
             }
+            Err(error) if error.kind == crate::error::ErrorKind::Interrupted => {
+                self.withdrawn(id, error).await?;
+            }
             Err(error) => {
                 let cause = self.not_submitted(id, error).await?;
                 match cause {
                     Some(cause) => self.take_back(cause, true).await,
                     None => self.submitted().await,
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The submission of the new statement was interrupted.
+    ///
+    /// # Errors
+    /// It may still be on its way to the engine: nothing else is started then.
+    async fn withdrawn(&mut self, id: JobId, error: Error) -> Result<(), Error> {
+        let record = self.session.ledger.job(&self.connection.url, id).await.ok().flatten();
+        let is_written = self.session.ledger.is_kept() && self.session.settings.remember;
+        let is_settled = match &record {
+            Some(record) => !record.outcome.is_unsettled(),
+            // It was not even written down.
+            None => is_written,
+        };
+        if !is_settled {
+            return Err(error);
+        }
+        self.break_off(Signal::Interrupt).await?;
+        match self.control.submitted(&id).await? {
+            Some((job, status)) if runs(&status) => {
+                self.upgrade.new_job = Some(job);
+                self.go(Step::Cancelling).await;
+            }
+            Some((job, status)) => {
+                self.upgrade.overtaken = self.has_own_state(&job, Some(&status)).await;
+                self.upgrade.again_job = Some(new_job_id());
+                self.go(Step::Restoring).await;
+            }
+            None => {
+                self.upgrade.again_job = Some(new_job_id());
+                self.go(Step::Restoring).await;
             }
         }
         Ok(())

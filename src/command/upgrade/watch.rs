@@ -57,7 +57,11 @@ impl Run<'_> {
         let outcome = self.await_proof(handle, new).await;
         watcher::release(&self.session.jobs, handle, true, &self.session.ui);
         let reached = match outcome {
-            wait::Outcome::Interrupted(signal) => return Err(signal.error()),
+            wait::Outcome::Interrupted(signal) => {
+                self.break_off(signal).await?;
+                self.go(Step::Cancelling).await;
+                return Ok(());
+            }
             wait::Outcome::TimedOut(jobs) => Err((self.too_late(jobs.first()), false)),
             wait::Outcome::Reached(jobs) => match jobs.into_iter().next() {
                 // One that has read all its input needs no checkpoint.

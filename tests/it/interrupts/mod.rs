@@ -3,6 +3,7 @@
 mod editing;
 mod leaving;
 mod statement;
+mod upgrade;
 
 use crate::world::{Pty, World, scripted};
 

@@ -282,3 +282,40 @@ fn killed_at_any_step_it_is_taken_back() {
         );
     }
 }
+
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_somebody_starts_from_its_savepoint_and_an_unfinished_upgrade_know_of_each_other() {
+    let world = World::new();
+    let script = format!(
+        "{}{COPY}!wait %1 --until first-checkpoint\n!upgrade %1 {SAME};\n!wait\n",
+        counting()
+    );
+    let program = slowly(&world).env("SKEP_FAILPOINT", "upgrade.submitting").stdin(script);
+    drop(program.run().expect_code(128 + 6));
+    // Whoever wants the job back, or another upgrade of it, is told that there is one.
+    for command in ["restore copy", "upgrade copy"] {
+        let refused = local(&world)
+            .with(command)
+            .arg(if command == "restore copy" { "latest" } else { SAME })
+            .run();
+        let refused = refused
+            .expect(1, "")
+            .expect_stderr("an upgrade of copy is not finished");
+        drop(refused.expect_stderr("!upgrade --resume "));
+    }
+    let mut live = slowly(&world).start();
+    live.send("!restore copy --fork\n");
+    live.wait_err("RUNNING");
+    let runs = running(&world);
+    let id = runs[0]["job_id"].as_str().unwrap();
+    let resumed = local(&world).with("upgrade --resume").run().expect_code(1);
+    drop(resumed.expect_stderr(&format!(
+        "job {id} runs, which somebody has started from the same savepoint"
+    )));
+    let aborted = local(&world).with("--json upgrade --abort").run().expect_code(1);
+    let aborted = aborted.expect_stderr(&format!("copy goes on as job {id}"));
+    assert_eq!(object(&aborted.stdout)["outcome"], "failed");
+    assert_eq!(running(&world).len(), 1);
+    drop(local(&world).with("--json upgrade").run().expect(0, ""));
+}
