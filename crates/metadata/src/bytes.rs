@@ -19,6 +19,11 @@ impl<'a> Bytes<'a> {
         self.at as u64
     }
 
+    /// Whether all have been read.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.left() == 0
+    }
+
     const fn left(&self) -> usize {
         self.all.len() - self.at
     }

@@ -1,5 +1,7 @@
 //! State handles: what says where the bytes of a state are.
 
+use std::ops::Range;
+
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::file::{Extent, FileReference, Place};
@@ -15,6 +17,7 @@ const DEEPEST: u32 = 8;
 #[derive(Debug, Default)]
 struct Found {
     inline: u64,
+    blocks: Vec<Range<u64>>,
     files: Vec<FileReference>,
 }
 
@@ -24,6 +27,7 @@ impl Found {
             role,
             form,
             inline: self.inline,
+            blocks: self.blocks,
             files: self.files,
         }
     }
@@ -217,6 +221,8 @@ fn stream(bytes: &mut Bytes<'_>, whose: Whose, depth: u32, found: &mut Found) ->
             bytes.text()?;
             let length = bytes.block("a state")?.len() as u64;
             found.inline = found.inline.saturating_add(length);
+            let end = bytes.offset();
+            found.blocks.push(end - length..end);
             Ok(())
         }
         2 => {

@@ -8,6 +8,8 @@
 //! nesting is bounded, and what can't be understood is an [`Error`] with its offset. Nothing in the format is checksummed,
 //! though: that a file reads well does not prove that it is as it was written.
 //!
+//! [`keyed_states`] reads what a canonical savepoint holds by key, of types that are known.
+//!
 //! The layout is that of Flink's `MetadataV2V3SerializerBase` and the serializers derived from it, proved on files of Flink
 //! 1.20.3, 2.0.0 and 2.3.0 (`tests/samples`).
 
@@ -16,12 +18,14 @@ mod error;
 mod file;
 mod handle;
 mod java;
+mod keyed;
 mod operator;
 mod properties;
 
 use bytes::Bytes;
 pub use error::{Error, Result};
 pub use file::{Extent, FileReference, Length, Needed, Place};
+pub use keyed::{Contents, KeyedState, Row, Scalar, Type, keyed_states};
 pub use operator::{Form, Operator, OperatorId, Role, State, Subtask, operator_id};
 pub use properties::{Kind, PostAction, SavepointFormat};
 

@@ -1,6 +1,7 @@
 //! Operators and the state of their parallel instances.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::bytes::Bytes;
 use crate::error::{Error, Result};
@@ -78,6 +79,8 @@ pub struct State {
     pub form: Form,
     /// So many bytes of it are in `_metadata` itself.
     pub inline: u64,
+    /// Where these bytes stand in it.
+    pub blocks: Vec<Range<u64>>,
     /// The rest.
     pub files: Vec<FileReference>,
 }

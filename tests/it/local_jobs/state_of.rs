@@ -1,5 +1,7 @@
 //! Saved states as tables.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::{counting, local, object, objects, slowly};
@@ -179,7 +181,7 @@ fn what_can_not_be_read_is_told() {
     let output = rows(&world, "SELECT * FROM STATE OF './theirs'").expect(1, "");
     drop(
         output
-            .expect_stderr("a state of another engine")
+            .expect_stderr("is not a _metadata of Flink")
             .expect_stderr("!inspect"),
     );
     // Where states are not read, what to do is said, with the path.
@@ -190,4 +192,45 @@ fn what_can_not_be_read_is_told() {
         .run();
     let output = output.expect(1, "").expect_stderr("can't read saved states as tables");
     drop(output.expect_stderr("/states/1"));
+}
+
+#[test]
+fn what_is_known_of_another_engines_state_is_read_and_the_rest_is_named() {
+    let world = World::new();
+    let sample = |name: &str| {
+        let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/metadata/tests/samples");
+        samples.join(name).display().to_string()
+    };
+    // COUNT(*) by MOD(id, 10) over 120 ids, by two backends.
+    for name in ["2.3.0-heap-savepoint-canonical", "2.3.0-rocksdb-savepoint-canonical"] {
+        let sql = format!(
+            "SELECT count(*), sum(k0), min(v0), max(v0) FROM STATE OF '{}'",
+            sample(name)
+        );
+        let output = rows(&world, &sql).expect_code(0);
+        let counts: Vec<i64> = output
+            .stdout
+            .trim()
+            .split(',')
+            .map(|count| count.parse().unwrap())
+            .collect();
+        assert!(
+            counts[..2] == [10, 45] && counts[2] >= 1 && counts[3] - counts[2] <= 1,
+            "{name}: {output}"
+        );
+    }
+    let same = format!(
+        "SELECT count(*) FROM STATE OF 'file:{}' DIFF '{}' OPERATOR 'accState'",
+        sample("2.3.0-heap-savepoint-canonical"),
+        sample("2.3.0-heap-savepoint-canonical")
+    );
+    assert_eq!(number(&world, &same), 0);
+    for (name, why) in [
+        ("2.3.0-heap-files", "take a canonical savepoint"),
+        ("2.3.0-rocksdb-incremental-2", "files of RocksDB"),
+        ("2.3.0-heap-savepoint-native", "OverAggregate[22]"),
+    ] {
+        let output = rows(&world, &format!("SELECT * FROM STATE OF '{}'", sample(name))).expect(1, "");
+        drop(output.expect_stderr("can't be read as tables").expect_stderr(why));
+    }
 }

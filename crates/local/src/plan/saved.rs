@@ -88,6 +88,13 @@ fn choose<'a>(state: &'a SavedState, wanted: Option<&str>) -> Result<&'a SavedOp
     };
     match (meant.as_slice(), all.is_empty()) {
         ([one], _) => Ok(one),
+        (_, true) if !state.unread.is_empty() => Err(EngineError::unsupported(format!(
+            "what {path} holds can't be read as tables: {}",
+            state.unread.join("; ")
+        ))
+        .hint(
+            "of Flink's states those of simple types in a canonical savepoint can; !inspect shows operators and files",
+        )),
         (_, true) => Err(EngineError::refused(format!("no operator of {path} keeps rows"))
             .hint("!inspect shows what it holds: positions in the input, for one")),
         ([], false) => Err(EngineError::rejected(format!("{path} has no such operator"))

@@ -18,6 +18,7 @@
 mod checkpoint;
 mod control;
 mod file;
+mod foreign;
 mod handle;
 mod host;
 mod inspection;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use datafusion::arrow::array::RecordBatch;
-use skep_engine::{EngineError, Result};
+use skep_engine::Result;
 
+use super::foreign::{self, Foreign};
 use super::restore::local_path;
 use super::snapshot::{self, FileEntry};
 
@@ -15,6 +16,8 @@ pub(crate) struct SavedState {
     pub path: PathBuf,
     /// Its operators that keep rows.
     pub operators: Vec<SavedOperator>,
+    /// What else operators keep, and why it can't be read.
+    pub unread: Vec<String>,
 }
 
 /// An operator that keeps rows.
@@ -25,22 +28,35 @@ pub(crate) struct SavedOperator {
     pub count: u64,
     /// What defines it: its keys and calls, or its columns.
     pub facts: BTreeMap<String, String>,
-    table: FileEntry,
+    rows: Rows,
+}
+
+/// Where the rows are.
+enum Rows {
+    File(FileEntry),
+    Here(RecordBatch),
 }
 
 impl SavedState {
     /// Looks what the state holds.
     ///
     /// # Errors
-    /// There is none of this engine at that path, or it is damaged.
+    /// There is none at that path, or it is damaged.
     pub fn open(path: &str) -> Result<Self> {
         let path = local_path(path)?;
         if snapshot::is_foreign(&path) {
-            return Err(EngineError::unsupported(format!(
-                "{} is a state of another engine: what its operators keep can't be read as a table",
-                path.display()
-            ))
-            .hint(format!("!inspect {} shows its operators and files", path.display())));
+            let Foreign { states, unread } = foreign::read(&path)?;
+            let operators = states.into_iter().map(|(name, rows)| SavedOperator {
+                name,
+                count: rows.num_rows() as u64,
+                facts: BTreeMap::new(),
+                rows: Rows::Here(rows),
+            });
+            return Ok(Self {
+                operators: operators.collect(),
+                unread,
+                path,
+            });
         }
         let manifest = snapshot::peek(&path)?;
         let operators = manifest.operators.into_iter().filter_map(|operator| {
@@ -53,20 +69,24 @@ impl SavedState {
                 name: operator.operator,
                 count: table.rows,
                 facts: own.map(|own| own.facts.clone()).unwrap_or_default(),
-                table,
+                rows: Rows::File(table),
             })
         });
         Ok(Self {
             operators: operators.collect(),
+            unread: Vec::new(),
             path,
         })
     }
 
-    /// Reads an operator's rows; every byte is checked.
+    /// Reads an operator's rows; of this engine's states every byte is checked.
     ///
     /// # Errors
     /// They are not as they were written.
     pub fn rows(&self, operator: &SavedOperator) -> Result<Vec<RecordBatch>> {
-        snapshot::read_table(&self.path, &operator.table)
+        match &operator.rows {
+            Rows::File(table) => snapshot::read_table(&self.path, table),
+            Rows::Here(rows) => Ok(vec![rows.clone()]),
+        }
     }
 }

@@ -7,7 +7,7 @@ mod manifest;
 mod read;
 mod write;
 
-pub(crate) use manifest::{FORMAT_VERSION, FileEntry, METADATA, Manifest, Part, Segment, SinkState};
+pub(crate) use manifest::{FORMAT_VERSION, FileEntry, LIMIT, METADATA, Manifest, Part, Segment, SinkState};
 pub(crate) use read::{is_foreign, load, peek, read_table, size, verify, verify_table};
 pub(crate) use write::write;
 
