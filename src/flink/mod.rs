@@ -8,6 +8,7 @@ mod failure;
 mod gateway;
 mod history;
 mod http;
+pub(crate) mod kyuubi;
 mod limits;
 mod shelves;
 mod state;

@@ -8,16 +8,41 @@ use url::{Host, Url};
 
 use crate::syntax::secrets::is_secret_key;
 
-/// Where a URL without a port leads: the defaults of `hive.server2.thrift.port` and `hive.server2.thrift.http.port`.
-const PORT: u16 = 10000;
-const HTTP_PORT: u16 = 10001;
+/// Whose URL it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// HiveServer2's.
+    Hive,
+    /// Kyuubi's.
+    Kyuubi,
+}
+
+impl Family {
+    /// The scheme that is shown.
+    pub(crate) const fn scheme(self) -> &'static str {
+        match self {
+            Self::Hive => "hive2",
+            Self::Kyuubi => "kyuubi",
+        }
+    }
+
+    /// Where a URL without a port leads, over TCP and over HTTP: the defaults of `hive.server2.thrift.port` and
+    /// `hive.server2.thrift.http.port`, and of `kyuubi.frontend.thrift.binary.bind.port` and
+    /// `kyuubi.frontend.thrift.http.bind.port`.
+    const fn ports(self) -> [u16; 2] {
+        match self {
+            Self::Hive => [10000, 10001],
+            Self::Kyuubi => [10009, 10010],
+        }
+    }
+}
 
 /// The path of a URL without one: the default of `hive.server2.thrift.http.path`.
 const HTTP_PATH: &str = "cliservice";
 
 /// What is spoken at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// TCP and SASL.
     Sasl,
     /// TCP alone.
@@ -28,48 +53,52 @@ pub(super) enum Mode {
 
 /// Files and names of who the shell is, and of whom it trusts. Never a secret itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Credentials {
-    pub(super) user: Option<String>,
-    pub(super) ca: Option<PathBuf>,
-    pub(super) cert: Option<PathBuf>,
-    pub(super) key: Option<PathBuf>,
-    pub(super) password_file: Option<PathBuf>,
-    pub(super) token_file: Option<PathBuf>,
-    pub(super) header_file: Option<PathBuf>,
+pub(crate) struct Credentials {
+    pub(crate) user: Option<String>,
+    pub(crate) ca: Option<PathBuf>,
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) password_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) header_file: Option<PathBuf>,
 }
 
 /// A URL taken apart: `jdbc:hive2://host:port/database;option=value?setting=value#variable=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
+pub(crate) struct Address {
+    /// Whose it is.
+    pub(crate) family: Family,
     /// Name or address, an IPv6 one without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// The database that a session begins in.
-    pub(super) database: Option<String>,
-    pub(super) mode: Mode,
-    pub(super) tls: bool,
-    pub(super) credentials: Credentials,
+    pub(crate) database: Option<String>,
+    pub(crate) mode: Mode,
+    pub(crate) tls: bool,
+    pub(crate) credentials: Credentials,
     /// Settings of the session (`hiveconf`).
-    pub(super) settings: BTreeMap<String, String>,
+    pub(crate) settings: BTreeMap<String, String>,
     /// Variables of the session (`hivevar`).
-    pub(super) variables: BTreeMap<String, String>,
+    pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl Address {
     /// The URL schemes, the preferred one first.
-    pub(super) const SCHEMES: &[&str] = &["hive2", "jdbc:hive2"];
+    pub(crate) const SCHEMES: &[&str] = &["hive2", "jdbc:hive2", "kyuubi", "jdbc:kyuubi"];
 
     /// Takes a URL apart.
     ///
     /// # Errors
     /// [`skep_engine::ErrorKind::Rejected`]; the message does not repeat the text, which may hold a password.
-    pub(super) fn read(text: &str) -> Result<Self> {
+    pub(crate) fn read(text: &str) -> Result<Self> {
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| malformed("there is no `://` in it"))?;
-        if !Self::SCHEMES.contains(&scheme) {
-            return Err(malformed("its scheme is unknown"));
-        }
+        let family = match scheme {
+            "hive2" | "jdbc:hive2" => Family::Hive,
+            "kyuubi" | "jdbc:kyuubi" => Family::Kyuubi,
+            _ => return Err(malformed("its scheme is unknown")),
+        };
         let (rest, variables) = rest.split_once('#').unwrap_or((rest, ""));
         let (rest, settings) = rest.split_once('?').unwrap_or((rest, ""));
         let (place, options) = rest.split_once(';').unwrap_or((rest, ""));
@@ -79,9 +108,11 @@ impl Address {
         }
         let mut options = Options::read(options)?;
         let mode = options.mode()?;
-        let (host, port) = read_authority(authority, if matches!(mode, Mode::Http(_)) { HTTP_PORT } else { PORT })?;
+        let [tcp, http] = family.ports();
+        let (host, port) = read_authority(authority, if matches!(mode, Mode::Http(_)) { http } else { tcp })?;
         let tls = options.tls()?;
         Ok(Self {
+            family,
             host,
             port,
             database: Some(database.to_owned()).filter(|name| !name.is_empty()),
@@ -94,7 +125,7 @@ impl Address {
     }
 
     /// The server as `host:port`.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {
@@ -103,7 +134,7 @@ impl Address {
     }
 
     /// The URL in its plain form: fit to be shown and stored, and the same for every way to write it.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let database = self.database.as_deref().unwrap_or_default();
         let tls = if self.tls { ";ssl=true" } else { "" };
         let mode = match &self.mode {
@@ -111,7 +142,7 @@ impl Address {
             Mode::NoSasl => ";auth=noSasl".to_owned(),
             Mode::Http(path) => format!(";transportMode=http;httpPath={path}"),
         };
-        format!("hive2://{}/{database}{tls}{mode}", self.place())
+        format!("{}://{}/{database}{tls}{mode}", self.family.scheme(), self.place())
     }
 }
 
@@ -257,6 +288,11 @@ mod tests {
                 "hive2://h:1/db;ssl=true;transportMode=http;httpPath=gw/hive",
             ),
             ("hive2://h/;auth=NOSASL", "hive2://h:10000/;auth=noSasl"),
+            ("jdbc:kyuubi://h/db", "kyuubi://h:10009/db"),
+            (
+                "kyuubi://h;transportMode=http",
+                "kyuubi://h:10010/;transportMode=http;httpPath=cliservice",
+            ),
         ] {
             let address = read(text);
             assert_eq!(address.shown(), shown, "{text}");

@@ -13,10 +13,14 @@ use super::address::{Address, Credentials, Mode};
 use super::failure::one_line;
 use super::session::{Opening, Session};
 use super::sql::HiveSql;
+use crate::flink::kyuubi::Flink;
 
 /// Who a session is opened for if nobody says: what Hive's own driver says, too. A server without authentication wants a
 /// name and a password all the same.
 const ANONYMOUS: &str = "anonymous";
+
+/// How Kyuubi's Flink engine calls itself.
+const FLINK: &str = "Apache Flink";
 
 /// A file of certificates or a secret is read up to here, in bytes.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -47,23 +51,32 @@ impl Engine for HiveServer2 {
 
     fn summary(&self) -> &'static str {
         "hive2://host:port/database[;ssl=true;transportMode=http;httpPath=PATH;auth=noSasl?SETTING=V#VARIABLE=V] \
-         (jdbc:hive2://): HiveServer2 or Spark Thrift Server; SQL, no jobs"
+         (kyuubi://, jdbc:hive2://, jdbc:kyuubi://): HiveServer2, Spark Thrift Server or Kyuubi; SQL, and the jobs of \
+         Kyuubi's Flink engine"
     }
 
     async fn connect(&self, target: &Target) -> Result<Connection> {
-        if target.rest.is_some() || target.history.is_some() {
+        if target.history.is_some() {
             return Err(
-                EngineError::rejected("HiveServer2 has neither a REST address nor a History Server")
-                    .hint("leave out --rest and --history"),
+                EngineError::rejected("there is no History Server to be asked here").hint("leave out --history")
             );
         }
         let address = Address::read(&target.url)?;
         let opening = Opening::new(&address, target, self.limits)?;
         let session = Session::open(Arc::new(opening)).await?;
         let (name, version) = session.product().await;
+        let label = format!("{} {}", address.family.scheme(), address.place());
+        if name == FLINK {
+            return Flink::behind(session, &address, target, &version, label).await;
+        }
+        if target.rest.is_some() {
+            return Err(
+                EngineError::rejected(format!("{} has no REST address", one_line(&name))).hint("leave out --rest"),
+            );
+        }
         Ok(Connection {
             url: address.shown(),
-            label: format!("hive2 {}", address.place()),
+            label,
             greeting: format!("{} {}", one_line(&name), one_line(&version)).trim().to_owned(),
             capabilities: Capabilities::default(),
             sql: Some(Arc::new(HiveSql(session))),

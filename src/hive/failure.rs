@@ -14,7 +14,7 @@ const WAY: &str = "is HiveServer2 up, and is this its port (hive.server2.thrift.
                    ;auth=noSasl and ;transportMode=http must be as the server has them";
 
 /// The error that it is to the shell if no session could be opened.
-pub(super) fn explain_opening(error: Error) -> EngineError {
+pub(crate) fn explain_opening(error: Error) -> EngineError {
     let is_silence = matches!(
         error,
         Error::Lost { .. } | Error::Timeout { .. } | Error::Protocol { .. } | Error::Http { .. }
@@ -29,7 +29,7 @@ pub(super) fn explain_opening(error: Error) -> EngineError {
 }
 
 /// The error that a call's failure is to the shell.
-pub(super) fn explain(error: Error) -> EngineError {
+pub(crate) fn explain(error: Error) -> EngineError {
     let text = one_line(&error.to_string());
     let kind = match &error {
         Error::Server(failure) => return of_failure(failure),
@@ -59,7 +59,7 @@ pub(super) fn explain(error: Error) -> EngineError {
 }
 
 /// The error that a server's no is.
-pub(super) fn of_failure(failure: &Failure) -> EngineError {
+pub(crate) fn of_failure(failure: &Failure) -> EngineError {
     let state = failure.sql_state.as_deref().unwrap_or_default();
     let position = position(&failure.message);
     // Class 42 of SQLSTATE: syntax error or access rule violation. Hive has its own codes for what it can't compile.
@@ -92,7 +92,12 @@ pub(super) fn of_failure(failure: &Failure) -> EngineError {
 /// What a person needs of a message: without the wrappers in front, the plan and the statement behind.
 fn headline(text: &str) -> String {
     let mut text = text.trim();
-    for wrapper in ["Error running query:", "Error while compiling statement:", "FAILED:"] {
+    for wrapper in [
+        "Error running query:",
+        "Error while compiling statement:",
+        "Error operating ExecuteStatement:",
+        "FAILED:",
+    ] {
         text = text.strip_prefix(wrapper).unwrap_or(text).trim_start();
     }
     // Spark: `[CODE] class: ` and the message itself, which begins with the code again.
@@ -123,7 +128,7 @@ fn without_package(text: &str) -> String {
 }
 
 /// The text in one line, cut to a length that fits a message.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::new();
     for word in text.split_whitespace() {
         if !line.is_empty() {

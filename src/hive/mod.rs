@@ -1,12 +1,12 @@
 //! HiveServer2 and what speaks its protocol, such as Spark Thrift Server (`hive2://`, `jdbc:hive2://`): statements, each an
 //! operation that can be followed and cancelled. There are no jobs with savepoints behind them.
 
-mod address;
+pub(crate) mod address;
 mod driver;
-mod failure;
-mod operation;
-mod rows;
-mod session;
-mod sql;
+pub(crate) mod failure;
+pub(crate) mod operation;
+pub(crate) mod rows;
+pub(crate) mod session;
+pub(crate) mod sql;
 
 pub use driver::HiveServer2;

@@ -27,16 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An operation, and what is known of it. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
-pub(super) struct Running {
-    pub(super) client: Arc<Client>,
-    pub(super) operation: OperationHandle,
-    pub(super) log: LogRing,
+pub(crate) struct Running {
+    pub(crate) client: Arc<Client>,
+    pub(crate) operation: OperationHandle,
+    pub(crate) log: LogRing,
     /// Set once its end was asked for.
-    pub(super) cancelled: Arc<AtomicBool>,
+    pub(crate) cancelled: Arc<AtomicBool>,
 }
 
 impl Running {
-    pub(super) fn new(client: Arc<Client>, operation: OperationHandle) -> Self {
+    pub(crate) fn new(client: Arc<Client>, operation: OperationHandle) -> Self {
         Self {
             client,
             operation,
@@ -49,7 +49,7 @@ impl Running {
     ///
     /// # Errors
     /// It has failed, was cancelled, or could not be asked about.
-    pub(super) async fn finish(&self) -> Result<OperationStatus> {
+    pub(crate) async fn finish(&self) -> Result<OperationStatus> {
         let (mut pause, mut log) = (FIRST_PAUSE, Log::new(self));
         loop {
             let status = self.client.status(&self.operation).await.map_err(explain)?;
@@ -71,7 +71,7 @@ impl Running {
     }
 
     /// Lets the server forget it. If it can't be told, the end of the session tells it.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         let _ = self.client.close(&self.operation).await;
     }
 }

@@ -38,7 +38,7 @@ struct HiveRows {
 }
 
 /// Begins to follow an operation.
-pub(super) fn follow(running: Running) -> Operation {
+pub(crate) fn follow(running: Running) -> Operation {
     let (sender, events) = mpsc::channel(AHEAD);
     let following = running.clone();
     tokio::spawn(async move {

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
+use std::time::{Duration, Instant};
 
 use skep_engine::{Dialect, EngineError, ErrorKind, Result};
-use skep_hive::{Client, Endpoint, Error, Limits, SessionHandle};
+use skep_hive::{Client, Endpoint, Error, Limits, OperationHandle, SessionHandle};
 use tokio::sync::Mutex;
 
-use super::failure::{explain, explain_opening, one_line};
+use super::failure::{explain, explain_opening, of_failure, one_line};
 use super::operation::Running;
 use crate::syntax::classifier::{Kind, ObjectType, Scope, classify};
+use crate::syntax::literal;
 
 /// `CLI_DBMS_NAME` and `CLI_DBMS_VER` of `TGetInfoType`.
 const PRODUCT: i32 = 17;
@@ -23,19 +24,19 @@ const HEARTBEAT: Duration = Duration::from_secs(45);
 
 /// What it takes to open a session.
 #[derive(Debug, Clone)]
-pub(super) struct Opening {
-    pub(super) endpoint: Endpoint,
-    pub(super) limits: Limits,
-    pub(super) user: String,
-    pub(super) password: String,
-    pub(super) configuration: BTreeMap<String, String>,
+pub(crate) struct Opening {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) limits: Limits,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) configuration: BTreeMap<String, String>,
 }
 
 /// A session that is open, on a connection of its own: the server closes the one with the other.
 #[derive(Debug)]
-pub(super) struct Live {
-    pub(super) client: Arc<Client>,
-    pub(super) handle: SessionHandle,
+pub(crate) struct Live {
+    pub(crate) client: Arc<Client>,
+    pub(crate) handle: SessionHandle,
 }
 
 impl Live {
@@ -47,14 +48,35 @@ impl Live {
             .open_session(&opening.user, &opening.password, &opening.configuration)
             .await
             .map_err(explain_opening)?;
+        if let Some(launch) = OperationHandle::launch(&session.configuration) {
+            await_launch(&client, &launch).await?;
+        }
         Ok(Self {
             client: Arc::new(client),
             handle: session.handle,
         })
     }
 
-    /// Carries out a statement that changes the session.
-    async fn tell(&self, text: &str) -> Result<()> {
+    /// Tells the server that it is not needed any more. One that can't be told closes it for want of use.
+    pub(crate) async fn close(&self) {
+        let _ = self.client.close_session(&self.handle).await;
+    }
+
+    /// Carries out a statement that changes the session. One that made something which outlives sessions fails when it
+    /// is made again, and all is well.
+    async fn tell(&self, text: &str, dialect: &Dialect) -> Result<()> {
+        match self.carry_out(text).await {
+            Err(error)
+                if classify(text, dialect).scope() == Scope::Catalog
+                    && (error.message.contains("already exists") || error.message.contains("does not exist")) =>
+            {
+                Ok(())
+            }
+            told => told,
+        }
+    }
+
+    async fn carry_out(&self, text: &str) -> Result<()> {
         let operation = self
             .client
             .execute(&self.handle, text, &BTreeMap::new(), None)
@@ -64,6 +86,35 @@ impl Live {
         running.finish().await?;
         running.close().await;
         Ok(())
+    }
+}
+
+/// Waits until the engine of a session runs: any other call would wait for it as well, for as long as calls may take.
+async fn await_launch(client: &Client, launch: &OperationHandle) -> Result<()> {
+    let deadline = Instant::now() + client.limits().open;
+    let mut pause = Duration::from_millis(10);
+    loop {
+        match client.status(launch).await {
+            Ok(status) if status.failure.is_some() => {
+                let failure = of_failure(&status.failure.unwrap_or_default());
+                return Err(EngineError {
+                    kind: ErrorKind::Connect,
+                    message: format!("the session's engine did not start: {}", failure.message),
+                    ..failure
+                });
+            }
+            Ok(status) if status.state.is_terminal() => return Ok(()),
+            // It is not told any more: the session's first call tells what became of it.
+            Err(Error::Server(_)) => return Ok(()),
+            Err(error) => return Err(explain_opening(error)),
+            Ok(_) if Instant::now() >= deadline => {
+                let message = format!("the session's engine has not started in {:?}", client.limits().open);
+                return Err(EngineError::new(ErrorKind::Connect, message));
+            }
+            Ok(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(200));
     }
 }
 
@@ -80,37 +131,90 @@ struct Memory {
 
 /// The session of a connection.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     opening: Arc<Opening>,
     live: RwLock<Arc<Live>>,
     memory: Mutex<Memory>,
+    /// What is spoken in it, once that is known to be another dialect than Hive's.
+    dialect: OnceLock<Dialect>,
 }
 
 impl Session {
     /// Opens one, and keeps it from being closed for want of use.
-    pub(super) async fn open(opening: Arc<Opening>) -> Result<Arc<Self>> {
+    pub(crate) async fn open(opening: Arc<Opening>) -> Result<Arc<Self>> {
         let live = Live::open(&opening).await?;
         let session = Arc::new(Self {
             opening,
             live: RwLock::new(Arc::new(live)),
             memory: Mutex::default(),
+            dialect: OnceLock::new(),
         });
         tokio::spawn(keep_alive(Arc::downgrade(&session)));
         Ok(session)
     }
 
     /// A session of the same sort with nothing in it.
-    pub(super) async fn another(&self) -> Result<Arc<Self>> {
+    pub(crate) async fn another(&self) -> Result<Arc<Self>> {
         Self::open(Arc::clone(&self.opening)).await
     }
 
+    /// Says that another dialect than Hive's is spoken in it.
+    pub(crate) fn speaks(&self, dialect: Dialect) {
+        let _ = self.dialect.set(dialect);
+    }
+
+    fn dialect(&self) -> &Dialect {
+        self.dialect.get().unwrap_or(&Dialect::HIVE)
+    }
+
+    /// The statements that have changed it.
+    pub(crate) async fn prelude(&self) -> Vec<String> {
+        self.memory.lock().await.prelude.clone()
+    }
+
+    /// A session for one submission alone: opened with these settings, which nothing that this one was told takes back, and
+    /// told what this one was told.
+    ///
+    /// # Errors
+    /// It could not be opened, or not be told. It is closed then.
+    pub(crate) async fn branch(&self, settings: &BTreeMap<String, String>) -> Result<Live> {
+        let prelude = self.prelude().await;
+        let dialect = self.dialect();
+        let mut opening = Opening::clone(&self.opening);
+        for (key, value) in settings {
+            opening.configuration.remove(&format!("set:hiveconf:{key}"));
+            opening.configuration.insert(key.clone(), value.clone());
+        }
+        let live = Live::open(&opening).await?;
+        let again = settings
+            .iter()
+            .filter(|(key, _)| prelude.iter().any(|text| sets(text, key, dialect)))
+            .map(|(key, value)| {
+                let [key, value] = [key, value].map(|text| literal::quote_string(text, dialect));
+                format!("SET {key} = {value}")
+            });
+        for text in prelude.iter().cloned().chain(again) {
+            if let Err(error) = live.tell(&text, dialect).await {
+                live.close().await;
+                return Err(EngineError {
+                    message: format!(
+                        "a session for this statement alone could not be told what this session is: {}",
+                        error.message
+                    ),
+                    ..error
+                });
+            }
+        }
+        Ok(live)
+    }
+
     /// The session as it is open now.
-    pub(super) fn live(&self) -> Arc<Live> {
+    pub(crate) fn live(&self) -> Arc<Live> {
         Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Name and version of what stands there. Who does not say is HiveServer2.
-    pub(super) async fn product(&self) -> (String, String) {
+    pub(crate) async fn product(&self) -> (String, String) {
         let live = self.live();
         let info = async |what| live.client.info(&live.handle, what).await.ok().flatten();
         let name = info(PRODUCT).await.unwrap_or_else(|| "HiveServer2".to_owned());
@@ -123,7 +227,7 @@ impl Session {
     ///
     /// # Errors
     /// Those of the call; or the session is gone and could not be opened again.
-    pub(super) async fn call<T, F>(&self, call: impl Fn(Arc<Live>) -> F + Send) -> Result<(Arc<Live>, T)>
+    pub(crate) async fn call<T, F>(&self, call: impl Fn(Arc<Live>) -> F + Send) -> Result<(Arc<Live>, T)>
     where
         F: Future<Output = skep_hive::Result<T>> + Send,
         T: Send,
@@ -160,7 +264,7 @@ impl Session {
             .await
             .map_err(|error| failed(error, "no new one could be opened"))?;
         for text in &memory.prelude {
-            live.tell(text).await.map_err(|error| {
+            live.tell(text, self.dialect()).await.map_err(|error| {
                 failed(error, "a new one could not be told what the old one was").hint("!connect opens an empty one")
             })?;
         }
@@ -181,18 +285,26 @@ impl Session {
     }
 
     /// Takes note of a statement that was carried out there.
-    pub(super) async fn remember(&self, live: &Arc<Live>, text: &str) {
-        let kind = classify(text, &Dialect::HIVE);
+    pub(crate) async fn remember(&self, live: &Arc<Live>, text: &str) {
+        let kind = classify(text, self.dialect());
+        // Flink's catalogs are in memory unless one is made, and gone with the session.
+        let is_kept = match kind.scope() {
+            Scope::Session => true,
+            Scope::Catalog => self.dialect() == &Dialect::FLINK,
+            Scope::Lasting => false,
+        };
         let mut memory = self.memory.lock().await;
         if !Arc::ptr_eq(&self.live(), live) {
             let lost = "the session was opened again meanwhile: what this statement changed is lost, say it again";
             memory.unsaid.push(lost.to_owned());
             return;
         }
-        if kind.scope() == Scope::Session {
+        if is_kept {
             memory.prelude.push(text.to_owned());
         }
+        // Those of Flink have their rows elsewhere.
         memory.had_rows |= match kind {
+            _ if self.dialect() == &Dialect::FLINK => false,
             Kind::Create { temporary, object } => temporary && object == ObjectType::Table,
             Kind::Ctas => text
                 .split_whitespace()
@@ -203,8 +315,17 @@ impl Session {
     }
 
     /// What the person is still to be told.
-    pub(super) async fn unsaid(&self) -> Vec<String> {
+    pub(crate) async fn unsaid(&self) -> Vec<String> {
         std::mem::take(&mut self.memory.lock().await.unsaid)
+    }
+}
+
+/// Whether a statement says something of that setting.
+fn sets(text: &str, key: &str, dialect: &Dialect) -> bool {
+    match classify(text, dialect) {
+        Kind::Set { key: set, .. } => set == key,
+        Kind::Reset { .. } => true,
+        _ => false,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::syntax::classifier::{Kind, Scope, classify};
 const PAGE: usize = 1000;
 
 /// A session, as the shell sees it.
-pub(super) struct HiveSql(pub(super) Arc<Session>);
+pub(crate) struct HiveSql(pub(crate) Arc<Session>);
 
 impl HiveSql {
     /// All rows of a statement that only looks.
@@ -46,6 +46,68 @@ impl HiveSql {
         // What could not be closed is closed with the session.
         let _ = live.client.close(&operation).await;
         listed.map_err(explain)
+    }
+
+    /// The tables and views of the databases that fit a pattern of LIKE.
+    pub(crate) async fn objects_like(&self, databases: &str) -> Result<Vec<Object>> {
+        let pattern: Arc<str> = databases.into();
+        let listed = self.list(|live| {
+            let pattern = Arc::clone(&pattern);
+            async move {
+                live.client
+                    .tables(&live.handle, None, Some(&pattern), Some("%"), &[])
+                    .await
+            }
+        });
+        let mut objects = Vec::new();
+        // As in JDBC: catalog, schema, name, type.
+        for rows in listed.await? {
+            for row in 0..rows.num_rows() {
+                objects.push(Object {
+                    catalog: text(&rows, row, 0),
+                    database: text(&rows, row, 1),
+                    name: text(&rows, row, 2),
+                    kind: if text(&rows, row, 3).contains("VIEW") {
+                        ObjectKind::View
+                    } else {
+                        ObjectKind::Table
+                    },
+                });
+            }
+        }
+        Ok(objects)
+    }
+
+    /// The columns of a table: in the database that it names, else in those that fit a pattern of LIKE.
+    pub(crate) async fn columns_like(&self, databases: &str, table: &str) -> Result<Vec<Column>> {
+        let plain = |name: &str| escape(name.trim().trim_matches('`'));
+        let patterns: Arc<[String; 2]> = Arc::new(match table.rsplit_once('.') {
+            Some((database, name)) => [plain(database), plain(name)],
+            None => [databases.to_owned(), plain(table)],
+        });
+        let listed = self.list(|live| {
+            let patterns = Arc::clone(&patterns);
+            async move {
+                let [database, name] = &*patterns;
+                live.client
+                    .columns(&live.handle, None, Some(database), Some(name), Some("%"))
+                    .await
+            }
+        });
+        let mut columns = Vec::new();
+        // As in JDBC: the name is the fourth column, the type's name the sixth.
+        for rows in listed.await? {
+            for row in 0..rows.num_rows() {
+                columns.push(Column {
+                    name: text(&rows, row, 3),
+                    data_type: text(&rows, row, 5),
+                });
+            }
+        }
+        if columns.is_empty() {
+            return Err(EngineError::not_found(format!("there is no table {table}")));
+        }
+        Ok(columns)
     }
 
     async fn database(&self) -> Result<String> {
@@ -150,64 +212,15 @@ impl Sql for HiveSql {
 
     async fn objects(&self) -> Result<Vec<Object>> {
         let database = self.database().await?;
-        let pattern: Arc<str> = escape(&database).into();
-        let listed = self.list(|live| {
-            let pattern = Arc::clone(&pattern);
-            async move {
-                live.client
-                    .tables(&live.handle, None, Some(&pattern), Some("%"), &[])
-                    .await
-            }
-        });
-        let mut objects = Vec::new();
-        // As in JDBC: catalog, schema, name, type.
-        for rows in listed.await? {
-            for row in 0..rows.num_rows() {
-                objects.push(Object {
-                    catalog: text(&rows, row, 0),
-                    database: text(&rows, row, 1),
-                    name: text(&rows, row, 2),
-                    kind: if text(&rows, row, 3).contains("VIEW") {
-                        ObjectKind::View
-                    } else {
-                        ObjectKind::Table
-                    },
-                });
-            }
-        }
-        Ok(objects)
+        self.objects_like(&escape(&database)).await
     }
 
     async fn columns(&self, table: &str) -> Result<Vec<Column>> {
-        let plain = |name: &str| name.trim().trim_matches('`').to_owned();
-        let (database, name) = match table.rsplit_once('.') {
-            Some((database, name)) => (plain(database), plain(name)),
-            None => (self.database().await?, plain(table)),
+        let database = match table.rsplit_once('.') {
+            Some(_) => String::new(),
+            None => self.database().await?,
         };
-        let patterns: Arc<[String; 2]> = Arc::new([escape(&database), escape(&name)]);
-        let listed = self.list(|live| {
-            let patterns = Arc::clone(&patterns);
-            async move {
-                let [database, name] = &*patterns;
-                live.client
-                    .columns(&live.handle, None, Some(database), Some(name), Some("%"))
-                    .await
-            }
-        });
-        let mut columns = Vec::new();
-        // As in JDBC: the name is the fourth column, the type's name the sixth.
-        for rows in listed.await? {
-            for row in 0..rows.num_rows() {
-                columns.push(Column {
-                    name: text(&rows, row, 3),
-                    data_type: text(&rows, row, 5),
-                });
-            }
-        }
-        if columns.is_empty() {
-            return Err(EngineError::not_found(format!("there is no table {table}")));
-        }
-        Ok(columns)
+        self.columns_like(&escape(&database), table).await
     }
 
     async fn close(&self) -> Result<()> {

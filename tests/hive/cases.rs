@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::value::RawValue;
 
 use crate::LIMIT;
+use crate::kyuubi;
 use crate::peer;
 use crate::server::{Mode, Server};
 use crate::world::{Program, World};
@@ -22,6 +23,9 @@ pub enum Case {
 /// The cases of a server of that sort. What the way to it can't touch is tried on one.
 pub fn of(mode: Mode) -> Vec<(&'static str, Case)> {
     use Case::{Alone, Shared};
+    if mode == Mode::Kyuubi {
+        return kyuubi::cases();
+    }
     let mut cases = vec![
         ("one_row", Shared(one_row)),
         ("errors", Shared(errors)),
@@ -45,19 +49,21 @@ pub fn of(mode: Mode) -> Vec<(&'static str, Case)> {
             ("trust", Shared(trust)),
             ("restarted", Alone(restarted)),
         ],
+        Mode::Kyuubi => Vec::new(),
         Mode::Http => vec![("many_rows", Shared(many_rows)), ("restarted", Alone(restarted))],
     });
     cases
 }
 
-struct Shell(World);
+/// skep, in a home of its own.
+pub struct Shell(World);
 
 impl Shell {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(World::with_limit(LIMIT))
     }
 
-    fn at(&self, url: &str) -> Program {
+    pub fn at(&self, url: &str) -> Program {
         self.0.skep().with("-u").arg(url)
     }
 
@@ -66,7 +72,7 @@ impl Shell {
         self.at(&server.url()).with("-o jsonl")
     }
 
-    fn csv(&self, server: &Server) -> Program {
+    pub fn csv(&self, server: &Server) -> Program {
         self.at(&server.url()).with("-o csv")
     }
 }

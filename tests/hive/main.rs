@@ -7,6 +7,7 @@
 
 mod cache;
 mod cases;
+mod kyuubi;
 mod peer;
 #[allow(dead_code, reason = "the tests on Flink use the rest")]
 #[path = "../flink/cluster/process.rs"]

@@ -15,16 +15,22 @@ const PACKAGES: [&str; 3] = ["pyhive==0.7.0", "thrift-sasl==0.4.3", "pure-sasl==
 
 /// What it reads of each query on the server at that port: the names of the columns, and the rows.
 pub fn read(port: u16, queries: &[&str]) -> Vec<[Value; 2]> {
-    let packages = cache::fill("pyhive-0.7.0", install).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive/peer.py");
-    let mut python = Command::new("python3");
-    python.env("PYTHONPATH", packages).env("PYTHONIOENCODING", "utf-8");
+    let mut python = python().unwrap();
     python.arg(script).arg(port.to_string()).args(queries);
     let written = cache::run(&mut python).unwrap();
     written
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// Python, which finds PyHive and Thrift.
+pub fn python() -> Result<Command, String> {
+    let packages = cache::fill("pyhive-0.7.0", install)?;
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", packages).env("PYTHONIOENCODING", "utf-8");
+    Ok(python)
 }
 
 fn install(place: &Path) -> Result<PathBuf, String> {

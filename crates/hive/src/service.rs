@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::array::RecordBatch;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::error::Failure;
 use crate::thrift::{Kind, Malformed, Reader, Writer};
@@ -142,6 +144,24 @@ impl OperationHandle {
     /// Its public id.
     pub const fn id(&self) -> &Handle {
         &self.handle
+    }
+
+    /// The operation by which a server starts the engine of a session, which Kyuubi names in the session's configuration.
+    pub fn launch(configuration: &BTreeMap<String, String>) -> Option<Self> {
+        let part = |name: &str| {
+            let text = configuration.get(&format!("kyuubi.session.engine.launch.handle.{name}"))?;
+            STANDARD.decode(text).ok()
+        };
+        Some(Self {
+            handle: Handle {
+                guid: part("guid")?,
+                secret: part("secret")?,
+            },
+            // `UNKNOWN`, as Kyuubi's own driver has it.
+            kind: 8,
+            has_result_set: false,
+            modified: None,
+        })
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {

@@ -39,14 +39,14 @@ pub(super) fn is_job_cancelled(error: &EngineError) -> bool {
 }
 
 /// The gateway sent the job twice, and the JobManager had taken it the first time.
-pub(super) fn is_repeated(error: &EngineError) -> bool {
+pub(in crate::flink) fn is_repeated(error: &EngineError) -> bool {
     let text = error.trace.as_deref().unwrap_or(&error.message);
     text.contains("DuplicateJobSubmissionException")
 }
 
 /// The error of a statement, as the one who wrote it can use it: whether it is not valid or failed, where, and no longer
 /// than needed. `sent` is what the gateway got of `original`.
-pub(super) fn of_statement(mut error: EngineError, original: &str, sent: &Rewritten) -> EngineError {
+pub(in crate::flink) fn of_statement(mut error: EngineError, original: &str, sent: &Rewritten) -> EngineError {
     if error.kind != ErrorKind::Failed {
         return error;
     }

@@ -26,48 +26,47 @@ const SAVEPOINT_DIR: &str = "execution.checkpointing.savepoint-dir";
 /// Rows of a list that are read.
 const MOST_ROWS: usize = 100_000;
 
+/// A row of `SHOW JOBS` or `DESCRIBE JOB`: job id, job name, status, start time.
+pub(in crate::flink) type Row = Vec<Option<String>>;
+
+/// A session apart from the person's, one statement at a time.
+#[async_trait]
+pub(in crate::flink) trait Ask: Send + Sync {
+    /// Carries out a statement, with settings for it alone; its rows.
+    ///
+    /// # Errors
+    /// It was not carried out.
+    async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>>;
+}
+
 /// Job control over SQL.
 #[derive(Clone)]
-pub(super) struct Control(Arc<Inner>);
+pub(in crate::flink) struct Control(Arc<Inner>);
 
 struct Inner {
-    api: Arc<Api>,
-    properties: BTreeMap<String, String>,
-    /// Opened when it is first needed, and again when the gateway has dropped it. One statement at a time.
-    session: Mutex<Option<Handle>>,
+    session: Arc<dyn Ask>,
     /// What tells the cluster from others, where it has a name.
     cluster_id: Option<String>,
     /// Why the cluster's REST interface can't be used.
     instead_of: String,
 }
 
-/// A row of `SHOW JOBS` or `DESCRIBE JOB`: job id, job name, status, start time.
-type Row = Vec<Option<String>>;
+/// A session of a gateway's.
+struct GatewaySession {
+    api: Arc<Api>,
+    properties: BTreeMap<String, String>,
+    /// Opened when it is first needed, and again when the gateway has dropped it.
+    session: Mutex<Option<Handle>>,
+}
 
-impl Control {
-    /// Control over that gateway; `instead_of` says why it is not the cluster's REST interface.
-    pub(super) fn new(
-        api: Arc<Api>,
-        properties: BTreeMap<String, String>,
-        cluster_id: Option<String>,
-        instead_of: String,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            api,
-            properties,
-            session: Mutex::new(None),
-            cluster_id,
-            instead_of,
-        }))
-    }
-
+#[async_trait]
+impl Ask for GatewaySession {
     async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>> {
-        let Inner {
+        let Self {
             api,
             properties,
             session,
-            ..
-        } = &*self.0;
+        } = self;
         let mut session = session.lock().await;
         let handle = match session.clone() {
             Some(handle) => handle,
@@ -94,6 +93,36 @@ impl Control {
         };
         let _ = api.close(&handle, &operation).await;
         rows
+    }
+}
+
+impl Control {
+    /// Control over that gateway; `instead_of` says why it is not the cluster's REST interface.
+    pub(super) fn new(
+        api: Arc<Api>,
+        properties: BTreeMap<String, String>,
+        cluster_id: Option<String>,
+        instead_of: String,
+    ) -> Self {
+        let session = GatewaySession {
+            api,
+            properties,
+            session: Mutex::new(None),
+        };
+        Self::over(Arc::new(session), cluster_id, instead_of)
+    }
+
+    /// Control over any session.
+    pub(in crate::flink) fn over(session: Arc<dyn Ask>, cluster_id: Option<String>, instead_of: String) -> Self {
+        Self(Arc::new(Inner {
+            session,
+            cluster_id,
+            instead_of,
+        }))
+    }
+
+    async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>> {
+        self.0.session.ask(text, settings).await
     }
 
     fn refuse<T>(&self, what: &str) -> Result<T> {
@@ -157,7 +186,8 @@ async fn read(api: &Api, session: &Handle, operation: &Handle) -> Result<Vec<Row
     }
 }
 
-fn texts(batch: &arrow::array::RecordBatch, rows: &mut Vec<Row>) -> Result<()> {
+/// Adds the rows of a batch, every value as text.
+pub(in crate::flink) fn texts(batch: &arrow::array::RecordBatch, rows: &mut Vec<Row>) -> Result<()> {
     let unreadable = |error: arrow::error::ArrowError| EngineError::new(ErrorKind::Protocol, error.to_string());
     let mut columns = Vec::new();
     for column in batch.columns() {

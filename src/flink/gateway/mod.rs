@@ -4,22 +4,22 @@
 
 mod api;
 mod cell;
-mod complaint;
-mod control;
+pub(super) mod complaint;
+pub(super) mod control;
 mod decode;
 mod fit;
 mod literal;
 mod logical_type;
-mod operation;
+pub(super) mod operation;
 mod page;
 mod plan;
-mod rows;
+pub(super) mod rows;
 mod scalar;
 mod schema;
 mod session;
-mod settings;
-mod sql;
-mod submission;
+pub(super) mod settings;
+pub(super) mod sql;
+pub(super) mod submission;
 #[cfg(test)]
 mod tests;
 

@@ -62,7 +62,7 @@ impl OperationHandle for Accepted {
 ///
 /// # Errors
 /// The cluster could not be asked, or the job goes on.
-pub(super) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
+pub(in crate::flink) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
     await_tasks(jobs, job).await;
     jobs.cancel(job).await?;
     match await_end(jobs, job).await {
@@ -77,7 +77,7 @@ pub(super) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
 /// Waits until the tasks of a query's job run, for a moment: one that is cancelled while it is INITIALIZING takes its whole
 /// TaskManager with it, and all jobs on that (a NullPointerException in `CollectSinkFunction.accumulateFinalResults`, which
 /// Flink counts as fatal; seen on 2.3.0).
-async fn await_tasks(jobs: &dyn JobControl, job: &JobId) {
+pub(in crate::flink) async fn await_tasks(jobs: &dyn JobControl, job: &JobId) {
     let deadline = Instant::now() + BEGINNING;
     while Instant::now() < deadline {
         match jobs.status(job).await {
@@ -98,7 +98,7 @@ async fn await_tasks(jobs: &dyn JobControl, job: &JobId) {
 }
 
 /// Waits a moment for the job to end; gives the state it was seen in last.
-async fn await_end(jobs: &dyn JobControl, job: &JobId) -> Option<JobState> {
+pub(in crate::flink) async fn await_end(jobs: &dyn JobControl, job: &JobId) -> Option<JobState> {
     let deadline = Instant::now() + PATIENCE;
     let mut seen = None;
     while Instant::now() < deadline {

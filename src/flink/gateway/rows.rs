@@ -271,7 +271,7 @@ impl Fetching {
 }
 
 /// Why a job in that status gives no rows, if the status tells.
-fn absence(job: &JobId, status: JobStatus) -> Option<String> {
+pub(in crate::flink) fn absence(job: &JobId, status: JobStatus) -> Option<String> {
     let job = job.short();
     match status.state {
         JobState::Restarting | JobState::Failing => {
@@ -303,7 +303,7 @@ fn out_of_turn(token: u64, next: Option<u64>) -> EngineError {
 }
 
 /// What is known of the job behind an operation that can't be asked any more, as half a sentence.
-pub(super) async fn fate(jobs: Option<&dyn JobControl>, job: Option<JobId>) -> String {
+pub(in crate::flink) async fn fate(jobs: Option<&dyn JobControl>, job: Option<JobId>) -> String {
     let Some(job) = job else {
         return "whether it was carried out is not known".to_owned();
     };

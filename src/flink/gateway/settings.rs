@@ -25,13 +25,18 @@ const DELETE: &str = "DELETE_ON_CANCELLATION";
 /// A setting of ours in the session: `false` leaves the checkpointing mode of queries alone.
 const EARLY_ROWS: &str = "skep.select.at-least-once";
 
+/// What is said of a query that [`of`] lets give its rows early.
+pub(in crate::flink) const EARLY: &str = "rows are shown before a checkpoint has secured them (AT_LEAST_ONCE for this query \
+                                          alone): after a failure some may come twice · SET \
+                                          'skep.select.at-least-once' = 'false' keeps them back";
+
 /// A version of Flink: major and minor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Version(u32, u32);
+pub(in crate::flink) struct Version(u32, u32);
 
 impl Version {
     /// Reads `2.3.0` or `1.20-SNAPSHOT`; none if it is nothing of the kind.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(in crate::flink) fn read(text: &str) -> Option<Self> {
         let mut numbers = text.split(|c: char| !c.is_ascii_digit());
         Some(Self(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }
@@ -60,7 +65,7 @@ impl std::fmt::Display for Version {
 
 /// What the session's configuration says that matters for a job.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Circumstances<'a>(pub(super) &'a BTreeMap<String, String>);
+pub(in crate::flink) struct Circumstances<'a>(pub(in crate::flink) &'a BTreeMap<String, String>);
 
 impl Circumstances<'_> {
     fn is(&self, key: &str, value: &str) -> bool {
@@ -68,17 +73,17 @@ impl Circumstances<'_> {
     }
 
     /// Inputs are taken to end.
-    pub(super) fn is_batch(&self) -> bool {
+    pub(in crate::flink) fn is_batch(&self) -> bool {
         self.is(RUNTIME_MODE, "batch")
     }
 
     /// The name that the person gave to jobs.
-    pub(super) fn job_name(&self) -> Option<&str> {
+    pub(in crate::flink) fn job_name(&self) -> Option<&str> {
         self.0.get(JOB_NAME).map(String::as_str).filter(|name| !name.is_empty())
     }
 
     /// What a job without an end would lose in a crash, if that is all: one line.
-    pub(super) fn at_risk(&self, keeps: bool) -> Option<&'static str> {
+    pub(in crate::flink) fn at_risk(&self, keeps: bool) -> Option<&'static str> {
         if self.is_batch() {
             return None;
         }
@@ -110,7 +115,7 @@ impl Circumstances<'_> {
 }
 
 /// The settings for one statement, and whether its rows will come before a checkpoint has secured them.
-pub(super) fn of(
+pub(in crate::flink) fn of(
     submit: &Submit,
     kind: &Kind,
     name: &str,

@@ -209,7 +209,7 @@ impl Sides {
 }
 
 /// The cluster's REST address, as the session's configuration has it.
-fn rest_address(effective: &BTreeMap<String, String>, gateway: &Url) -> Option<Url> {
+pub(in crate::flink) fn rest_address(effective: &BTreeMap<String, String>, gateway: &Url) -> Option<Url> {
     let get = |key: &str| effective.get(key).map(String::as_str);
     let host = get("rest.address").or_else(|| get("jobmanager.rpc.address"))?;
     let tls = get("security.ssl.rest.enabled").or_else(|| get("security.ssl.enabled")) == Some("true");

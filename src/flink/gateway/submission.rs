@@ -61,11 +61,7 @@ pub(super) async fn submit(session: Arc<Session>, submit: Submit) -> Result<Oper
     let (settings, early) = settings::of(&submit, &kind, &name, circumstances, session.version);
     if early && !memory.said_early {
         memory.said_early = true;
-        notes.push(
-            "rows are shown before a checkpoint has secured them (AT_LEAST_ONCE for this query alone): after a failure \
-             some may come twice · SET 'skep.select.at-least-once' = 'false' keeps them back"
-                .to_owned(),
-        );
+        notes.push(settings::EARLY.to_owned());
     }
     if kind.starts_job() && !matches!(kind, Kind::Insert { values: true }) {
         notes.extend(circumstances.at_risk(submit.keep_checkpoints).map(str::to_owned));
@@ -453,7 +449,7 @@ async fn await_page(api: &Api, session: &Handle, operation: &Handle, withdrawal:
 }
 
 /// The job that was submitted under that id, if it turns up within a while. That it does not proves nothing.
-async fn search(jobs: &dyn JobControl, chosen: &JobId) -> Option<JobId> {
+pub(in crate::flink) async fn search(jobs: &dyn JobControl, chosen: &JobId) -> Option<JobId> {
     let deadline = Instant::now() + SEARCH;
     let mut backoff = Backoff::new();
     loop {

@@ -1,0 +1,99 @@
+//! The end of a query, as a ladder: its operation is cancelled, which does nothing here, and closed; if its job goes on, that is
+//! asked for by its id. Each step is held against the job's real state.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use skep_engine::{JobControl, JobId, JobState, OperationHandle, Result};
+use skep_hive::Error;
+
+use crate::flink::gateway::operation::{await_end, await_tasks, end_job};
+use crate::flink::in_task;
+use crate::hive::failure::explain;
+use crate::hive::session::Live;
+
+/// A query that the engine runs, in a session of its own.
+pub(super) struct Query {
+    pub(super) live: Arc<Live>,
+    pub(super) operation: skep_hive::OperationHandle,
+    pub(super) job: JobId,
+    pub(super) jobs: Arc<dyn JobControl>,
+    /// Set once its end was asked for.
+    pub(super) cancelled: AtomicBool,
+    /// Set once the server was told that it is not needed any more.
+    closed: AtomicBool,
+}
+
+impl Query {
+    pub(super) const fn new(
+        live: Arc<Live>,
+        operation: skep_hive::OperationHandle,
+        job: JobId,
+        jobs: Arc<dyn JobControl>,
+    ) -> Self {
+        Self {
+            live,
+            operation,
+            job,
+            jobs,
+            cancelled: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether its end was asked for.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Lets the server forget it, and its session; its job ends with it.
+    pub(super) async fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            let _ = self.live.client.close(&self.operation).await;
+            self.live.close().await;
+        }
+    }
+
+    async fn end(&self) -> Result<()> {
+        await_tasks(self.jobs.as_ref(), &self.job).await;
+        // It waits behind a fetch, for a second at most.
+        match self.live.client.close(&self.operation).await {
+            Err(Error::Server(failure)) if failure.is_unknown_handle => {}
+            // The server may be gone while engine and job live on.
+            Err(Error::Lost { .. } | Error::Closed(_) | Error::Timeout { .. } | Error::Connect { .. }) => {}
+            closed => closed.map_err(explain)?,
+        }
+        if !await_end(self.jobs.as_ref(), &self.job)
+            .await
+            .is_some_and(JobState::is_terminal)
+        {
+            end_job(self.jobs.as_ref(), &self.job).await?;
+        }
+        self.closed.store(true, Ordering::Release);
+        self.live.close().await;
+        Ok(())
+    }
+}
+
+/// The handle of a query.
+pub(super) struct Running(pub(super) Arc<Query>);
+
+#[async_trait]
+impl OperationHandle for Running {
+    async fn cancel(&self) -> Result<()> {
+        self.0.cancelled.store(true, Ordering::Release);
+        let query = Arc::clone(&self.0);
+        in_task(async move { query.end().await }).await
+    }
+}
+
+/// The handle of a statement that has been carried out: if it left a job behind, that is all there is to end.
+pub(super) struct Done;
+
+#[async_trait]
+impl OperationHandle for Done {
+    async fn cancel(&self) -> Result<()> {
+        Ok(())
+    }
+}
