@@ -109,6 +109,9 @@ impl Flink {
             queries: Mutex::default(),
             said_early: AtomicBool::new(false),
         }));
+        let forgets_after = cluster
+            .as_deref()
+            .map_or(Cluster::FORGETS_AFTER, Cluster::forgets_after);
         let stores = Shelves {
             configured: std::iter::once(Arc::new(flink.clone()) as Arc<dyn Configured>)
                 .chain(cluster.clone().map(|cluster| cluster as Arc<dyn Configured>))
@@ -123,7 +126,7 @@ impl Flink {
             capabilities: Capabilities {
                 chosen_job_id: true,
                 queries_are_jobs: true,
-                forgets_jobs: true,
+                forgets_jobs_after: Some(forgets_after),
                 stop: true,
                 cancel: true,
                 drain: true,
