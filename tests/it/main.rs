@@ -23,4 +23,6 @@ mod prompt;
 mod prune;
 mod restore;
 mod scripts;
+#[cfg(feature = "local")]
+mod search;
 mod world;

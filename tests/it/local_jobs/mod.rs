@@ -8,6 +8,7 @@ mod quickstart;
 mod restore;
 mod sets;
 mod upgrade;
+mod verdicts;
 
 use std::fs;
 use std::path::{Path, PathBuf};
