@@ -1,16 +1,10 @@
 //! All savepoints and checkpoints that anybody knows of.
 
-use std::sync::Arc;
-
-use futures::{StreamExt, stream};
-use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Verdict};
+use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Search, Stores, Verdict};
 
 use crate::error::Error;
 use crate::ledger::{Family, Ledger};
 use crate::savepoint::{self, ChooseError, Chosen, Known, Which, is_remembered, mark_claimed, merge};
-
-/// States that are looked at at the same time.
-const AT_ONCE: usize = 8;
 
 /// Those of one job, or of all: from the engine and its directories, and from the ledger; each path once, newest first.
 /// What only the ledger remembers is looked at again.
@@ -23,8 +17,22 @@ pub async fn gather(
     job: Option<JobId>,
     dirs: &[String],
 ) -> Result<Vec<Savepoint>, Error> {
+    search(connection, ledger, job, dirs, &Search::new()).await
+}
+
+/// As [`gather`], for somebody who wants to know how the search goes, or to end it.
+///
+/// # Errors
+/// As [`gather`].
+pub async fn search(
+    connection: &Connection,
+    ledger: &Ledger,
+    job: Option<JobId>,
+    dirs: &[String],
+    search: &Search,
+) -> Result<Vec<Savepoint>, Error> {
     let found = match &connection.stores {
-        Some(stores) => stores.find(job.as_ref(), dirs).await?,
+        Some(stores) => stores.search(job.as_ref(), dirs, search).await?,
         None => Vec::new(),
     };
     // A ledger that can't be read knows nothing; the shell has said so already.
@@ -33,43 +41,48 @@ pub async fn gather(
         None => ledger.all_savepoints(Some(&connection.url)).await,
     };
     let mut all = merge([found, recorded.unwrap_or_default()]);
-    let claims = ledger.claims().await.unwrap_or_default();
-    let Some(stores) = &connection.stores else {
-        mark_claimed(&mut all, &claims);
-        return Ok(all);
-    };
-    // What was seen to be gone, and has not been found again since, stays so.
-    let again = all
+    if let Some(wanted) = search.newest().filter(|wanted| *wanted < all.len()) {
+        all.truncate(wanted);
+        search.leave_out();
+    }
+    if let Some(stores) = &connection.stores {
+        look_again(&mut all, stores.as_ref(), search).await;
+    }
+    mark_claimed(&mut all, &ledger.claims().await.unwrap_or_default());
+    Ok(all)
+}
+
+/// Looks at what only the ledger remembers. What was seen to be gone, and has not been found again since, stays so.
+async fn look_again(all: &mut [Savepoint], stores: &dyn Stores, search: &Search) {
+    let is_to_be_seen = |savepoint: &Savepoint| is_remembered(savepoint) && savepoint.verdict != Verdict::Gone;
+    let paths: Vec<String> = all
         .iter()
-        .enumerate()
-        .filter(|(_, savepoint)| is_remembered(savepoint) && savepoint.verdict != Verdict::Gone);
-    let again: Vec<(usize, String)> = again
-        .map(|(place, savepoint)| (place, savepoint.path.clone()))
+        .filter(|savepoint| is_to_be_seen(savepoint))
+        .map(|savepoint| savepoint.path.clone())
         .collect();
-    let looks = again.into_iter().map(|(place, path)| {
-        let stores = Arc::clone(stores);
-        async move { (place, stores.inspect(&path).await) }
-    });
-    let mut looks = stream::iter(looks).buffer_unordered(AT_ONCE);
-    while let Some((place, seen)) = looks.next().await {
-        let savepoint = &mut all[place];
-        match seen {
-            Ok(seen) => {
+    if paths.is_empty() {
+        return;
+    }
+    let mut looks = stores.recheck(paths, search).await;
+    for savepoint in all.iter_mut().filter(|savepoint| is_to_be_seen(savepoint)) {
+        match looks.remove(&savepoint.path) {
+            Some(Ok(seen)) => {
                 savepoint.verdict = seen.verdict;
                 savepoint.reasons = seen.reasons;
                 savepoint.size = seen.size.or(savepoint.size);
                 savepoint.format_version = seen.format_version.or(savepoint.format_version);
                 savepoint.sources.extend(seen.sources);
             }
-            Err(error) if error.kind == ErrorKind::NotFound => {
+            Some(Err(error)) if error.kind == ErrorKind::NotFound => {
                 savepoint.verdict = Verdict::Gone;
                 savepoint.reasons = vec![error.message];
             }
-            Err(error) => savepoint.reasons.push(format!("could not be looked at: {error}")),
+            Some(Err(error)) => savepoint.reasons.push(format!("could not be looked at: {error}")),
+            None => savepoint
+                .reasons
+                .push("was not looked at before the search was ended".to_owned()),
         }
     }
-    mark_claimed(&mut all, &claims);
-    Ok(all)
 }
 
 /// Those of a job and of the jobs that it came from, with what the ledger knows of its family.
@@ -82,11 +95,25 @@ pub async fn gather_line(
     job: JobId,
     dirs: &[String],
 ) -> Result<(Family, Vec<Savepoint>), Error> {
+    search_line(connection, ledger, job, dirs, &Search::new()).await
+}
+
+/// As [`gather_line`], for somebody who wants to know how the search goes, or to end it.
+///
+/// # Errors
+/// See [`gather`].
+pub async fn search_line(
+    connection: &Connection,
+    ledger: &Ledger,
+    job: JobId,
+    dirs: &[String],
+    course: &Search,
+) -> Result<(Family, Vec<Savepoint>), Error> {
     // A ledger that can't be read knows no family.
     let family = ledger.family(job).await.unwrap_or_default();
-    let mut lists = vec![gather(connection, ledger, Some(job), dirs).await?];
+    let mut lists = vec![search(connection, ledger, Some(job), dirs, course).await?];
     for ancestor in family.ancestors.iter().filter_map(|lineage| lineage.job_id) {
-        lists.push(gather(connection, ledger, Some(ancestor), &[]).await?);
+        lists.push(search(connection, ledger, Some(ancestor), &[], course).await?);
     }
     lists.push(origins(connection, ledger, &family.ancestors).await);
     Ok((family, merge(lists)))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
+use skep_engine::Search;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -209,7 +210,11 @@ async fn rebuild(session: &Session, dirs: &[String]) -> Result<(), Error> {
     let connection = Arc::clone(&session.open()?.connection);
     let stores = crate::session::stores(&connection)?;
     let recipes = stores.recipes().await?;
-    let found = stores.find(None, dirs).await?;
+    let search = Search::new();
+    let found = stores.search(None, dirs, &search).await?;
+    for trouble in search.troubles() {
+        session.ui.warn(&trouble);
+    }
     let (jobs, states) = (recipes.len() as u64, found.len() as u64);
     session.ledger.import(&connection.url, &connection.label, recipes);
     for state in found {

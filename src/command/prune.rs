@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use skep_engine::{Connection, EngineError, ErrorKind, JobId, Savepoint, Stores, Verdict};
+use skep_engine::{Connection, EngineError, ErrorKind, JobId, Savepoint, Search, Stores, Verdict};
 
 use super::args::Args;
-use super::gather::gather;
+use super::gather;
 use super::savepoints::listing;
 use crate::error::Error;
 use crate::ledger::LedgerError;
@@ -155,12 +155,13 @@ async fn search(
     job: Option<JobId>,
     dirs: &[String],
 ) -> Result<(Vec<Savepoint>, HashMap<String, Arc<dyn Stores>>), Error> {
-    let mut lists = vec![gather(connection, &session.ledger, job, dirs).await?];
+    let course = Search::new();
+    let mut lists = vec![gather::search(connection, &session.ledger, job, dirs, &course).await?];
     let known: HashSet<String> = lists[0].iter().map(|s| path_key(&s.path).into_owned()).collect();
     let mut keepers = HashMap::new();
     let others = session.engines.offline(connection.stores.as_deref());
     for stores in others.into_iter().filter(|_| !dirs.is_empty()) {
-        let found = stores.find(job.as_ref(), dirs).await?;
+        let found = stores.search(job.as_ref(), dirs, &course).await?;
         for savepoint in &found {
             let key = path_key(&savepoint.path).into_owned();
             if !known.contains(&key) {
@@ -168,6 +169,9 @@ async fn search(
             }
         }
         lists.push(found);
+    }
+    for trouble in course.troubles() {
+        session.ui.warn(&trouble);
     }
     Ok((merge(lists), keepers))
 }

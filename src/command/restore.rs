@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Zoned;
-use skep_engine::{ClaimMode, Connection, EndedBy, ErrorKind, JobId, JobState, Lineage, Savepoint, Sql, Verdict};
+use skep_engine::{
+    ClaimMode, Connection, EndedBy, ErrorKind, JobId, JobState, Lineage, Savepoint, Search, Sql, Verdict,
+};
 
 use super::args::Args;
-use super::gather::{gather, gather_line};
+use super::gather::{gather, search_line};
 use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
@@ -203,9 +205,14 @@ async fn choose(
         Which::Path(path) => vec![path.clone()],
         _ => Vec::new(),
     };
-    let (family, line) = gather_line(connection, &session.ledger, job_id, &dirs)
+    let search = Search::new();
+    let (family, line) = search_line(connection, &session.ledger, job_id, &dirs, &search)
         .await
         .map_err(ChooseFailure::Look)?;
+    // What could not be searched may have a newer one.
+    for trouble in search.troubles().iter().filter(|_| dirs.is_empty()) {
+        session.ui.warn(trouble);
+    }
     let mut lists = vec![line];
     if let (Which::Path(path), Some(stores)) = (which, &connection.stores)
         && let Ok(savepoint) = stores.inspect(path).await

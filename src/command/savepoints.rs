@@ -1,6 +1,5 @@
 //! `!savepoints`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,21 +7,25 @@ use futures::TryFutureExt;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use skep_engine::{Savepoint, SavepointKind, Stores, Verdict};
+use skep_engine::{Connection, JobId, Savepoint, SavepointKind, Search, Verdict};
 
 use super::args::Args;
-use super::gather::{gather, gather_line};
+use super::gather::{self, search_line};
 use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::{prune, target};
 use crate::error::Error;
+use crate::interrupt::Signal;
 use crate::savepoint::merge;
 use crate::session::Session;
 use crate::ui::quantity;
-use crate::ui::{Align, Listing, Ui};
+use crate::ui::{Align, Listing};
 
 /// How often is said how far a search has come.
 const TICK: Duration = Duration::from_millis(200);
+
+/// So many states are enough for somebody who looks at a list of all jobs'.
+const LISTED: usize = 100;
 
 /// The word that makes of the list what is done with it.
 const PRUNE: &str = "prune";
@@ -38,8 +41,9 @@ static SPEC: Spec = Spec {
     summary: "lists savepoints and checkpoints, each with a verdict",
     help: "Of one job and those it came from, or of all that this connection knows, newest first: from the engine, from\n\
            the ledger, and from the directories, those that are configured and, with what is below them, those of --dir.\n\
-           Every file that a state needs is looked at, as far as this machine has them. The verdict says whether it can be\n\
-           restored from, and why not. Ctrl-C ends a search.\n\
+           Every file that a state needs is looked at, as far as this machine can read them. The verdict says whether it can\n\
+           be restored from, and why not. Without REF and --dir the newest 100 are listed, unless --all is given. Ctrl-C ends\n\
+           a search and shows what it has found.\n\
            !savepoints prune says which savepoints --keep and --older-than let go, and with --yes deletes them: never a\n\
            checkpoint, the newest usable one of a job, one with a label, or one that a running job needs.",
     positionals: &[
@@ -60,6 +64,12 @@ static SPEC: Spec = Spec {
             short: None,
             value: Some(("URI", Kind::Location)),
             help: "a directory to be searched too; may stand several times",
+        },
+        Flag {
+            name: "all",
+            short: Some('a'),
+            value: None,
+            help: "list all, not only the newest 100",
         },
         Flag {
             name: "keep",
@@ -115,52 +125,95 @@ impl Command for Savepoints {
             return Ok(Flow::Continue);
         }
         let dirs = args.values("dir");
-        let others = session.engines.offline(connection.stores.as_deref());
-        let searched: Vec<Arc<dyn Stores>> = connection.stores.iter().chain(&others).cloned().collect();
-        let search = async {
-            let known = async {
-                match job_id {
-                    Some(job_id) => Ok(gather_line(&connection, &session.ledger, job_id, &dirs).await?.1),
-                    None => gather(&connection, &session.ledger, None, &dirs).await,
-                }
-            };
-            // What a person points to may be another engine's than the one that is connected.
-            let pointed_to = others.iter().filter(|_| !dirs.is_empty());
-            let elsewhere = try_join_all(pointed_to.map(|stores| stores.find(job_id.as_ref(), &dirs)));
-            let (known, elsewhere) = futures::try_join!(known, elsewhere.map_err(Error::from))?;
-            Ok(merge([known].into_iter().chain(elsewhere)))
+        let is_whole = job_id.is_some() || !dirs.is_empty() || args.has("all");
+        let search = if is_whole {
+            Search::new()
+        } else {
+            Search::of_newest(LISTED)
         };
-        let found = session
-            .unless_interrupted(with_progress(&session.ui, &searched, search))
-            .await;
+        let work = find(session, &connection, job_id, &dirs, &search);
+        let outcome = attend(session, &search, work).await;
         session.ui.clear_progress();
-        let found = found?;
+        let (found, broken_off) = outcome?;
         if session.settings.json {
             for savepoint in &found {
                 session.ui.json(savepoint)?;
             }
-        } else if found.is_empty() {
+        } else if !found.is_empty() {
+            session.ui.list(&listing(&found, Timestamp::now()))?;
+        } else if broken_off.is_none() {
             session
                 .ui
                 .say("no savepoints and no checkpoints · !savepoint REF takes one");
-        } else {
-            session.ui.list(&listing(&found, Timestamp::now()))?;
+        }
+        if search.has_left_out() {
+            session.ui.say(&format!(
+                "these are the newest {LISTED} · --all looks at the others too"
+            ));
+        }
+        let troubles = search.troubles();
+        for trouble in &troubles {
+            session.ui.warn(trouble);
+        }
+        if let Some(signal) = broken_off {
+            session.ui.warn("the search was ended: this list is not complete");
+            return Err(signal.error());
+        }
+        if !dirs.is_empty() && !troubles.is_empty() {
+            return Err(Error::failed("not all that was named could be searched"));
         }
         Ok(Flow::Continue)
     }
 }
 
-/// Says how far a search has come while it is waited for.
-async fn with_progress<T>(ui: &Ui, searched: &[Arc<dyn Stores>], search: impl Future<Output = T>) -> T {
+/// What this connection knows of, and what lies in directories that a person names, whichever engine's it is.
+async fn find(
+    session: &Session,
+    connection: &Connection,
+    job: Option<JobId>,
+    dirs: &[String],
+    search: &Search,
+) -> Result<Vec<Savepoint>, Error> {
+    let known = async {
+        match job {
+            Some(job) => Ok(search_line(connection, &session.ledger, job, dirs, search).await?.1),
+            None => gather::search(connection, &session.ledger, None, dirs, search).await,
+        }
+    };
+    let others = session.engines.offline(connection.stores.as_deref());
+    let pointed_to = others.iter().filter(|_| !dirs.is_empty());
+    let elsewhere = try_join_all(pointed_to.map(|stores| stores.search(job.as_ref(), dirs, search)));
+    let (known, elsewhere) = futures::try_join!(known, elsewhere.map_err(Error::from))?;
+    Ok(merge([known].into_iter().chain(elsewhere)))
+}
+
+/// Waits for a search and says how far it has come. The first Ctrl-C ends it with what has been found so far, a second one
+/// gives it up.
+async fn attend<T>(
+    session: &Session,
+    search: &Search,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<(T, Option<Signal>), Error> {
+    let mut interrupts = session.interrupts.clone();
     let mut ticks = tokio::time::interval(TICK);
-    tokio::pin!(search);
+    let mut broken_off: Option<Signal> = None;
+    tokio::pin!(work);
     loop {
         tokio::select! {
-            found = &mut search => return found,
+            biased;
+            done = &mut work => return Ok((done?, broken_off)),
+            signal = interrupts.stop() => {
+                if let Some(first) = broken_off {
+                    return Err(first.error());
+                }
+                broken_off = Some(signal);
+                search.end();
+                session.ui.progress("gathering what has been found · Ctrl-C gives it up");
+            }
             _ = ticks.tick() => {
-                let seen: u64 = searched.iter().map(|stores| stores.searched()).sum();
-                if seen > 0 {
-                    ui.progress(&format!("{} looked at", quantity::counted(seen, "state", "states")));
+                if broken_off.is_none() && search.seen() > 0 {
+                    let seen = quantity::counted(search.seen(), "state", "states");
+                    session.ui.progress(&format!("{seen} looked at · Ctrl-C shows what has been found"));
                 }
             }
         }
@@ -179,10 +232,11 @@ pub const fn verdict_in_words(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Savepoints and checkpoints as a table.
+/// Savepoints and checkpoints as a table. Why one can't be used stands below it.
 pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
-    let mut listing = Listing::new([
-        ("label", Align::Left),
+    let has_labels = found.iter().any(|savepoint| savepoint.label.is_some());
+    let zone = TimeZone::system();
+    let mut listing = Listing::new(has_labels.then_some(("label", Align::Left)).into_iter().chain([
         ("kind", Align::Left),
         ("id", Align::Right),
         ("job id", Align::Left),
@@ -192,35 +246,34 @@ pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
         ("verdict", Align::Left),
         ("found in", Align::Left),
         ("path", Align::Left),
-    ]);
+    ]));
     for savepoint in found {
         let dash = || "–".to_owned();
         let kind = match savepoint.kind {
             SavepointKind::Checkpoint => "checkpoint",
             SavepointKind::Savepoint => "savepoint",
         };
-        let verdict = verdict_in_words(savepoint.verdict);
-        let reasons = if savepoint.reasons.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", savepoint.reasons.join("; "))
-        };
-        listing.row([
-            savepoint.label.clone().unwrap_or_default(),
-            kind.to_owned(),
-            savepoint.checkpoint_id.map_or_else(dash, |id| id.to_string()),
-            savepoint.job_id.map_or_else(dash, |id| id.short()),
-            savepoint
-                .taken
-                .map_or_else(dash, |taken| quantity::moment(taken, now, &TimeZone::system())),
-            savepoint.size.map_or_else(dash, quantity::bytes),
-            savepoint
-                .format_version
-                .map_or_else(dash, |version| version.to_string()),
-            format!("{verdict}{reasons}"),
-            savepoint.sources.join(", "),
-            savepoint.path.clone(),
-        ]);
+        let label = has_labels.then(|| savepoint.label.clone().unwrap_or_default());
+        listing.row(
+            label.into_iter().chain([
+                kind.to_owned(),
+                savepoint.checkpoint_id.map_or_else(dash, |id| id.to_string()),
+                savepoint.job_id.map_or_else(dash, |id| id.short()),
+                savepoint
+                    .taken
+                    .map_or_else(dash, |taken| quantity::moment(taken, now, &zone)),
+                savepoint.size.map_or_else(dash, quantity::bytes),
+                savepoint
+                    .format_version
+                    .map_or_else(dash, |version| version.to_string()),
+                verdict_in_words(savepoint.verdict).to_owned(),
+                savepoint.sources.join(", "),
+                savepoint.path.clone(),
+            ]),
+        );
+        for reason in &savepoint.reasons {
+            listing.note(reason);
+        }
     }
     listing
 }

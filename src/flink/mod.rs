@@ -5,6 +5,7 @@ pub mod address;
 mod cluster;
 mod directories;
 mod failure;
+mod files;
 mod gateway;
 mod history;
 mod http;

@@ -1,15 +1,16 @@
 //! Savepoints and checkpoints from everywhere they are known: the cluster, its archive, and the directories.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use skep_engine::{EngineError, ErrorKind, Inspection, JobId, Result, Savepoint, Stores, Verdict};
+use skep_engine::{EngineError, ErrorKind, Inspection, JobId, Result, Savepoint, Search, Stores, Verdict, path_key};
 
-use super::cluster::Cluster;
-use super::directories::{Configured, Course, Directories, here, plain, unfinished};
+use super::cluster::{Claim, Cluster};
+use super::directories::{AT_ONCE, Configured, Directories, unfinished};
+use super::failure::fit_to_show;
+use super::files::{Location, Reader, Volumes, is_absence};
 use super::history::{Archive, is_for_archive};
 use super::state::State;
 
@@ -21,63 +22,71 @@ pub(super) struct Shelves {
     pub(super) archive: Option<Arc<Archive>>,
     /// Who says which directories there are.
     pub(super) configured: Vec<Arc<dyn Configured>>,
-    /// The newest search.
-    pub(super) course: Mutex<Arc<Course>>,
+    /// The file systems that have been opened so far.
+    pub(super) volumes: Arc<Volumes>,
 }
 
 /// Ends a search when nobody waits for it any more.
-struct Waiting(Arc<Course>);
+struct Waiting(Option<Search>);
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.given_up.store(true, Ordering::Relaxed);
+        if let Some(search) = &self.0 {
+            search.end();
+        }
     }
 }
 
 impl Shelves {
-    /// Reads the disk where it holds up nobody.
-    async fn off_thread<T, F>(&self, work: F) -> T
+    /// Reads files where it holds up nobody.
+    async fn off_thread<T, F>(&self, search: &Search, work: F) -> Option<T>
     where
-        T: Default + Send + 'static,
-        F: FnOnce(&Course) -> T + Send + 'static,
+        T: Send + 'static,
+        F: FnOnce(&Reader) -> T + Send + 'static,
     {
-        let course = Arc::new(Course::default());
-        *self.course.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&course);
-        let waiting = Waiting(Arc::clone(&course));
-        let done = tokio::task::spawn_blocking(move || work(&course)).await;
-        drop(waiting);
-        // It reads and does nothing else: what can't be read is not there.
-        done.unwrap_or_default()
+        let reader = Reader::new(Arc::clone(&self.volumes), search.clone());
+        let mut waiting = Waiting(Some(search.clone()));
+        let done = tokio::task::spawn_blocking(move || work(&reader)).await;
+        waiting.0 = None;
+        // It fails only if it panics.
+        done.ok()
     }
 
-    /// What lies in the directories that this machine has. One that can't be asked for them names none.
-    async fn lying(&self, job: Option<&JobId>, dirs: &[String]) -> Vec<Savepoint> {
+    /// What lies in the directories that this machine can read. One that can't be asked for them names none.
+    async fn lying(&self, job: Option<&JobId>, dirs: &[String], search: &Search) -> Vec<Savepoint> {
         let mut configuration = BTreeMap::new();
         for configured in &self.configured {
             // The session's word stands before the cluster's.
-            for (key, value) in configured.configuration().await.unwrap_or_default() {
+            let asked = unless_ended(search, configured.configuration()).await;
+            for (key, value) in asked.and_then(Result::ok).unwrap_or_default() {
                 configuration.entry(key).or_insert(value);
             }
         }
         let directories = Directories::of(&configuration, dirs);
         let job = job.copied();
-        self.off_thread(move |course| directories.find(job.as_ref(), course))
+        self.off_thread(search, move |reader| directories.find(job.as_ref(), reader))
             .await
+            .unwrap_or_default()
     }
 
-    /// Looks at those that this machine has and that are known by hearsay only.
-    async fn look(&self, known: Vec<Savepoint>) -> Vec<Savepoint> {
-        self.off_thread(move |_| {
+    /// Looks at those that this machine can read and that are known by hearsay only.
+    async fn look(&self, known: Vec<Savepoint>, search: &Search) -> Vec<Savepoint> {
+        self.off_thread(search, move |reader| {
+            let places: Vec<usize> = (0..known.len()).collect();
+            let looks = reader.search().each(&places, AT_ONCE, |&place| {
+                let dir = Location::of(&known[place].path)?;
+                // Of one that can't be got at its cluster knows more.
+                let seen = State::read(reader, &dir, None).ok()??;
+                Some((place, seen.savepoint()))
+            });
             let mut known = known;
-            for savepoint in &mut known {
-                let dir = here(&savepoint.path).filter(|_| !savepoint.path.is_empty());
-                if let Some(state) = dir.and_then(|dir| State::read(&dir)) {
-                    unite(savepoint, state.savepoint());
-                }
+            for (place, seen) in looks.into_iter().flatten() {
+                unite(&mut known[place], seen);
             }
             known
         })
         .await
+        .unwrap_or_default()
     }
 
     async fn archived(&self, job: Option<&JobId>) -> Vec<Savepoint> {
@@ -87,24 +96,12 @@ impl Shelves {
         }
     }
 
-    /// Says of each which running job has claimed it.
-    async fn mark_claimed(&self, found: &mut [Savepoint]) {
-        let (Some(cluster), false) = (&self.cluster, found.is_empty()) else {
-            return;
-        };
-        // A cluster that can't be asked runs nothing that is known.
-        for claim in cluster.claims().await.unwrap_or_default() {
-            let path = claim.path;
-            for savepoint in found.iter_mut().filter(|savepoint| plain(&savepoint.path) == path) {
-                if savepoint.verdict == Verdict::Usable {
-                    savepoint.verdict = Verdict::Claimed;
-                }
-                let reason = format!(
-                    "job {} has claimed it and deletes it when it needs it no more",
-                    claim.job.short()
-                );
-                savepoint.reasons.push(reason);
-            }
+    /// What running jobs have claimed.
+    async fn claims(&self) -> Vec<Claim> {
+        match &self.cluster {
+            // A cluster that can't be asked runs nothing that is known.
+            Some(cluster) => cluster.claims().await.unwrap_or_default(),
+            None => Vec::new(),
         }
     }
 
@@ -133,8 +130,14 @@ impl Stores for Shelves {
     }
 
     async fn find(&self, job: Option<&JobId>, dirs: &[String]) -> Result<Vec<Savepoint>> {
+        self.search(job, dirs, &Search::new()).await
+    }
+
+    async fn search(&self, job: Option<&JobId>, dirs: &[String], search: &Search) -> Result<Vec<Savepoint>> {
         let known = match &self.cluster {
-            Some(cluster) => cluster.find(job, dirs).await,
+            Some(cluster) => unless_ended(search, cluster.find(job, dirs))
+                .await
+                .unwrap_or_else(|| Ok(Vec::new())),
             None => Ok(Vec::new()),
         };
         let (mut known, problem) = match known {
@@ -144,17 +147,20 @@ impl Stores for Shelves {
         };
         // Of a job that the cluster knows, its archive knows nothing more.
         if job.is_none() || known.is_empty() {
-            known.extend(self.archived(job).await);
+            known.extend(unless_ended(search, self.archived(job)).await.unwrap_or_default());
         }
-        let mut found = join(self.lying(job, dirs).await, known);
+        let mut found = join(self.lying(job, dirs, search).await, known);
         let hearsay = found
             .iter()
             .position(|savepoint| !savepoint.sources.iter().any(is_own_look));
         if let Some(first) = hearsay {
             let hearsay = found.split_off(first);
-            found.extend(self.look(hearsay).await);
+            found.extend(self.look(hearsay, search).await);
         }
-        self.mark_claimed(&mut found).await;
+        if !found.is_empty() {
+            let claims = unless_ended(search, self.claims()).await.unwrap_or_default();
+            mark_claimed(&mut found, &claims);
+        }
         match problem {
             Some(error) if found.is_empty() => Err(error),
             _ => {
@@ -169,54 +175,152 @@ impl Stores for Shelves {
         Ok(self.examine(path).await?.savepoint)
     }
 
-    async fn examine(&self, path: &str) -> Result<Inspection> {
-        let dir = here(path);
-        let seen = self
-            .off_thread(move |_| {
-                let dir = dir?;
-                match State::read(&dir) {
-                    Some(state) => Some((state.inspection(), state.is_foreign())),
-                    // The directory of one that was never finished.
-                    None => dir.is_dir().then(|| (Inspection::of(unfinished(&dir)), true)),
-                }
-            })
-            .await;
-        let mut inspection = match (self.told(path).await, seen) {
-            (Ok(mut told), Some((mut seen, _))) => {
-                unite(&mut told, seen.savepoint);
-                seen.savepoint = told;
-                seen
-            }
-            (Ok(told), None) => Inspection::of(told),
-            (Err(_), Some((seen, false))) => seen,
-            // Nobody knows of it, and it looks like nothing of the kind.
-            (Err(error), _) => return Err(error),
+    async fn recheck(&self, paths: Vec<String>, search: &Search) -> HashMap<String, Result<Savepoint>> {
+        // What the cluster and its archive tell is asked for once, not for each.
+        let told = match &self.cluster {
+            Some(cluster) => unless_ended(search, cluster.find(None, &[])).await.and_then(Result::ok),
+            None => None,
         };
-        self.mark_claimed(std::slice::from_mut(&mut inspection.savepoint)).await;
-        Ok(inspection)
+        let mut told = told.unwrap_or_default();
+        told.extend(unless_ended(search, self.archived(None)).await.unwrap_or_default());
+        let claims = unless_ended(search, self.claims()).await.unwrap_or_default();
+        let by_key = |savepoint: Savepoint| (path_key(&savepoint.path).into_owned(), savepoint);
+        let told: HashMap<String, Savepoint> = told.into_iter().map(by_key).collect();
+        let looks = self.off_thread(search, move |reader| {
+            reader.search().each(&paths, AT_ONCE, |path| {
+                let told = told.get(path_key(path).as_ref()).cloned();
+                let seen = judge(path, told, examine(path, reader)).map(|mut inspection| {
+                    mark_claimed(std::slice::from_mut(&mut inspection.savepoint), &claims);
+                    inspection.savepoint
+                });
+                (path.clone(), seen)
+            })
+        });
+        looks.await.into_iter().flatten().collect()
     }
 
-    fn searched(&self) -> u64 {
-        let course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
-        course.seen.load(Ordering::Relaxed)
+    async fn examine(&self, path: &str) -> Result<Inspection> {
+        let text = path.to_owned();
+        let seen = self
+            .off_thread(&Search::new(), move |reader| examine(&text, reader))
+            .await;
+        let told = self.told(path).await;
+        let mut inspection = match (told, seen.unwrap_or(Ok(None))) {
+            (Err(error), Ok(None | Some((_, false)))) => return Err(error),
+            (told, seen) => judge(path, told.ok(), seen)?,
+        };
+        mark_claimed(std::slice::from_mut(&mut inspection.savepoint), &self.claims().await);
+        Ok(inspection)
     }
 
     async fn delete(&self, path: &str) -> Result<()> {
         match &self.cluster {
             Some(cluster) => cluster.delete(path).await,
             None if self.configured.is_empty() => {
-                let nothing = EngineError::not_found(format!("there is no savepoint at {path} on this machine"));
-                let Some(dir) = here(path) else { return Err(nothing) };
-                let deleted = self
-                    .off_thread(move |_| State::read(&dir).map(|state| state.delete()))
-                    .await;
-                deleted.unwrap_or(Err(nothing))
+                let text = path.to_owned();
+                let search = Search::new();
+                let deleted = self.off_thread(&search, move |reader| {
+                    let dir = Location::typed(&text);
+                    let state = dir.as_ref().map(|dir| State::read(reader, dir, None));
+                    match state {
+                        Some(Ok(Some(state))) => state.delete(),
+                        Some(Err(error)) => Err(unreadable(&text, &error)),
+                        Some(Ok(None)) | None => {
+                            Err(EngineError::not_found(format!("there is no savepoint at {text}")))
+                        }
+                    }
+                });
+                let broken = || Err(EngineError::failed(format!("{path} could not be deleted")));
+                deleted.await.unwrap_or_else(broken)
             }
             // Somebody runs jobs there, and can't be asked which.
             None => Err(EngineError::new(
                 ErrorKind::Unsupported,
                 format!("without the cluster's REST interface the savepoint {path} can't be deleted"),
             )),
+        }
+    }
+}
+
+/// Does something until the search is to end.
+async fn unless_ended<T>(search: &Search, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = search.ended() => None,
+        done = work => Some(done),
+    }
+}
+
+/// A state at a path that somebody names, and whether it looks like one of Flink's; nothing if there is none.
+///
+/// # Errors
+/// The file system can't be asked.
+fn examine(path: &str, reader: &Reader) -> io::Result<Option<(Inspection, bool)>> {
+    let Some(dir) = Location::typed(path) else {
+        return Ok(None);
+    };
+    if let Some(state) = State::read(reader, &dir, None)? {
+        return Ok(Some((state.inspection(), !state.is_foreign())));
+    }
+    // The directory of one that was never finished.
+    let is_dir = match dir.local() {
+        Some(path) => path.is_dir(),
+        None => match reader.list(&dir) {
+            Ok(entries) => !entries.is_empty(),
+            Err(error) if is_absence(&error) => false,
+            Err(error) => return Err(error),
+        },
+    };
+    Ok(is_dir.then(|| (Inspection::of(unfinished(&dir)), false)))
+}
+
+/// What is to be said of a path of which something is told, or seen, or both.
+///
+/// # Errors
+/// Nobody knows of it, or it can't be got at.
+fn judge(path: &str, told: Option<Savepoint>, seen: io::Result<Option<(Inspection, bool)>>) -> Result<Inspection> {
+    match (told, seen) {
+        (Some(mut told), Ok(Some((mut seen, _)))) => {
+            unite(&mut told, seen.savepoint);
+            seen.savepoint = told;
+            Ok(seen)
+        }
+        (Some(told), _) => Ok(Inspection::of(told)),
+        (None, Ok(Some((seen, true)))) => Ok(seen),
+        // Nobody knows of it, and it looks like nothing of the kind.
+        (None, Ok(_)) => Err(EngineError::not_found(format!(
+            "nothing is known of {}",
+            fit_to_show(path)
+        ))),
+        (None, Err(error)) => Err(unreadable(path, &error)),
+    }
+}
+
+/// That a file system can't be asked.
+fn unreadable(path: &str, error: &io::Error) -> EngineError {
+    let why = fit_to_show(&error.to_string());
+    let kind = match error.kind() {
+        io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+        io::ErrorKind::NotConnected => ErrorKind::Connect,
+        _ => ErrorKind::Failed,
+    };
+    EngineError::new(kind, format!("{} can't be read: {why}", fit_to_show(path)))
+}
+
+/// Says of each which running job has claimed it.
+fn mark_claimed(found: &mut [Savepoint], claims: &[Claim]) {
+    for claim in claims {
+        for savepoint in found
+            .iter_mut()
+            .filter(|savepoint| path_key(&savepoint.path) == claim.path)
+        {
+            if savepoint.verdict == Verdict::Usable {
+                savepoint.verdict = Verdict::Claimed;
+            }
+            savepoint.reasons.push(format!(
+                "job {} has claimed it and deletes it when it needs it no more",
+                claim.job.short()
+            ));
         }
     }
 }
@@ -230,13 +334,13 @@ fn join(seen: Vec<Savepoint>, told: Vec<Savepoint>) -> Vec<Savepoint> {
     let mut found: Vec<Savepoint> = Vec::with_capacity(seen.len() + told.len());
     let mut places: HashMap<String, usize> = HashMap::new();
     for savepoint in seen {
-        places.entry(plain(&savepoint.path).to_owned()).or_insert_with(|| {
+        places.entry(path_key(&savepoint.path).into_owned()).or_insert_with(|| {
             found.push(savepoint);
             found.len() - 1
         });
     }
     for mut savepoint in told {
-        match places.get(plain(&savepoint.path)) {
+        match places.get(path_key(&savepoint.path).as_ref()) {
             Some(&place) if savepoint.sources == found[place].sources => {}
             Some(&place) => {
                 let own = found[place].clone();
@@ -244,7 +348,7 @@ fn join(seen: Vec<Savepoint>, told: Vec<Savepoint>) -> Vec<Savepoint> {
                 found[place] = savepoint;
             }
             None => {
-                places.insert(plain(&savepoint.path).to_owned(), found.len());
+                places.insert(path_key(&savepoint.path).into_owned(), found.len());
                 found.push(savepoint);
             }
         }
@@ -287,7 +391,8 @@ fn name_makers(found: &mut [Savepoint]) {
         }
     }
     for savepoint in found.iter_mut().filter(|savepoint| savepoint.job_id.is_none()) {
-        let name = plain(&savepoint.path).rsplit('/').next().unwrap_or_default();
+        let path = path_key(&savepoint.path);
+        let name = path.rsplit('/').next().unwrap_or_default();
         let begin = name.strip_prefix("savepoint-").and_then(|rest| rest.split('-').next());
         savepoint.job_id = begin.and_then(|begin| *makers.get(begin)?);
     }

@@ -8,9 +8,8 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::error::Error;
-use skep_engine::{EndedBy, JobId, JobState, Lineage, Savepoint, Verdict};
+use skep_engine::{EndedBy, JobId, JobState, Lineage, Savepoint, Verdict, path_key};
 
-use super::merge::path_key;
 use super::which::Which;
 
 /// A job that was restored from the state of another.

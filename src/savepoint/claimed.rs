@@ -1,9 +1,7 @@
 //! States that a job has taken over. It deletes them when it no longer needs them, and of a checkpoint what it shared with
 //! others too, which go on looking whole.
 
-use skep_engine::{JobId, Lineage, Savepoint, SavepointKind, Verdict};
-
-use super::merge::path_key;
+use skep_engine::{JobId, Lineage, Savepoint, SavepointKind, Verdict, path_key};
 
 /// A job that has taken over the state that it started from.
 #[derive(Debug, Clone, PartialEq, Eq)]

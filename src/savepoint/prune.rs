@@ -7,9 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use skep_engine::{JobId, Savepoint, SavepointKind, Verdict};
-
-use super::merge::path_key;
+use skep_engine::{JobId, Savepoint, SavepointKind, Verdict, path_key};
 
 /// What a person wants to keep.
 #[derive(Debug, Clone, Copy)]

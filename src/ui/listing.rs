@@ -19,6 +19,8 @@ pub enum Align {
 pub struct Listing {
     columns: Vec<(String, Align)>,
     rows: Vec<Vec<String>>,
+    /// Lines that stand below rows, each with how many rows are above it.
+    notes: Vec<(usize, String)>,
 }
 
 impl Listing {
@@ -30,6 +32,7 @@ impl Listing {
                 .map(|(name, align)| (name.to_owned(), align))
                 .collect(),
             rows: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -42,6 +45,11 @@ impl Listing {
             .collect();
         row.resize(self.columns.len(), String::new());
         self.rows.push(row);
+    }
+
+    /// Adds a line below the last row, that is no cell of it.
+    pub fn note(&mut self, text: &str) {
+        self.notes.push((self.rows.len(), text::sanitize(text).into_owned()));
     }
 
     /// Whether it has no rows.
@@ -60,7 +68,9 @@ impl Listing {
             .collect();
         let mut lines = String::new();
         let nameless = header.iter().all(String::is_empty);
-        for row in std::iter::once(&header).filter(|_| !nameless).chain(&self.rows) {
+        let mut notes = self.notes.iter().peekable();
+        let rows = std::iter::once((0, &header)).filter(|_| !nameless);
+        for (above, row) in rows.chain((1..).zip(&self.rows)) {
             let mut line = String::new();
             for ((cell, (_, align)), &width) in row.iter().zip(&self.columns).zip(&widths) {
                 let pad = " ".repeat(width - text::width(cell));
@@ -72,6 +82,9 @@ impl Listing {
             }
             lines.push_str(line.trim_end());
             lines.push('\n');
+            while let Some((_, note)) = notes.next_if(|(rows, _)| *rows == above) {
+                lines.extend([GAP, GAP, note, "\n"]);
+            }
         }
         lines
     }
@@ -92,6 +105,18 @@ mod tests {
         jobs.row(["%1", "RUNNING", "delays", "12,400", "–"]);
         jobs.row(["%12", "FAILED", "漢字\x1b", "7"]);
         jobs
+    }
+
+    #[test]
+    fn a_note_stands_below_its_row_and_widens_nothing() {
+        let mut states = Listing::new([("id", Align::Right), ("verdict", Align::Left)]);
+        states.row(["7", "missing"]);
+        states.note("1 of 3 files is not there");
+        states.row(["8", "usable"]);
+        assert_eq!(
+            states.render(),
+            "  id  verdict\n   7  missing\n    1 of 3 files is not there\n   8  usable\n"
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod conformance;
 mod job;
 mod proxy;
 mod shell;
+mod store;
 mod suite;
 mod witness;
 #[allow(dead_code, unused_imports, reason = "the other integration tests use the rest")]

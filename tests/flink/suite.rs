@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use libtest_mimic::{Failed, Trial};
 
 use crate::cluster::{Cluster, Options, VERSIONS, Work};
+#[cfg(feature = "cloud")]
+use crate::store::S3;
+use crate::store::{self, Hdfs};
 
 /// Something that is to be so on every version.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,14 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
+/// A case in S3: one that is for any store, or one for this.
+#[cfg(feature = "cloud")]
+#[derive(Clone, Copy)]
+enum Run {
+    Any(fn(&dyn store::Store)),
+    S3(fn(&S3)),
+}
+
 /// One version's share of a run.
 struct Versioned {
     version: &'static str,
@@ -49,6 +60,9 @@ struct Versioned {
 pub struct Suite {
     versions: [Versioned; 2],
     work: Work,
+    hdfs: OnceLock<Result<Hdfs, String>>,
+    #[cfg(feature = "cloud")]
+    s3: OnceLock<Result<S3, String>>,
     /// Two cores bear no more than one cluster besides the shared ones.
     own: Mutex<()>,
 }
@@ -64,6 +78,9 @@ impl Suite {
         Self {
             versions,
             work,
+            hdfs: OnceLock::new(),
+            #[cfg(feature = "cloud")]
+            s3: OnceLock::new(),
             own: Mutex::new(()),
         }
     }
@@ -81,7 +98,46 @@ impl Suite {
             let name = format!("flink-{}::{name}", VERSIONS[version]);
             Trial::test(name, move || suite.run(&case, version).map_err(Failed::from)).with_ignored_flag(!engines)
         });
-        trials.collect()
+        let stores = self
+            .in_stores()
+            .into_iter()
+            .map(|trial| trial.with_ignored_flag(!engines));
+        stores.chain(trials).collect()
+    }
+
+    /// What is to be so wherever saved states lie, in each store.
+    fn in_stores(self: &Arc<Self>) -> Vec<Trial> {
+        let mut trials = Vec::new();
+        for case in store::cases::ALL {
+            let suite = Arc::clone(self);
+            trials.push(Trial::test(format!("store-hdfs::{}", case.name), move || {
+                let store = suite.hdfs.get_or_init(|| Hdfs::start(&suite.work));
+                (case.run)(store.as_ref().map_err(Clone::clone)?);
+                Ok(())
+            }));
+        }
+        #[cfg(feature = "cloud")]
+        trials.extend(self.in_s3());
+        trials
+    }
+
+    #[cfg(feature = "cloud")]
+    fn in_s3(self: &Arc<Self>) -> impl Iterator<Item = Trial> {
+        let any = store::cases::ALL.map(|case| (case.name, Run::Any(case.run)));
+        let own = store::s3::CASES.map(|(name, run)| (name, Run::S3(run)));
+        let suite = Arc::clone(self);
+        any.into_iter().chain(own).map(move |(name, run)| {
+            let suite = Arc::clone(&suite);
+            Trial::test(format!("store-s3::{name}"), move || {
+                let store = suite.s3.get_or_init(|| S3::start(&suite.work));
+                let store = store.as_ref().map_err(Clone::clone)?;
+                match run {
+                    Run::Any(run) => run(store),
+                    Run::S3(run) => run(store),
+                }
+                Ok(())
+            })
+        })
     }
 
     fn run(&self, case: &Case, version: usize) -> Result<(), String> {
@@ -106,6 +162,13 @@ impl Suite {
     /// # Errors
     /// A cluster has seen fewer than the cases started: some of these only looked as if they did.
     pub fn end(&self) -> Result<(), String> {
+        if let Some(Ok(hdfs)) = self.hdfs.get() {
+            hdfs.server.stop();
+        }
+        #[cfg(feature = "cloud")]
+        if let Some(Ok(s3)) = self.s3.get() {
+            s3.server.stop();
+        }
         let mut counts = Vec::new();
         for versioned in &self.versions {
             if let Some(Ok(cluster)) = versioned.shared.get() {

@@ -24,4 +24,6 @@ mod prompt;
 mod prune;
 mod restore;
 mod scripts;
+#[cfg(feature = "local")]
+mod search;
 mod world;

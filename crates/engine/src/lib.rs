@@ -19,10 +19,12 @@ mod error;
 mod id;
 mod inspection;
 mod job;
+mod location;
 mod log;
 mod restore;
 mod rows;
 mod savepoint;
+mod search;
 mod security;
 mod sql;
 mod tables;
@@ -38,10 +40,12 @@ pub use job::{
     CheckpointRequest, EndedBy, Format, JobControl, JobDetail, JobState, JobStatus, JobSummary, SavepointRequest,
     StopRequest, Vertex, Watched,
 };
+pub use location::path_key;
 pub use log::{LogLine, LogRing};
 pub use restore::{Compile, Compiled, Fit, Misfit};
 pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
+pub use search::Search;
 pub use security::{Security, Token, read_headers};
 pub use sql::{
     ClaimMode, Column, Object, ObjectKind, Offered, Operation, OperationHandle, Restore, Sql, StartedJob, Submit,

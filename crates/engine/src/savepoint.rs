@@ -1,10 +1,12 @@
 //! Saved states: savepoints, checkpoints, and what is known of the jobs that made them.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{EndedBy, EngineError, Inspection, JobId, JobState, Result};
+use crate::{EndedBy, EngineError, Inspection, JobId, JobState, Result, Search};
 
 /// Who asked for a saved state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +114,30 @@ pub trait Stores: Send + Sync {
     /// The places could not be read at all; what can't be read in part is in the verdicts.
     async fn find(&self, job: Option<&JobId>, dirs: &[String]) -> Result<Vec<Savepoint>>;
 
+    /// The same, for somebody who wants to know how far it has come, or to end it with what has been found so far, or who
+    /// wants the newest only. The default does neither.
+    ///
+    /// # Errors
+    /// As [`Stores::find`].
+    async fn search(&self, job: Option<&JobId>, dirs: &[String], search: &Search) -> Result<Vec<Savepoint>> {
+        let _ = search;
+        self.find(job, dirs).await
+    }
+
+    /// Looks at those paths again, each as [`Stores::inspect`] does, all together. Those that are not in the answer were not
+    /// come to before the search was ended.
+    async fn recheck(&self, paths: Vec<String>, search: &Search) -> HashMap<String, Result<Savepoint>> {
+        let mut seen = HashMap::new();
+        for path in paths {
+            if search.is_ended() {
+                break;
+            }
+            let savepoint = self.inspect(&path).await;
+            seen.insert(path, savepoint);
+        }
+        seen
+    }
+
     /// One savepoint or checkpoint, checked: every file is there and as it was written.
     ///
     /// # Errors
@@ -124,11 +150,6 @@ pub trait Stores: Send + Sync {
     /// As [`Stores::inspect`].
     async fn examine(&self, path: &str) -> Result<Inspection> {
         Ok(Inspection::of(self.inspect(path).await?))
-    }
-
-    /// How many saved states the search that is under way has looked at so far.
-    fn searched(&self) -> u64 {
-        0
     }
 
     /// What the engine itself has written down about its jobs, newest first. Engines without such a record have none.

@@ -4,12 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result};
+use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, path_key};
 
 use super::Cluster;
 use super::answers::{Checkpoint, FailureCause, Operation, Outcome};
 use super::operations::lost;
-use crate::flink::directories::plain;
 use crate::flink::limits::Backoff;
 
 /// A request whose connection broke may arrive that much later than this was noticed.
@@ -136,10 +135,10 @@ impl Cluster {
         let mut taken: Vec<Checkpoint> = known
             .filter(|checkpoint| {
                 let of_a_stop = checkpoint.checkpoint_type.as_deref() == Some(OF_A_STOP);
-                let there = checkpoint.external_path.as_deref().map(plain);
+                let there = checkpoint.external_path.as_deref().map(path_key);
                 let elsewhere = there
-                    .zip(asked.dir)
-                    .is_some_and(|(path, dir)| !path.starts_with(plain(dir)));
+                    .zip(asked.dir.map(path_key))
+                    .is_some_and(|(path, dir)| !path.starts_with(dir.as_ref()));
                 let moment = checkpoint.trigger_timestamp.max(checkpoint.latest_ack_timestamp);
                 checkpoint.is_savepoint && of_a_stop == asked.stops && !elsewhere && moment >= earliest
             })

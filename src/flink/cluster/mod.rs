@@ -20,6 +20,8 @@ use skep_engine::{
     Savepoint, SavepointRequest, StopRequest, Stores,
 };
 
+pub(crate) use stores::Claim;
+
 use super::directories::Configured;
 use super::http::Client;
 use super::{failure, gateway, in_task};

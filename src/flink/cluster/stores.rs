@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 use serde_json::json;
-use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, SavepointKind, Verdict};
+use skep_engine::{EngineError, ErrorKind, JobId, JobState, Result, Savepoint, SavepointKind, Verdict, path_key};
 
 use super::answers::{Checkpoint, CheckpointConfig, Checkpoints, Triggered};
 use super::operations::{Waiting, read_id};
 use super::{Cluster, time};
-use crate::flink::directories::{kind_by_name, local, plain};
+use crate::flink::directories::kind_by_name;
 use crate::flink::failure::{self, RootCause};
+use crate::flink::files::local;
 use crate::flink::http::Repeat;
 use crate::flink::limits::Backoff;
 
@@ -79,9 +80,9 @@ impl Cluster {
 
     /// The savepoint or checkpoint at that path, as the statistics know it.
     pub(super) async fn inspect_path(&self, path: &str) -> Result<Savepoint> {
-        let wanted = plain(path);
+        let wanted = path_key(path);
         let known = self.find_all().await?;
-        if let Some(savepoint) = known.into_iter().find(|savepoint| plain(&savepoint.path) == wanted) {
+        if let Some(savepoint) = known.into_iter().find(|savepoint| path_key(&savepoint.path) == wanted) {
             return Ok(savepoint);
         }
         let shown = failure::fit_to_show(path);
@@ -108,18 +109,18 @@ impl Cluster {
     /// Has the cluster delete a savepoint.
     pub(super) async fn dispose(&self, path: &str) -> Result<()> {
         let shown = failure::fit_to_show(path);
-        let wanted = plain(path);
+        let wanted = path_key(path);
         let known = self
             .find_all()
             .await?
             .into_iter()
-            .find(|saved| plain(&saved.path) == wanted);
-        let kind = known.map_or_else(|| kind_by_name(wanted), |saved| saved.kind);
+            .find(|saved| path_key(&saved.path) == wanted);
+        let kind = known.map_or_else(|| kind_by_name(&wanted), |saved| saved.kind);
         if kind == SavepointKind::Checkpoint {
             let message = format!("{shown} is a checkpoint, which is the engine's own to delete");
             return Err(EngineError::refused(message));
         }
-        if let Some(job) = self.user_of(wanted).await? {
+        if let Some(job) = self.user_of(&wanted).await? {
             let message = format!("job {job} runs on {shown} and has no checkpoint of its own yet, or has claimed it");
             return Err(EngineError::refused(message));
         }
@@ -161,7 +162,12 @@ impl Cluster {
                 continue;
             };
             let needed = statistics.counts.completed == 0 || !restored.is_savepoint;
-            if needed && restored.external_path.as_deref().map(plain) == Some(wanted) {
+            if needed
+                && restored
+                    .external_path
+                    .as_deref()
+                    .is_some_and(|path| path_key(path) == wanted)
+            {
                 return Ok(Some(job.job_id));
             }
         }
@@ -272,10 +278,10 @@ pub(crate) struct Claim {
 /// 2.3). One of the job's own is what it came back to by itself after a failure.
 fn claim(job: &JobId, statistics: &Checkpoints) -> Option<Claim> {
     let restored = statistics.latest.restored.as_ref()?;
-    let path = plain(restored.external_path.as_deref()?);
+    let path = path_key(restored.external_path.as_deref()?);
     let is_own = path.rsplit('/').nth(1) == Some(&job.to_string());
     (!restored.is_savepoint && !is_own).then(|| Claim {
-        path: path.to_owned(),
+        path: path.into_owned(),
         job: *job,
     })
 }

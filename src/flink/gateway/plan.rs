@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use skep_engine::{Compile, Compiled, Dialect, EngineError, OperatorState, Result};
 use skep_metadata::operator_id;
 
-use crate::flink::directories::local;
+use crate::flink::files::local;
 use crate::syntax::literal::quote_string;
 use crate::syntax::rewritten::Rewritten;
 use crate::syntax::{Span, statement_set};
@@ -102,7 +102,7 @@ pub(super) fn read(path: &str) -> Result<Option<Vec<u8>>> {
     let Some(file) = local(path) else {
         return Ok(None);
     };
-    match read_file(file) {
+    match read_file(&file) {
         Ok(bytes) => Ok(Some(bytes)),
         // A directory that only the gateway has.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !file.parent().is_some_and(Path::is_dir) => Ok(None),
@@ -132,7 +132,7 @@ pub(super) fn replace(path: &str, bytes: &[u8]) -> Result<()> {
     let file = local(path).ok_or_else(|| failed(&"it does not lie on this machine"))?;
     let dir = file.parent().unwrap_or(Path::new("/"));
     let mut new = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
-    let mode = fs::metadata(file).map(|metadata| metadata.permissions());
+    let mode = fs::metadata(&file).map(|metadata| metadata.permissions());
     new.write_all(bytes).map_err(|error| failed(&error))?;
     if let Ok(mode) = mode {
         // The gateway may be another user.

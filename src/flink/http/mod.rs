@@ -64,23 +64,13 @@ impl Client {
     /// # Errors
     /// [`ErrorKind::Rejected`] if a certificate can't be read, [`ErrorKind::Connect`] if TLS could not be set up.
     pub(crate) fn new(server: Server, url: &Url, transport: Transport, limits: Limits) -> Result<Self> {
-        tls::install_provider();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("skep/", env!("CARGO_PKG_VERSION")))
+        let (proxy, builder) = plain(url);
+        let mut builder = builder
             .default_headers(transport.headers.clone())
             .connect_timeout(limits.connect)
-            .timeout(limits.request)
-            // A redirect would carry a request, and credentials, to a server that nobody named.
-            .redirect(reqwest::redirect::Policy::none());
-        let proxy = proxy_variable(url);
-        if proxy.is_none() {
-            builder = builder.no_proxy();
-        }
+            .timeout(limits.request);
         if url.scheme() == "https" {
             builder = tls::set_up(builder, &transport)?;
-        } else if !proxy.as_ref().is_some_and(|(_, proxy)| proxy.starts_with("https:")) {
-            // No certificate will ever be checked: the system's are not loaded, which takes longer than the connection.
-            builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| {
             let cause = failure::fit_to_show(&innermost(&error));
@@ -95,7 +85,7 @@ impl Client {
             base: url.as_str().trim_end_matches('/').to_owned(),
             peer: Peer { server, place },
             transport,
-            proxy: proxy.map(|(variable, _)| variable),
+            proxy,
             limits,
         })
     }
@@ -286,6 +276,24 @@ impl Client {
     }
 }
 
+/// What every client of a server at that URL begins with, and the variable that names a proxy on the way there. It follows
+/// no redirect: that would carry a request, and credentials, to a server that nobody named.
+pub(super) fn plain(url: &Url) -> (Option<&'static str>, reqwest::ClientBuilder) {
+    tls::install_provider();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("skep/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none());
+    let proxy = proxy_variable(url);
+    if proxy.is_none() {
+        builder = builder.no_proxy();
+    }
+    if url.scheme() != "https" && !proxy.as_ref().is_some_and(|(_, proxy)| proxy.starts_with("https:")) {
+        // No certificate will ever be checked: the system's are not loaded, which takes longer than the connection.
+        builder = builder.tls_certs_only([]);
+    }
+    (proxy.map(|(variable, _)| variable), builder)
+}
+
 /// One request.
 struct Ask<'a> {
     method: Method,
@@ -340,7 +348,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 /// The innermost cause of an error: what a person can use of `reqwest`'s chain.
-fn innermost(error: &dyn Error) -> String {
+pub(super) fn innermost(error: &dyn Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

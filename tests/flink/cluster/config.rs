@@ -14,22 +14,27 @@ pub struct Ports {
     pub history: u16,
 }
 
+/// So many free ports. They lie below those which a system gives to outgoing connections, so that a service that was killed
+/// finds its own again.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let mut held = Vec::new();
+    while held.len() < N {
+        let port = rand::random_range(12_000..32_000);
+        held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+    }
+    let mut ports = held.iter().map(|held| held.local_addr().unwrap().port());
+    [(); N].map(|()| ports.next().unwrap())
+}
+
 impl Ports {
-    /// Ports that are free. They lie below those which a system gives to outgoing connections, so that a service that was
-    /// killed finds its own again.
+    /// Ports that are free.
     pub fn find() -> Self {
-        let mut held = Vec::new();
-        while held.len() < 4 {
-            let port = rand::random_range(12_000..32_000);
-            held.extend(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        }
-        let mut ports = held.iter().map(|held| held.local_addr().unwrap().port());
-        let mut next = || ports.next().unwrap();
+        let [rest, rpc, gateway, history] = free_ports();
         Self {
-            rest: next(),
-            rpc: next(),
-            gateway: next(),
-            history: next(),
+            rest,
+            rpc,
+            gateway,
+            history,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The jars of each version, from Maven, kept between runs where they can be.
+//! The jars of each server that the tests start, from Maven, kept between runs where they can be.
 
 use std::env;
 use std::fmt::Write;
@@ -11,12 +11,32 @@ use std::time::Duration;
 
 use super::toolchain::{Toolchain, run_within};
 
-const POM: &str = include_str!("../pom.xml");
-
 /// A download that breaks is tried so often.
 const TRIES: usize = 3;
 
-/// A version's jars and the Java that runs them.
+/// What a server is made of.
+#[derive(Debug, Clone)]
+pub struct Kit {
+    /// What it is, with its version: the name of its directory.
+    pub name: String,
+    /// Maven's word for it.
+    pub pom: &'static str,
+    /// What the pom leaves open.
+    pub properties: Vec<String>,
+}
+
+impl Kit {
+    /// That version of Flink.
+    pub fn flink(version: &str) -> Self {
+        Self {
+            name: format!("flink-{version}"),
+            pom: include_str!("../pom.xml"),
+            properties: vec![format!("-Dflink.version={version}")],
+        }
+    }
+}
+
+/// A server's jars and the Java that runs them.
 #[derive(Debug, Clone)]
 pub struct Installation {
     /// The directory of the jars.
@@ -26,10 +46,10 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// That version, from the cache or by Maven. `log` takes what the programs write that this runs.
+    /// That server's, from the cache or by Maven. `log` takes what the programs write that this runs.
     ///
     /// One at a time on this machine: Maven's own repository does not bear two writers.
-    pub fn prepare(version: &str, log: &Path) -> Result<Self, String> {
+    pub fn prepare(kit: &Kit, log: &Path) -> Result<Self, String> {
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().map_err(|_| "another cluster's jars failed".to_owned())?;
         let cache = cache()?;
@@ -39,11 +59,11 @@ impl Installation {
         lock.lock().map_err(in_cache)?;
         let toolchain = Toolchain::find(log)?;
         let installation = Self {
-            jars: cache.join(format!("flink-{version}")),
+            jars: cache.join(&kit.name),
             java: toolchain.java(),
         };
-        if !is_complete(&installation.jars) {
-            resolve(version, &installation.jars, &toolchain, log)?;
+        if !is_complete(kit, &installation.jars) {
+            resolve(kit, &installation.jars, &toolchain, log)?;
         }
         Ok(installation)
     }
@@ -53,7 +73,7 @@ impl Installation {
 fn cache() -> Result<PathBuf, String> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    let cache = cache.ok_or("neither XDG_CACHE_HOME nor HOME is set: there is no place for Flink's jars")?;
+    let cache = cache.ok_or("neither XDG_CACHE_HOME nor HOME is set: there is no place for the servers' jars")?;
     Ok(cache.join("skep-test"))
 }
 
@@ -67,7 +87,7 @@ fn beside(jars: &Path, what: &str) -> PathBuf {
 }
 
 /// What was asked for, and each file with its size.
-fn contents(jars: &Path) -> io::Result<String> {
+fn contents(kit: &Kit, jars: &Path) -> io::Result<String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(jars)? {
         let entry = entry?;
@@ -77,22 +97,22 @@ fn contents(jars: &Path) -> io::Result<String> {
         ));
     }
     files.sort();
-    let mut text = POM.to_owned();
+    let mut text = kit.pom.to_owned();
     for (name, size) in files {
         let _ = writeln!(text, "{size} {name}");
     }
     Ok(text)
 }
 
-fn is_complete(jars: &Path) -> bool {
-    match (fs::read_to_string(marker(jars)), contents(jars)) {
+fn is_complete(kit: &Kit, jars: &Path) -> bool {
+    match (fs::read_to_string(marker(jars)), contents(kit, jars)) {
         (Ok(marked), Ok(found)) => marked == found,
         _ => false,
     }
 }
 
-fn resolve(version: &str, jars: &Path, toolchain: &Toolchain, log: &Path) -> Result<(), String> {
-    super::say(&format!("resolving the jars of Flink {version}"));
+fn resolve(kit: &Kit, jars: &Path, toolchain: &Toolchain, log: &Path) -> Result<(), String> {
+    super::say(&format!("resolving the jars of {}", kit.name));
     let failed = |error: io::Error| format!("{}: {error}", jars.display());
     let gone = |result: io::Result<()>| match result {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
@@ -102,7 +122,7 @@ fn resolve(version: &str, jars: &Path, toolchain: &Toolchain, log: &Path) -> Res
     gone(fs::remove_dir_all(jars))?;
     // Maven works beside its pom: in the cache, not in the clone.
     let pom = beside(jars, "pom.xml");
-    fs::write(&pom, POM).map_err(failed)?;
+    fs::write(&pom, kit.pom).map_err(failed)?;
     let mut tries = 0;
     loop {
         tries += 1;
@@ -110,19 +130,19 @@ fn resolve(version: &str, jars: &Path, toolchain: &Toolchain, log: &Path) -> Res
         maven
             .args(["-q", "-B", "-f"])
             .arg(&pom)
-            .arg(format!("-Dflink.version={version}"))
+            .args(&kit.properties)
             .arg(format!("-Djars={}", jars.display()))
             .arg("process-resources")
             .env("JAVA_HOME", &toolchain.java_home);
         match run_within(&mut maven, Duration::from_secs(900), log) {
             Ok(()) => break,
             Err(why) if tries == TRIES => {
-                return Err(format!("the jars of Flink {version} could not be resolved: {why}"));
+                return Err(format!("the jars of {} could not be resolved: {why}", kit.name));
             }
             Err(_) => {}
         }
     }
-    let contents = contents(jars).map_err(failed)?;
+    let contents = contents(kit, jars).map_err(failed)?;
     let partial = beside(jars, "partial");
     fs::write(&partial, contents).map_err(failed)?;
     fs::rename(&partial, marker(jars)).map_err(failed)

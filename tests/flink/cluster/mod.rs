@@ -18,9 +18,9 @@ use rustix::process::Signal;
 
 use crate::witness::{Witness, plain};
 use config::Ports;
-use jars::Installation;
-use process::Process;
-
+pub use config::free_ports;
+pub use jars::{Installation, Kit};
+pub use process::Process;
 pub use service::Service;
 pub use tls::Tls;
 pub use work::Work;
@@ -63,7 +63,7 @@ impl Cluster {
     /// # Errors
     /// What is missing, or why it does not start, with the end of the log that tells.
     pub fn start(version: &'static str, work: &Work, name: &str, options: Options) -> Result<Self, String> {
-        let installation = Installation::prepare(version, &work.path("installation.log"))?;
+        let installation = Installation::prepare(&Kit::flink(version), &work.path("installation.log"))?;
         let mut tries = 0;
         loop {
             tries += 1;
@@ -225,7 +225,7 @@ impl Cluster {
 }
 
 /// The last lines of a file, each as long as is good to read.
-fn tail(path: &Path, lines: usize) -> String {
+pub fn tail(path: &Path, lines: usize) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let short = |line: &str| line.chars().take(400).collect::<String>();

@@ -12,6 +12,7 @@ mod restore;
 mod sets;
 mod state_of;
 mod upgrade;
+mod verdicts;
 
 use std::fs;
 use std::path::{Path, PathBuf};

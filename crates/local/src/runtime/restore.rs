@@ -277,13 +277,18 @@ fn difference(old: &Fingerprint, new: &Fingerprint) -> Option<String> {
     (!changes.is_empty()).then(|| format!("{}: {}", old.operator, changes.join(", ")))
 }
 
+/// Whether a path is on another file system than this machine's.
+pub(super) fn is_elsewhere(text: &str) -> bool {
+    text.strip_prefix("file://").unwrap_or(text).contains("://")
+}
+
 /// A path of this machine from what a person or a list gave: `file:` or plain, the directory or its `_metadata`.
 pub(super) fn local_path(text: &str) -> Result<PathBuf> {
     let plain = text
         .strip_prefix("file://")
         .or_else(|| text.strip_prefix("file:"))
         .unwrap_or(text);
-    if plain.contains("://") {
+    if is_elsewhere(text) {
         return Err(EngineError::refused(format!(
             "{text} is not on this machine; the embedded engine reads local directories"
         )));

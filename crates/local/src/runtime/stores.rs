@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use skep_engine::{
-    EngineError, ErrorKind, Inspection, JobId, Recipe, Result, Savepoint, SavepointKind, Stores, Verdict,
+    EngineError, ErrorKind, Inspection, JobId, Recipe, Result, Savepoint, SavepointKind, Search, Stores, Verdict,
 };
 
 use super::file;
@@ -14,8 +14,11 @@ use super::host::Host;
 use super::inspection::{self, ENGINE};
 use super::lock::{self, OWNER};
 use super::record::Record;
-use super::restore::local_path;
+use super::restore::{is_elsewhere, local_path};
 use super::snapshot::{self, FORMAT_VERSION, METADATA, Manifest};
+
+/// How many states are looked at at the same time: every byte of each is read.
+const AT_ONCE: usize = 8;
 
 /// What is in a directory, whole or not.
 fn children(dir: &Path) -> Vec<PathBuf> {
@@ -192,16 +195,29 @@ impl Host {
         })
     }
 
-    fn find_here(&self, job: Option<&JobId>, dirs: &[String]) -> Result<Vec<Savepoint>> {
+    fn find_here(&self, job: Option<&JobId>, dirs: &[String], search: &Search) -> Result<Vec<Savepoint>> {
         let mut places = Vec::new();
-        for dir in dirs {
+        // What lies on other file systems is none of this engine's.
+        for dir in dirs.iter().filter(|dir| !is_elsewhere(dir)) {
             places.push(local_path(dir)?);
         }
-        let candidates = self.candidates(job, &places)?;
-        let found = candidates
-            .into_iter()
-            .filter_map(|(path, owner)| self.look_at(&path, owner));
+        let mut candidates: Vec<_> = self.candidates(job, &places)?.into_iter().collect();
+        if let Some(wanted) = search.newest().filter(|wanted| *wanted < candidates.len()) {
+            let written = |path: &Path| fs::metadata(path.join(METADATA)).and_then(|metadata| metadata.modified());
+            candidates.sort_by_cached_key(|(path, _)| std::cmp::Reverse(written(path).ok()));
+            candidates.truncate(wanted);
+            search.leave_out();
+        }
+        let found = search.each(&candidates, AT_ONCE, |(path, owner)| {
+            let savepoint = self.look_at(path, *owner);
+            if savepoint.is_some() {
+                search.see();
+            }
+            savepoint
+        });
         let mut found: Vec<_> = found
+            .into_iter()
+            .flatten()
             .filter(|s| job.is_none_or(|job| s.job_id.as_ref() == Some(job)))
             .collect();
         found.sort_by_key(|savepoint| std::cmp::Reverse((savepoint.taken, savepoint.checkpoint_id)));
@@ -242,8 +258,13 @@ impl Stores for Host {
     }
 
     async fn find(&self, job: Option<&JobId>, dirs: &[String]) -> Result<Vec<Savepoint>> {
-        let (job, dirs) = (job.copied(), dirs.to_vec());
-        self.off_thread(move |host| host.find_here(job.as_ref(), &dirs)).await
+        self.search(job, dirs, &Search::new()).await
+    }
+
+    async fn search(&self, job: Option<&JobId>, dirs: &[String], search: &Search) -> Result<Vec<Savepoint>> {
+        let (job, dirs, search) = (job.copied(), dirs.to_vec(), search.clone());
+        self.off_thread(move |host| host.find_here(job.as_ref(), &dirs, &search))
+            .await
     }
 
     async fn inspect(&self, path: &str) -> Result<Savepoint> {
