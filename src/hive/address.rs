@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use skep_engine::{EngineError, Result};
 use url::{Host, Url};
 
+use super::discovery::{self, Discovery};
 use crate::syntax::secrets::is_secret_key;
 
 /// Whose URL it is.
@@ -71,6 +72,8 @@ pub(crate) struct Address {
     /// Name or address, an IPv6 one without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Where servers are to be looked for, of which `host` and `port` are then none.
+    pub(crate) discovery: Option<Discovery>,
     /// The database that a session begins in.
     pub(crate) database: Option<String>,
     pub(crate) mode: Mode,
@@ -103,18 +106,38 @@ impl Address {
         let (rest, settings) = rest.split_once('?').unwrap_or((rest, ""));
         let (place, options) = rest.split_once(';').unwrap_or((rest, ""));
         let (authority, database) = place.split_once('/').unwrap_or((place, ""));
-        if authority.contains(',') {
-            return Err(malformed("it names several servers").hint("name the one to connect to"));
-        }
         let mut options = Options::read(options)?;
+        let namespace = options.namespace(family)?;
+        if authority.contains(',') && namespace.is_none() {
+            return Err(malformed("it names several servers")
+                .hint("name the one to connect to, or ;serviceDiscoveryMode=zooKeeper if they are ZooKeeper's"));
+        }
         let mode = options.mode()?;
         let [tcp, http] = family.ports();
-        let (host, port) = read_authority(authority, if matches!(mode, Mode::Http(_)) { http } else { tcp })?;
+        let default_port = match (&namespace, &mode) {
+            (Some(_), _) => discovery::PORT,
+            (None, Mode::Http(_)) => http,
+            (None, _) => tcp,
+        };
+        let mut servers = Vec::new();
+        for server in authority.split(',') {
+            servers.push(read_authority(server, default_port)?);
+        }
+        let (host, port) = servers
+            .first()
+            .cloned()
+            .ok_or_else(|| malformed("there is no host in it"))?;
+        let discovery = namespace.map(|namespace| Discovery {
+            ensemble: servers,
+            namespace,
+            mode: mode.clone(),
+        });
         let tls = options.tls()?;
         Ok(Self {
             family,
             host,
             port,
+            discovery,
             database: Some(database.to_owned()).filter(|name| !name.is_empty()),
             mode,
             tls,
@@ -124,13 +147,17 @@ impl Address {
         })
     }
 
-    /// The server as `host:port`.
+    /// The server as `host:port`; the servers of ZooKeeper and the namespace, if it is to be looked for.
     pub(crate) fn place(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
+        match &self.discovery {
+            None => written(&self.host, self.port),
+            Some(discovery) => format!("{}/{}", written_all(&discovery.ensemble), discovery.namespace),
         }
+    }
+
+    /// The first server that it names, as `host:port`.
+    pub(crate) fn server(&self) -> String {
+        written(&self.host, self.port)
     }
 
     /// The URL in its plain form: fit to be shown and stored, and the same for every way to write it.
@@ -142,7 +169,17 @@ impl Address {
             Mode::NoSasl => ";auth=noSasl".to_owned(),
             Mode::Http(path) => format!(";transportMode=http;httpPath={path}"),
         };
-        format!("{}://{}/{database}{tls}{mode}", self.family.scheme(), self.place())
+        let (place, found) = match &self.discovery {
+            None => (written(&self.host, self.port), String::new()),
+            Some(discovery) => (
+                written_all(&discovery.ensemble),
+                format!(
+                    ";serviceDiscoveryMode=zooKeeper;zooKeeperNamespace={}",
+                    discovery.namespace
+                ),
+            ),
+        };
+        format!("{}://{place}/{database}{tls}{mode}{found}", self.family.scheme())
     }
 }
 
@@ -159,10 +196,28 @@ impl Options {
         self.0.remove(&key)
     }
 
-    fn mode(&mut self) -> Result<Mode> {
-        if self.take("serviceDiscoveryMode").is_some() || self.take("zooKeeperNamespace").is_some() {
-            return Err(malformed("a server is not looked for in ZooKeeper").hint("name its host and port"));
+    /// The node of ZooKeeper below which servers are to be looked for, if they are.
+    fn namespace(&mut self, family: Family) -> Result<Option<String>> {
+        let namespace = self.take("zooKeeperNamespace");
+        match self.take("serviceDiscoveryMode") {
+            None if namespace.is_some() => Err(malformed(
+                "`zooKeeperNamespace` says nothing without `serviceDiscoveryMode`",
+            )
+            .hint("add ;serviceDiscoveryMode=zooKeeper")),
+            None => Ok(None),
+            Some(mode) if mode.eq_ignore_ascii_case("zooKeeper") => {
+                let default = match family {
+                    Family::Hive => "hiveserver2",
+                    Family::Kyuubi => "kyuubi",
+                };
+                let namespace = namespace.unwrap_or_else(|| default.to_owned());
+                Ok(Some(namespace.trim_matches('/').to_owned()))
+            }
+            Some(_) => Err(malformed("its `serviceDiscoveryMode` is not known").hint("`zooKeeper` is")),
         }
+    }
+
+    fn mode(&mut self) -> Result<Mode> {
         if self.take("principal").is_some() || self.take("kyuubiServerPrincipal").is_some() {
             return Err(malformed("Kerberos is not spoken")
                 .hint("a server may take user and password beside it (LDAP), or a token over HTTP"));
@@ -218,8 +273,23 @@ impl Options {
     }
 }
 
+/// `host:port`.
+fn written(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// `host:port,host:port`.
+fn written_all(servers: &[(String, u16)]) -> String {
+    let servers: Vec<_> = servers.iter().map(|(host, port)| written(host, *port)).collect();
+    servers.join(",")
+}
+
 /// `host[:port]`.
-fn read_authority(text: &str, default_port: u16) -> Result<(String, u16)> {
+pub(crate) fn read_authority(text: &str, default_port: u16) -> Result<(String, u16)> {
     let url = Url::parse(&format!("http://{text}")).map_err(|error| malformed(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(malformed("user and password don't belong there").hint("give them as -n USER and -p"));
@@ -290,6 +360,14 @@ mod tests {
             ("hive2://h/;auth=NOSASL", "hive2://h:10000/;auth=noSasl"),
             ("jdbc:kyuubi://h/db", "kyuubi://h:10009/db"),
             (
+                "jdbc:hive2://a,b:1/db;serviceDiscoveryMode=ZOOKEEPER;ssl=true",
+                "hive2://a:2181,b:1/db;ssl=true;serviceDiscoveryMode=zooKeeper;zooKeeperNamespace=hiveserver2",
+            ),
+            (
+                "kyuubi://a;serviceDiscoveryMode=zooKeeper;zooKeeperNamespace=/x/y",
+                "kyuubi://a:2181/;serviceDiscoveryMode=zooKeeper;zooKeeperNamespace=x/y",
+            ),
+            (
                 "kyuubi://h;transportMode=http",
                 "kyuubi://h:10010/;transportMode=http;httpPath=cliservice",
             ),
@@ -327,7 +405,10 @@ mod tests {
             "hive2://h;httpPath=x",
             "hive2://h;auth=geheim",
             "hive2://h;principal=hive/_HOST@R",
-            "hive2://a:1,b:2/;serviceDiscoveryMode=zooKeeper",
+            "hive2://a:1,b:2/",
+            "hive2://a:1,b:99999/;serviceDiscoveryMode=zooKeeper",
+            "hive2://a:1/;serviceDiscoveryMode=zooKeeperHA",
+            "hive2://a:1/;zooKeeperNamespace=x",
             "hive2://h:99999",
         ] {
             let error = Address::read(text).unwrap_err();

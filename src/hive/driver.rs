@@ -147,6 +147,7 @@ impl Opening {
                 transport,
                 tls: tls(address, target)?,
             },
+            discovery: address.discovery.clone(),
             limits,
             user,
             password,

@@ -33,7 +33,9 @@ pub(crate) fn explain(error: Error) -> EngineError {
     let text = one_line(&error.to_string());
     let kind = match &error {
         Error::Server(failure) => return of_failure(failure),
-        Error::Connect { .. } | Error::Tls { .. } | Error::Login { .. } | Error::Closed(_) => ErrorKind::Connect,
+        Error::Connect { .. } | Error::Registry { .. } | Error::Tls { .. } | Error::Login { .. } | Error::Closed(_) => {
+            ErrorKind::Connect
+        }
         Error::Certificate(_) => ErrorKind::Rejected,
         Error::Lost { .. } => ErrorKind::Lost,
         Error::Timeout { .. } => ErrorKind::Timeout,

@@ -2,6 +2,7 @@
 //! operation that can be followed and cancelled. There are no jobs with savepoints behind them.
 
 pub(crate) mod address;
+mod discovery;
 mod driver;
 pub(crate) mod failure;
 pub(crate) mod operation;

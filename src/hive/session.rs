@@ -9,6 +9,7 @@ use skep_engine::{Dialect, EngineError, ErrorKind, Result};
 use skep_hive::{Client, Endpoint, Error, Limits, OperationHandle, SessionHandle};
 use tokio::sync::Mutex;
 
+use super::discovery::Discovery;
 use super::failure::{explain, explain_opening, of_failure, one_line};
 use super::operation::Running;
 use crate::syntax::classifier::{Kind, ObjectType, Scope, classify};
@@ -26,6 +27,8 @@ const HEARTBEAT: Duration = Duration::from_secs(45);
 #[derive(Debug, Clone)]
 pub(crate) struct Opening {
     pub(crate) endpoint: Endpoint,
+    /// Where the endpoint's host and port are to be looked for each time.
+    pub(crate) discovery: Option<Discovery>,
     pub(crate) limits: Limits,
     pub(crate) user: String,
     pub(crate) password: String,
@@ -41,9 +44,7 @@ pub(crate) struct Live {
 
 impl Live {
     async fn open(opening: &Opening) -> Result<Self> {
-        let client = Client::connect(&opening.endpoint, opening.limits)
-            .await
-            .map_err(explain)?;
+        let client = connect(opening).await?;
         let session = client
             .open_session(&opening.user, &opening.password, &opening.configuration)
             .await
@@ -87,6 +88,32 @@ impl Live {
         running.close().await;
         Ok(())
     }
+}
+
+/// Connects; where servers are to be looked for, to the first that can be reached.
+async fn connect(opening: &Opening) -> Result<Client> {
+    let Some(discovery) = &opening.discovery else {
+        let connected = Client::connect(&opening.endpoint, opening.limits).await;
+        return connected.map_err(explain);
+    };
+    let mut failure = None;
+    for (host, port) in discovery.servers(&opening.limits).await? {
+        let endpoint = Endpoint {
+            host,
+            port,
+            ..opening.endpoint.clone()
+        };
+        match Client::connect(&endpoint, opening.limits).await {
+            Ok(client) => return Ok(client),
+            // It may have gone without a word to ZooKeeper: another one does as well.
+            Err(error @ Error::Connect { .. }) => failure = Some(error),
+            Err(error) => return Err(explain(error)),
+        }
+    }
+    Err(failure.map_or_else(
+        || EngineError::new(ErrorKind::Connect, "no server is registered in ZooKeeper"),
+        explain,
+    ))
 }
 
 /// Waits until the engine of a session runs: any other call would wait for it as well, for as long as calls may take.

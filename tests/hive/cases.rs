@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use serde_json::value::RawValue;
 
 use crate::LIMIT;
+use crate::keeper::Keeper;
 use crate::kyuubi;
 use crate::peer;
-use crate::server::{Mode, Server};
+use crate::server::{Mode, Server, free_port};
 use crate::world::{Program, World};
 
 /// What is tried on a server.
@@ -42,6 +43,7 @@ pub fn of(mode: Mode) -> Vec<(&'static str, Case)> {
             ("background", Shared(background)),
             ("jobs", Shared(jobs)),
             ("timeout", Shared(timeout)),
+            ("found_in_zookeeper", Shared(found_in_zookeeper)),
             ("peer_agrees", Shared(peer_agrees)),
         ],
         Mode::NoSasl => vec![
@@ -327,4 +329,53 @@ fn restarted(server: &Server) {
     live.send("!jobs -a\n!quit\n");
     let output = live.wait();
     assert!(output.stdout.contains("FAILED"), "{}", output.stdout);
+}
+
+/// A server that has registered in a real ZooKeeper is found, beside one that is gone; one that speaks otherwise is told of.
+fn found_in_zookeeper(server: &Server) {
+    let keeper = Keeper::start().unwrap();
+    let url = |namespace: &str| {
+        format!(
+            "jdbc:hive2://127.0.0.1:{},127.0.0.1:{}/default;serviceDiscoveryMode=zooKeeper;zooKeeperNamespace={namespace}",
+            keeper.port(),
+            keeper.port()
+        )
+    };
+    let gone = format!("serverUri=127.0.0.1:{};version=3.5.7;sequence=0000000000", free_port());
+    let here = format!(
+        "hive.server2.thrift.bind.host=127.0.0.1;hive.server2.transport.mode=binary;hive.server2.thrift.port={}",
+        server.port()
+    );
+    keeper.create(&[
+        ("/servers", ""),
+        (&format!("/servers/{gone}"), ""),
+        (
+            "/servers/serverUri=elsewhere:1;version=3.5.7;sequence=0000000001",
+            &here,
+        ),
+        ("/servers/leader", "nobody:1"),
+        ("/http", ""),
+        (
+            "/http/serverUri=a:1;version=3.1.3;sequence=0000000001",
+            "hive.server2.thrift.bind.host=a;hive.server2.transport.mode=http;hive.server2.thrift.http.port=1;\
+             hive.server2.thrift.http.path=gate",
+        ),
+        ("/nobody", ""),
+    ]);
+    let shell = Shell::new();
+    let output = shell
+        .at(&url("servers"))
+        .with("-o csv")
+        .stdin("SELECT 1 AS one;\n")
+        .run();
+    output.expect(0, "one\n1\n");
+    for (namespace, word) in [
+        ("http", "transportMode=http;httpPath=gate"),
+        ("nobody", "no server is registered"),
+        ("nothing", "there is no node /nothing"),
+    ] {
+        let output = shell.at(&url(namespace)).stdin("SELECT 1;\n").run();
+        assert_ne!(output.code, 0, "{output}");
+        output.expect_stderr(word);
+    }
 }

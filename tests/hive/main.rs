@@ -7,6 +7,7 @@
 
 mod cache;
 mod cases;
+mod keeper;
 mod kyuubi;
 mod peer;
 #[allow(dead_code, reason = "the tests on Flink use the rest")]

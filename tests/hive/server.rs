@@ -189,7 +189,7 @@ impl Server {
             python.arg(self.world.path("journal")).arg(sample);
             return Ok(python);
         }
-        let spark = cache::fill(&format!("spark-{VERSION}"), unpack)?;
+        let spark = spark()?;
         let work = self.world.path("spark");
         let (transport, authentication) = match self.mode {
             Mode::Sasl => ("binary", "NONE"),
@@ -251,13 +251,19 @@ impl Server {
     }
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
+/// Spark's directory.
+pub fn spark() -> Result<PathBuf, String> {
+    cache::fill(&format!("spark-{VERSION}"), unpack)
+}
+
 /// A program of the JDK.
-fn jdk(name: &str) -> PathBuf {
+pub fn jdk(name: &str) -> PathBuf {
     match env::var_os("JAVA_HOME") {
         Some(home) => Path::new(&home).join("bin").join(name),
         None => name.into(),

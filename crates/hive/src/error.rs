@@ -19,6 +19,14 @@ pub enum Error {
         /// Why not.
         cause: String,
     },
+    /// ZooKeeper was reached, and tells of no servers.
+    #[error("{place}: {cause}")]
+    Registry {
+        /// ZooKeeper's server.
+        place: String,
+        /// Why not.
+        cause: String,
+    },
     /// The server, or this client, is not trusted.
     #[error("{place}: no TLS: {cause}")]
     Tls {

@@ -12,6 +12,7 @@ mod client;
 mod column;
 mod error;
 mod limits;
+mod registry;
 mod schema;
 mod service;
 mod thrift;
@@ -20,6 +21,7 @@ mod transport;
 pub use client::Client;
 pub use error::{Error, Failure, Result};
 pub use limits::Limits;
+pub use registry::Registry;
 pub use schema::{ColumnType, TableSchema, TypeId};
 pub use service::{
     Handle, OperationHandle, OperationState, OperationStatus, Progress, Protocol, RowSet, Session, SessionHandle,

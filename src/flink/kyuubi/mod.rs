@@ -190,7 +190,7 @@ async fn reach(
             ..Security::default()
         },
     };
-    let here = Url::parse(&format!("http://{}", address.place())).ok();
+    let here = Url::parse(&format!("http://{}", address.server())).ok();
     let url = given
         .or_else(|| here.and_then(|here| rest_address(configuration, &here)))
         .ok_or_else(|| EngineError::rejected("the engine's configuration names no REST address"))?;
