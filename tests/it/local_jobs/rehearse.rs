@@ -7,8 +7,11 @@ use serde_json::Value;
 use super::{COPY, contents, counting, local, object, stopped};
 use crate::world::{Program, World};
 
+/// Files with what they hold.
+type Contents = Vec<(PathBuf, Vec<u8>)>;
+
 /// All that could be changed: what the engine and the ledger keep, and what the sinks hold.
-fn kept(world: &World) -> (Vec<(PathBuf, Vec<u8>)>, String, Vec<(PathBuf, Vec<u8>)>) {
+fn kept(world: &World) -> (Contents, String, Contents) {
     let ledger = local(world).with("ledger export").run().expect_code(0).stdout;
     let sink = world.path("copy");
     let rows = if sink.exists() { contents(&sink) } else { Vec::new() };
