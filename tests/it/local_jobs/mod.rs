@@ -3,6 +3,7 @@
 mod keep;
 mod lost;
 mod owner;
+mod places;
 mod queries;
 mod quickstart;
 mod restore;
