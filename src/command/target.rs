@@ -306,8 +306,9 @@ fn would_be_known(job: &Job, forgets_after: Option<Duration>) -> bool {
         return true;
     };
     let ran = job.as_of.max(job.checkpoint_taken).max(job.started);
-    let since = ran.and_then(|ran| Duration::try_from(Timestamp::now().duration_since(ran)).ok());
-    since.is_some_and(|since| since < forgets_after)
+    // What is still to come, by a clock that is ahead of this one, was a moment ago.
+    let since = |ran| Duration::try_from(Timestamp::now().duration_since(ran)).unwrap_or_default();
+    ran.is_some_and(|ran| since(ran) < forgets_after)
 }
 
 /// The job of that id, if the engine knows it: a whole id needs no list.

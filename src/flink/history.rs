@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use skep_engine::{
-    CheckpointRequest, EngineError, ErrorKind, JobControl, JobDetail, JobId, JobStatus, JobSummary, LogLine, Result,
-    Savepoint, SavepointRequest, StopRequest, Stores,
+    CheckpointRequest, EndedBy, EngineError, ErrorKind, JobControl, JobDetail, JobId, JobStatus, JobSummary, LogLine,
+    Result, Savepoint, SavepointKind, SavepointRequest, StopRequest, Stores,
 };
 use tokio::sync::OnceCell;
 use url::Url;
@@ -110,6 +110,18 @@ pub(super) const fn is_for_archive(error: &EngineError) -> bool {
     )
 }
 
+impl Remembered {
+    /// The savepoint that a job was stopped with, if the archive knows of that.
+    async fn stopped(&self, job: &JobId) -> Option<Savepoint> {
+        let status = self.archive.cluster().await.ok()?.status(job).await.ok()?;
+        if !matches!(status.ended_by, Some(EndedBy::Stopped | EndedBy::Drained)) {
+            return None;
+        }
+        let found = self.archive.find(Some(job)).await.ok()?;
+        found.into_iter().find(|state| state.kind == SavepointKind::Savepoint)
+    }
+}
+
 #[async_trait]
 impl JobControl for Remembered {
     async fn list(&self) -> Result<Vec<JobSummary>> {
@@ -169,7 +181,11 @@ impl JobControl for Remembered {
     }
 
     async fn stop(&self, job: &JobId, request: StopRequest) -> Result<Savepoint> {
-        self.jobs.stop(job, request).await
+        match self.jobs.stop(job, request).await {
+            // The cluster took the request, and was killed before it could be asked what came of it.
+            Err(error) if error.kind == ErrorKind::Lost => self.stopped(job).await.ok_or(error),
+            done => done,
+        }
     }
 
     async fn cancel(&self, job: &JobId) -> Result<()> {

@@ -41,6 +41,10 @@ pub struct Seen {
 /// The next or the `n`th request from now on that fits.
 struct Rule {
     pattern: String,
+    /// How the statement begins that it submits, if it must.
+    statement: Option<String>,
+    /// It holds only once a statement has been submitted that begins so.
+    after: Option<String>,
     /// How many that fit are let through before.
     skip: usize,
     /// It is used up by one request.
@@ -97,22 +101,47 @@ impl Proxy {
 
     /// Breaks the `n`th request from now on that fits, counted from 1.
     pub fn break_nth(&self, pattern: &str, n: usize, what: Break) {
-        self.add(pattern, n - 1, true, what);
+        self.add(Rule {
+            skip: n - 1,
+            ..Rule::new(pattern, what)
+        });
     }
 
     /// Breaks every request that fits, until [`Self::mend`].
     pub fn break_all(&self, pattern: &str, what: Break) {
-        self.add(pattern, 0, false, what);
+        self.add(Rule {
+            once: false,
+            ..Rule::new(pattern, what)
+        });
     }
 
-    fn add(&self, pattern: &str, skip: usize, once: bool, what: Break) {
-        let pattern = pattern.to_owned();
-        self.state().rules.push(Rule {
-            pattern,
-            skip,
-            once,
-            what,
+    /// Breaks the `n`th request from now on that fits, counted from 1, and all that follow, until [`Self::mend`].
+    pub fn break_from(&self, pattern: &str, n: usize, what: Break) {
+        self.add(Rule {
+            skip: n - 1,
+            once: false,
+            ..Rule::new(pattern, what)
         });
+    }
+
+    /// Breaks the next request that fits and submits a statement which begins so.
+    pub fn break_statement(&self, pattern: &str, beginning: &str, what: Break) {
+        self.add(Rule {
+            statement: Some(beginning.to_owned()),
+            ..Rule::new(pattern, what)
+        });
+    }
+
+    /// Breaks the next request that fits and comes after the submission of a statement which begins so.
+    pub fn break_after(&self, beginning: &str, pattern: &str, what: Break) {
+        self.add(Rule {
+            after: Some(beginning.to_owned()),
+            ..Rule::new(pattern, what)
+        });
+    }
+
+    fn add(&self, rule: Rule) {
+        self.state().rules.push(rule);
     }
 
     /// Cuts the connections whose client is being let wait, as by [`Fault::Silence`].
@@ -152,12 +181,32 @@ impl Drop for Proxy {
     }
 }
 
+impl Rule {
+    /// For the next request that fits.
+    fn new(pattern: &str, what: Break) -> Self {
+        Self {
+            pattern: pattern.to_owned(),
+            statement: None,
+            after: None,
+            skip: 0,
+            once: true,
+            what,
+        }
+    }
+}
+
 impl State {
     /// What is to be broken about a request.
-    fn rule(&mut self, line: &str) -> Option<Break> {
+    fn rule(&mut self, line: &str, body: &Value) -> Option<Break> {
+        let statement = body["statement"].as_str().unwrap_or_default();
+        let begins = |beginning: &String| !statement.is_empty() && statement.starts_with(beginning.as_str());
+        for rule in &mut self.rules {
+            rule.after = rule.after.take().filter(|beginning| !begins(beginning));
+        }
         for at in 0..self.rules.len() {
             let rule = &mut self.rules[at];
-            if !fits(&rule.pattern, line) {
+            let is_meant = rule.after.is_none() && rule.statement.as_ref().is_none_or(begins);
+            if !is_meant || !fits(&rule.pattern, line) {
                 continue;
             }
             if rule.skip > 0 {
@@ -194,14 +243,13 @@ async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>, mut cut
         let (number, what) = {
             let mut state = state.lock().unwrap();
             let body = serde_json::from_slice(request.body()).unwrap_or(Value::Null);
-            let status = None;
-            let seen = Seen {
+            let what = state.rule(&line, &body);
+            state.seen.push(Seen {
                 line: line.clone(),
                 body,
-                status,
-            };
-            state.seen.push(seen);
-            (state.seen.len() - 1, state.rule(&line))
+                status: None,
+            });
+            (state.seen.len() - 1, what)
         };
         match &what {
             Some(Break::Before(fault)) => {

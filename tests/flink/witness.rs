@@ -191,6 +191,15 @@ impl Witness {
         answer(self.http.delete(format!("{}/sessions/{handle}", self.gateway))).unwrap();
     }
 
+    /// Works in a session of the SQL Gateway that is somebody else's to close.
+    pub fn join(&self, handle: &str) -> Session {
+        Session {
+            http: self.http.clone(),
+            url: format!("{}/sessions/{handle}", self.gateway),
+            is_own: false,
+        }
+    }
+
     /// Opens a session of the SQL Gateway.
     #[track_caller]
     pub fn session(&self) -> Session {
@@ -199,6 +208,7 @@ impl Witness {
         Session {
             http: self.http.clone(),
             url: format!("{sessions}/{}", opened["sessionHandle"].as_str().unwrap()),
+            is_own: true,
         }
     }
 }
@@ -208,6 +218,7 @@ impl Witness {
 pub struct Session {
     http: Client,
     url: String,
+    is_own: bool,
 }
 
 impl Session {
@@ -237,6 +248,13 @@ impl Session {
         self.try_run(statement, &json!({})).unwrap();
     }
 
+    /// A table's definition.
+    #[track_caller]
+    pub fn show_create(&self, table: &str) -> String {
+        let page = self.try_run(&format!("SHOW CREATE TABLE {table}"), &json!({})).unwrap();
+        page["results"]["data"][0]["fields"][0].as_str().unwrap().to_owned()
+    }
+
     /// Runs a statement that starts a job, and returns its id.
     #[track_caller]
     pub fn submit(&self, statement: &str, name: &str) -> String {
@@ -255,6 +273,9 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if !self.is_own {
+            return;
+        }
         // One that is left would hold its operations until the gateway ends.
         let _ = answer(self.http.delete(&self.url));
     }

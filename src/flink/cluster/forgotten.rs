@@ -103,7 +103,10 @@ impl Cluster {
                 return Ok(Outcome::at(path));
             }
             let runs = taken.iter().any(|checkpoint| checkpoint.status == "IN_PROGRESS");
-            if !runs && began.elapsed() >= self.refresh.saturating_mul(2) {
+            // A JobManager that is busy begins what it has been asked for some seconds later.
+            let patience = limits.outage.max(self.refresh.saturating_mul(2));
+            let is_over = !taken.is_empty() && is_told;
+            if !runs && (is_over || began.elapsed() >= patience) {
                 return match taken.last() {
                     Some(failed) => Ok(Outcome::failed(failed.failure_message.clone().unwrap_or_default())),
                     None => Err(self.never_taken(job, what).await),

@@ -2,7 +2,7 @@
 //! by the numbers of its nodes: only these outlast another parallelism or a changed query. The numbers are a counter of the
 //! gateway's process, so that a plan compiled again has others; they are put back here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -188,7 +188,7 @@ pub(super) fn fit(request: &Compile) -> Result<Compiled> {
         Err(error) => return Err(error),
     }
     let left_behind = match &request.state {
-        Some(state) => plan.left_behind(&state.operators),
+        Some(state) => plan.left_behind(&earlier, &state.operators),
         None => Vec::new(),
     };
     if !left_behind.is_empty() && !request.allow_non_restored {
@@ -288,22 +288,29 @@ impl Plan {
         Ok(())
     }
 
-    /// Of these operators of a state, those that the plan has no more: their state would be left behind.
-    pub(super) fn left_behind(&self, state: &[OperatorState]) -> Vec<String> {
-        let numbers: BTreeSet<u64> = self.nodes().unwrap_or_default().into_iter().map(|(id, _)| id).collect();
-        let kinds: BTreeSet<&str> = self
-            .nodes()
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(_, kind)| short(kind))
-            .collect();
-        let ids: BTreeSet<String> = numbers
-            .iter()
-            .flat_map(|number| {
-                let names = NAMES.iter().chain(&kinds);
-                names.map(move |name| operator_id(&format!("{number}_{name}")).to_string())
-            })
-            .collect();
+    /// The numbers of its nodes.
+    fn numbers(&self) -> BTreeSet<u64> {
+        self.nodes().unwrap_or_default().into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// The uids that its operators may have, by their ids.
+    fn uids(&self) -> BTreeMap<String, String> {
+        let nodes = self.nodes().unwrap_or_default();
+        let kinds: BTreeSet<&str> = nodes.into_iter().map(|(_, kind)| short(kind)).collect();
+        let mut uids = BTreeMap::new();
+        for number in self.numbers() {
+            for name in NAMES.iter().chain(&kinds) {
+                let uid = format!("{number}_{name}");
+                uids.insert(operator_id(&uid).to_string(), uid);
+            }
+        }
+        uids
+    }
+
+    /// Of these operators of a state that was made by an earlier plan, those that this plan has no more: their state would be
+    /// left behind. A state of Flink 1 does not name them; the earlier plan does.
+    pub(super) fn left_behind(&self, earlier: &Self, state: &[OperatorState]) -> Vec<String> {
+        let (numbers, ids, before) = (self.numbers(), self.uids(), earlier.uids());
         let is_there = |operator: &OperatorState| {
             let number = operator
                 .uid
@@ -311,7 +318,7 @@ impl Plan {
                 .and_then(|uid| uid.split_once('_')?.0.parse().ok());
             match number {
                 Some(number) => numbers.contains(&number),
-                None => ids.contains(&operator.id),
+                None => ids.contains_key(&operator.id),
             }
         };
         let lost = state.iter().filter(|operator| operator.size > 0 && !is_there(operator));
@@ -319,7 +326,10 @@ impl Plan {
             (Some(name), Some(uid)) => format!("{name} ({uid})"),
             (Some(name), None) => format!("{name} ({})", operator.id),
             (None, Some(uid)) => uid.clone(),
-            (None, None) => format!("operator {}", operator.id),
+            (None, None) => match before.get(&operator.id) {
+                Some(uid) => uid.clone(),
+                None => format!("operator {}", operator.id),
+            },
         })
         .collect()
     }
@@ -391,13 +401,13 @@ mod tests {
             operator(&uid, operator_id(&uid).to_string(), named)
         };
         for named in [true, false] {
-            assert!(plan.left_behind(&[state(112, named)]).is_empty());
-            assert_eq!(plan.left_behind(&[state(12, named)]).len(), 1);
+            assert!(plan.left_behind(&plan, &[state(112, named)]).is_empty());
+            assert_eq!(plan.left_behind(&plan, &[state(12, named)]).len(), 1);
         }
         // A plain INSERT's operators have ids of another sort.
         let plain = operator("", "90bea66de1c231edf33913ecd54406c1".to_owned(), false);
         assert_eq!(
-            plan.left_behind(&[plain]),
+            plan.left_behind(&plan, &[plain]),
             ["operator 90bea66de1c231edf33913ecd54406c1"]
         );
     }

@@ -41,6 +41,8 @@ pub(super) struct Memory {
     prelude: Vec<String>,
     /// It was said that rows come before a checkpoint has secured them.
     pub(super) said_early: bool,
+    /// What has happened to the session and was not said yet.
+    untold: Vec<String>,
 }
 
 impl Session {
@@ -110,6 +112,24 @@ impl Session {
         }
     }
 
+    /// The same for who submits nothing: what is to be said of it is said with the next statement.
+    pub(super) async fn configuration_now(&self) -> Result<BTreeMap<String, String>> {
+        match self.api.properties(&self.handle()).await {
+            Err(error) if complaint::is_session_gone(&error) => {}
+            answer => return answer,
+        }
+        let mut memory = self.turn.lock().await;
+        let mut notes = Vec::new();
+        let configuration = self.revived_configuration(&mut memory, &mut notes).await;
+        memory.untold.append(&mut notes);
+        configuration
+    }
+
+    /// What was not said yet.
+    pub(super) fn untold(memory: &mut Memory) -> Vec<String> {
+        std::mem::take(&mut memory.untold)
+    }
+
     /// Opens the session again and tells it all that it was told, because the gateway has dropped it.
     ///
     /// # Errors
@@ -151,7 +171,7 @@ impl Session {
 #[async_trait]
 impl Configured for Session {
     async fn configuration(&self) -> Result<BTreeMap<String, String>> {
-        self.api.properties(&self.handle()).await
+        self.configuration_now().await
     }
 }
 

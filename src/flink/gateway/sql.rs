@@ -281,13 +281,11 @@ impl Sql for GatewaySql {
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {
-        let mut effective = self.0.api.properties(&self.0.handle()).await?;
-        Ok(effective.remove(key))
+        Ok(self.0.configuration_now().await?.remove(key))
     }
 
     async fn circumstances(&self) -> Result<BTreeMap<String, String>> {
-        let effective = self.0.api.properties(&self.0.handle()).await?;
-        Ok(fit::circumstances(&effective, self.0.version))
+        Ok(fit::circumstances(&self.0.configuration_now().await?, self.0.version))
     }
 
     async fn misfits(&self, fit: &Fit<'_>) -> Result<Vec<Misfit>> {

@@ -44,7 +44,7 @@ pub(super) async fn submit(session: Arc<Session>, submit: Submit) -> Result<Oper
         memory = session.turn.lock() => memory,
         () = submit.withdrawal.asked() => return Err(withdrawn()),
     };
-    let mut notes = Vec::new();
+    let mut notes = Session::untold(&mut memory);
     let kind = classify(&submit.text, &Dialect::FLINK);
     let leaves_job = kind.starts_job() || matches!(kind, Kind::Query);
     let configuration = if leaves_job {

@@ -10,6 +10,8 @@ mod files;
 mod interrupts;
 mod lists;
 mod looks;
+mod matrix;
+mod one_shots;
 mod outages;
 mod plans;
 mod restore;
@@ -53,6 +55,10 @@ pub fn all() -> Vec<Case> {
         sessions::CASES,
         submission::CASES,
         outages::CASES,
+        matrix::CASES,
+        one_shots::CASES,
+        restore::objects::CASES,
+        restore::disaster::CASES,
         restore::CASES,
         upgrade::CASES,
         restore::changed::CASES,

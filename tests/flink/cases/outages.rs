@@ -12,7 +12,7 @@ use crate::witness::wait_for;
 use crate::world::Live;
 
 cases! {
-    own 6: a_jobmanager_that_hangs_and_is_killed with SECURED,
+    own 7: a_jobmanager_that_hangs_and_is_killed with SECURED,
     own 4: statements_on_their_way with FORGETFUL,
 }
 
@@ -93,6 +93,16 @@ fn with_a_job_of_its_own(cluster: &Cluster) -> Live {
     shell
 }
 
+/// A shell that reads a query without an end.
+fn with_rows_that_come(cluster: &Cluster) -> Live {
+    let mut shell = Shell::sql(cluster).skep().start();
+    shell.send(
+        "CREATE TABLE gen (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5');\nSELECT id FROM gen;\n",
+    );
+    shell.wait_for_out("two rows", |out| out.lines().count() > 3);
+    shell
+}
+
 /// Without high availability a new JobManager knows nothing of the jobs of the old one.
 fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     secure::only_who_is_known_comes_in(cluster);
@@ -117,6 +127,7 @@ fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     });
 
     let mut own = with_a_job_of_its_own(cluster);
+    let reading = with_rows_that_come(cluster);
 
     cluster.kill(Service::JobManager);
     // What a shell knows of its own jobs is there all the same, and said to be old.
@@ -140,8 +151,20 @@ fn a_jobmanager_that_hangs_and_is_killed(cluster: &Cluster) {
     prompt.line(&format!("!job {job}"));
     prompt.wait_text("can't be reached");
 
+    // The gateway goes on giving empty pages of a query whose job is gone.
+    reading.wait_err("the cluster can't be asked why");
     cluster.start_again(Service::JobManager);
-    shell.one_shot(&format!("job {job}")).expect(1, "").expect_stderr(&job);
+    let read = reading
+        .wait_open()
+        .expect_code(3)
+        .expect_stderr("no more rows will come");
+    assert!(read.stderr.contains("names what it has left"), "{read}");
+    // Nobody knows it any more, but what it has left.
+    let left = shell.one_shot(&format!("job {job}")).expect_code(0);
+    assert!(
+        left.stdout.contains("way back") && left.stdout.contains(&format!("/{job}/chk-")),
+        "{left}"
+    );
     // The shell that was there before works on with what there is now.
     let again = Job::start(cluster, "after the outage");
     prompt.line(&format!("!cancel {}", &again[..12]));

@@ -2,7 +2,9 @@
 
 pub mod changed;
 pub mod claims;
+pub mod disaster;
 pub mod fits;
+pub mod objects;
 pub mod plans;
 
 use std::collections::BTreeMap;
@@ -11,7 +13,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::uri;
-use crate::cluster::{Cluster, Service};
+use crate::cluster::Cluster;
 use crate::shell::Shell;
 use crate::suite::cases;
 use crate::witness::wait_for;
@@ -21,7 +23,6 @@ cases! {
     jobs 2: a_statement_set_after_a_stop,
     jobs 2: after_a_cancel_with_a_savepoint,
     jobs 2: from_a_retained_checkpoint,
-    own 3: after_the_jobmanager_was_killed,
 }
 
 /// Of each id, how many ids of its last digit there were up to it.
@@ -117,18 +118,39 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// Starts the job and waits until it has saved something.
     fn start(cluster: &'a Cluster, name: &'a str, insert: &str) -> Self {
-        let run = Self {
+        let run = Self::new(cluster, name, insert);
+        let _ = run.shell.script(&run.script()).expect_code(0);
+        run.wait_saved();
+        run
+    }
+
+    /// Not started yet.
+    pub fn new(cluster: &'a Cluster, name: &'a str, insert: &str) -> Self {
+        Self {
             tables: Tables { cluster, name },
             shell: Shell::sql(cluster),
             insert: insert.to_owned(),
-        };
-        let tables = run.tables.statements(20, 50_000).join(";\n");
-        let script = format!("{tables};\nSET 'pipeline.name' = '{name}';\n{insert};\n");
-        let _ = run.shell.script(&script).expect_code(0);
-        let job = run.running();
-        cluster.witness().wait_running(&job);
-        cluster.witness().wait_checkpoint(&job);
-        run
+        }
+    }
+
+    /// What starts it: tables, settings and the statement.
+    pub fn script(&self) -> String {
+        format!("{};\n{};\n", self.prelude(), self.insert)
+    }
+
+    /// Its tables and settings.
+    pub fn prelude(&self) -> String {
+        let tables = self.tables.statements(20, 50_000).join(";\n");
+        format!("{tables};\nSET 'pipeline.name' = '{}'", self.tables.name)
+    }
+
+    /// Waits until it runs and has saved something, and returns its id.
+    pub fn wait_saved(&self) -> String {
+        let witness = self.tables.cluster.witness();
+        let job = witness.wait_named(self.tables.name);
+        witness.wait_running(&job);
+        witness.wait_checkpoint(&job);
+        job
     }
 
     /// The one job of that name that has not ended.
@@ -145,15 +167,18 @@ impl<'a> Run<'a> {
     /// Restores it in a process of its own, lets it go on, and stops it: what is in the files then is as if nothing had
     /// happened. Returns the path it was restored from.
     fn restore(&self, before: &Counts) -> String {
+        let name = self.tables.name;
+        self.restore_by(&self.shell, &format!("!restore {name}\n"), before)
+    }
+
+    /// The same by another script, in any shell.
+    pub fn restore_by(&self, shell: &Shell, script: &str, before: &Counts) -> String {
         let cluster = self.tables.cluster;
-        let output = self
-            .shell
-            .script(&format!("!restore {}\n", self.tables.name))
-            .expect_code(0);
+        let output = shell.script(script).expect_code(0);
         let job = self.running();
         cluster.witness().wait_running(&job);
         let path = restored_from(cluster, &job);
-        let _ = self.shell.one_shot(&format!("stop {job}")).expect_code(0);
+        let _ = shell.one_shot(&format!("stop {job}")).expect_code(0);
         let counted = wait_for("the last files", || {
             let rows = self.tables.rows("counted");
             if rows.len() > before.len() {
@@ -224,14 +249,5 @@ fn from_a_retained_checkpoint(cluster: &Cluster) {
     let run = Run::start(cluster, "restored-from-checkpoint", COUNT);
     let job = run.running();
     let _ = run.shell.one_shot("cancel restored-from-checkpoint").expect_code(0);
-    assert!(run.restore(&Counts::new()).contains(&format!("/{job}/chk-")));
-}
-
-fn after_the_jobmanager_was_killed(cluster: &Cluster) {
-    undisturbed(cluster);
-    let run = Run::start(cluster, "restored-after-kill", COUNT);
-    let job = run.running();
-    cluster.kill(Service::JobManager);
-    cluster.start_again(Service::JobManager);
     assert!(run.restore(&Counts::new()).contains(&format!("/{job}/chk-")));
 }

@@ -101,16 +101,12 @@ impl Cluster {
     }
 
     fn start_services(&self) -> Result<(), String> {
-        let services = [
-            Service::JobManager,
-            Service::TaskManager,
-            Service::Gateway,
-            Service::History,
-        ];
-        for service in services {
+        for service in Service::ALL {
             self.launch(service)?;
         }
-        services.into_iter().try_for_each(|service| self.wait_healthy(service))
+        Service::ALL
+            .into_iter()
+            .try_for_each(|service| self.wait_healthy(service))
     }
 
     /// Its version, as `2.3.0`.
@@ -165,6 +161,22 @@ impl Cluster {
         }
         let process = self.processes().remove(&service);
         process.unwrap_or_else(|| panic!("{service} does not run")).kill();
+    }
+
+    /// Kills all of it with SIGKILL.
+    pub fn kill_all(&self) {
+        self.jobs_seen();
+        self.processes().clear();
+    }
+
+    /// Starts all of it again on the old ports, and waits until it answers.
+    pub fn start_all_again(&self) {
+        self.start_services().unwrap();
+    }
+
+    /// Lets a service write no more than so many bytes into any file, or as many as it likes.
+    pub fn limit_files(&self, service: Service, bytes: Option<u64>) {
+        self.processes()[&service].limit_files(bytes);
     }
 
     /// Starts a service that was killed, on its old ports, and waits until it answers.

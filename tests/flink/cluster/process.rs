@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use crate::world::wait_until;
 
@@ -89,6 +89,15 @@ impl Process {
                 },
             );
         }
+    }
+
+    /// Lets it write no more than so many bytes into any file, or as many as it likes.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(Some(self.pid), Resource::Fsize, limit).unwrap();
     }
 
     /// Ends it with SIGKILL and returns when it is gone.

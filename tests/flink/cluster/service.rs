@@ -43,6 +43,9 @@ const EXPORTED: [&str; 7] = [
 ];
 
 impl Service {
+    /// All of them, as they are started.
+    pub const ALL: [Self; 4] = [Self::JobManager, Self::TaskManager, Self::Gateway, Self::History];
+
     const fn main_class(self) -> &'static str {
         match self {
             Self::JobManager => "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint",

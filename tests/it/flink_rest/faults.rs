@@ -284,7 +284,11 @@ async fn a_request_that_the_server_has_forgotten_is_looked_for_in_the_statistics
     server.in_progress(usize::MAX);
     let config = br#"{"refresh-interval": 100, "flink-version": "2.3.0"}"#;
     server.fault("GET /v1/config", Fault::Body(config.to_vec()));
-    let (jobs, job) = (jobs(&server).await, server.job());
+    let short = Limits {
+        outage: Duration::from_millis(400),
+        ..limits()
+    };
+    let (jobs, job) = (connect_with(&server, short).await.unwrap().jobs.unwrap(), server.job());
     let waiting = tokio::spawn(async move { jobs.savepoint(&job, savepoint_request(4)).await });
     server.asked("POST ").await;
     server.fault(&format!("GET /v1/jobs/{job}/savepoints/"), Fault::Status(404, UNKNOWN));

@@ -5,6 +5,7 @@ mod ledger_tables;
 mod lineage;
 mod lost;
 mod owner;
+mod places;
 mod queries;
 mod quickstart;
 mod rehearse;

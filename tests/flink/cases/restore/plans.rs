@@ -12,7 +12,7 @@ cases! {
     jobs 3: a_plan_bears_another_parallelism,
     jobs 2: a_changed_query_finds_its_state_by_the_old_numbers,
     jobs 1: a_plan_that_was_changed_is_refused,
-    jobs 1: what_would_be_left_behind_is_named_before,
+    jobs 2: what_would_be_left_behind_is_named_before,
 }
 
 /// A job that is run from a compiled plan, and the directory that the plan is in.
@@ -152,4 +152,18 @@ fn what_would_be_left_behind_is_named_before(cluster: &Cluster) {
     assert!(output.stderr.contains("has other operators"), "{output}");
     assert_eq!(plans(&dir).len(), 1, "what is not run is not kept");
     assert!(cluster.witness().named(name).iter().all(|job| job.state == "FINISHED"));
+    // Told to, it starts, and what is dropped is named: Flink says nothing of it.
+    let allowed = script.replace("--changed-query", "--changed-query --allow-non-restored-state");
+    let output = run
+        .shell
+        .script(&allowed.replacen("!restore", "SET 'pipeline.name' = 'planned-less';\n!restore", 1));
+    let output = output.expect_code(0);
+    let told = output
+        .stderr
+        .lines()
+        .find(|line| line.contains("left behind is the state of "));
+    assert!(told.is_some_and(|told| told.contains("over-aggregate")), "{output}");
+    let job = cluster.witness().wait_named("planned-less");
+    assert_eq!(restored_from(cluster, &job), path);
+    cluster.witness().cancel(&job);
 }
