@@ -520,7 +520,10 @@ fn a_ledger_that_is_found_to_be_damaged_is_given_up_and_left_as_it_is() {
     let path = world.path("data/ledger.db");
     // It opens well: only the page where the jobs begin is overwritten.
     let database = rusqlite::Connection::open(&path).unwrap();
-    let number = |sql: &str| database.query_row(sql, [], |row| row.get::<_, usize>(0)).unwrap();
+    let number = |sql: &str| {
+        let number = database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+        usize::try_from(number).unwrap()
+    };
     let size = number("PRAGMA page_size");
     let root = number("SELECT rootpage FROM sqlite_schema WHERE name = 'job'");
     database
@@ -541,7 +544,7 @@ fn a_ledger_that_is_found_to_be_damaged_is_given_up_and_left_as_it_is() {
     assert!(output.stdout.ends_with("n,text\n0,row 0\n"), "{output}");
     is_as_it_was(&output);
     is_as_it_was(&world.scripted().with("-u scripted: jobs").run().expect_code(0));
-    let output = world.scripted().with("-u scripted: note b hello").run().expect(1, "");
+    let output = world.scripted().with("-u scripted: note a hello").run().expect(1, "");
     assert!(fs::read(&path).unwrap() == bytes, "{output}");
     assert!(output.stderr.contains("is damaged"), "{output}");
 }

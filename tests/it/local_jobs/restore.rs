@@ -322,7 +322,7 @@ fn with_auto_what_still_runs_is_not_started_a_second_time() {
     let live = slowly(&world).stdin(script.clone() + "!wait\n").start();
     live.wait_err("[1] copy · job ");
     // That is said, and the script goes on: with those of its statements that have died, too.
-    let rest = "INSERT INTO other SELECT n FROM n;\n!jobs\nSELECT 'end';\n";
+    let rest = "INSERT INTO other SELECT n FROM n &;\n!cancel %1\nSELECT 'end';\n";
     let other = "CREATE TABLE other (n BIGINT) WITH ('connector' = 'memory');\n";
     let output = slowly(&world)
         .with("-o csv")
