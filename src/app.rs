@@ -194,6 +194,7 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
     }
     if let Some((command, args)) = options.command {
         let done = dispatch::run(session, command, args).await;
+        session.tell_ledger_problem();
         if let Ok(Flow::Run(file)) = &done {
             script::run_file(session, file).await?;
             if let RestoreFrom::Path(path) = &session.settings.restore {

@@ -84,8 +84,22 @@ impl std::fmt::Debug for Options {
 /// # Errors
 /// What clap says of it.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
-    let matches = definition().try_get_matches_from(words)?;
+    let matches = definition().try_get_matches_from(words.into_iter().map(unlike_a_flag))?;
     read(&matches)
+}
+
+/// SQL can begin with a comment, which looks like a flag: a blank before it, where it takes nothing away, tells them apart.
+fn unlike_a_flag(word: OsString) -> OsString {
+    let is_comment = word
+        .to_str()
+        .and_then(|text| text.strip_prefix("--"))
+        .is_some_and(|rest| rest.starts_with(char::is_whitespace));
+    if !is_comment {
+        return word;
+    }
+    let mut apart = OsString::from(" ");
+    apart.push(word);
+    apart
 }
 
 /// The whole command line as clap needs it, also for the manual page.
@@ -220,12 +234,12 @@ fn subcommand(spec: &'static Spec) -> clap::Command {
         };
         let mut arg = Arg::new(positional.name).required(least).value_name(positional.name);
         if positional.kind == Kind::Sql {
+            // One word in quotes, or several; what looks like a flag is one, wherever it stands.
             arg = Arg::new(positional.name)
                 .num_args(1..)
+                .action(ArgAction::Append)
                 .value_name(positional.name)
-                // Flags may stand behind the first word.
-                .allow_hyphen_values(spec.sql_tail() != SqlTail::AfterWord)
-                .trailing_var_arg(true);
+                .allow_negative_numbers(true);
         } else if most {
             arg = arg.num_args(1..).action(ArgAction::Append);
         }
@@ -391,6 +405,55 @@ mod tests {
             (options.show_header, options.silent, options.force),
             (Some(false), true, true)
         );
+    }
+
+    #[test]
+    fn flags_behind_the_sql_are_flags() {
+        let read =
+            |words: &[&str]| parse(["skep"].iter().chain(words).map(OsString::from)).map(|o| o.command.unwrap().1);
+        let insert = "INSERT INTO a SELECT 1";
+        for words in [
+            &["upgrade", "J", insert, "--json", "--timeout", "5s"][..],
+            &["upgrade", "--json", "J", "--timeout=5s", insert],
+            &[
+                "upgrade",
+                "J",
+                "INSERT",
+                "INTO",
+                "a",
+                "SELECT",
+                "1",
+                "--json",
+                "--timeout=5s",
+            ],
+        ] {
+            let args = read(words).unwrap();
+            assert_eq!((args.word(0), args.sql()), (Some("J"), Some(insert)), "{words:?}");
+            assert_eq!(
+                (args.has("json"), args.value("timeout")),
+                (true, Some("5s")),
+                "{words:?}"
+            );
+        }
+        let args = read(&["restore", "J", "latest", "AS", insert, "--fork", "-y"]).unwrap();
+        assert_eq!(
+            (args.words(), args.sql()),
+            (&["J".to_owned(), "latest".to_owned()][..], Some(insert))
+        );
+        assert!(args.has("fork") && args.has("yes"));
+        let args = read(&["plan", "SELECT", "-1", "--json"]).unwrap();
+        assert_eq!((args.sql(), args.has("json")), (Some("SELECT -1"), true));
+        let args = read(&["upgrade", "J", "-- as before\nINSERT INTO a SELECT 1", "--yes"]).unwrap();
+        assert_eq!(args.sql(), Some("-- as before\nINSERT INTO a SELECT 1"));
+        assert!(args.has("yes"));
+        for refused in [
+            &["upgrade", "J", insert, "--fork"][..],
+            &["restore", "J", "AS", insert, "--rehearse"],
+            &["restore", "J", "AS"],
+            &["restore", "J", "AS", "--fork"],
+        ] {
+            assert!(read(refused).is_err(), "{refused:?}");
+        }
     }
 
     #[test]

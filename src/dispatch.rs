@@ -1,5 +1,6 @@
 //! One piece of input, to where it belongs: a bang-command, a job statement, or SQL for the engine.
 
+use crate::command::restore::Auto;
 use crate::command::{self, Args, Command, Flow};
 use crate::error::Error;
 use crate::session::Session;
@@ -17,13 +18,7 @@ pub async fn dispatch(session: &mut Session, piece: &Piece) -> Result<Flow, Erro
     if let Err(error) = &done {
         session.last_error = Some(error.clone());
     }
-    if let Some(problem) = session.ledger.take_problem()
-        && session.ledger.is_news(&problem)
-    {
-        session
-            .ui
-            .warn(&format!("{problem}; what was just done is not remembered"));
-    }
+    session.tell_ledger_problem();
     done
 }
 
@@ -69,7 +64,11 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
         }
         _ => {
             let text = command::state_of::resolved(session, text).await?.into_owned();
-            let restore = command::restore::known(session, &text).await?;
+            let restore = match command::restore::known(session, &text).await? {
+                Auto::Afresh => None,
+                Auto::From(start) => Some(*start),
+                Auto::Runs => return Ok(Flow::Continue),
+            };
             let request = Request {
                 text,
                 background,

@@ -13,7 +13,7 @@ use crate::error::{Error, ExitCode};
 use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::job::schedule::Schedule;
-use crate::ledger::{Ledger, Outcome};
+use crate::ledger::{Ledger, LedgerError, Outcome};
 use crate::render;
 use crate::ui::{Ui, sanitize};
 
@@ -322,6 +322,29 @@ impl Session {
                 "an upgrade of {name} is not finished: it was {} · !upgrade --resume {id} goes on, --abort {id} takes it back",
                 upgrade.step.describe()
             ));
+        }
+    }
+
+    /// Says what has gone wrong with the ledger unnoticed, once.
+    pub fn tell_ledger_problem(&self) {
+        let Some(problem) = self.ledger.take_problem() else {
+            return;
+        };
+        if !self.ledger.is_news(&problem) {
+            return;
+        }
+        match &problem {
+            LedgerError::Damaged { .. } => {
+                self.ui.warn(&format!(
+                    "{problem}; it is left as it is, and nothing is remembered any more"
+                ));
+                if let Some(hint) = problem.hint() {
+                    self.ui.hint(&hint);
+                }
+            }
+            _ => self
+                .ui
+                .warn(&format!("{problem}; what was just done is not remembered")),
         }
     }
 

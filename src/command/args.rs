@@ -67,6 +67,7 @@ impl Args {
     /// A usage error that shows the usage line.
     pub fn from_words(spec: &Spec, words: Vec<String>, sql: Option<String>) -> Result<Self, Error> {
         let mut args = Self::default();
+        let has_as = sql.is_some() && spec.sql_tail() == SqlTail::AfterAs;
         let mut words = words.into_iter();
         let mut only_positionals = false;
         while let Some(word) = words.next() {
@@ -94,6 +95,10 @@ impl Args {
         args.sql = sql
             .map(|sql| sql.trim().trim_end_matches(';').trim_end().to_owned())
             .filter(|sql| !sql.is_empty());
+        if has_as && args.sql.is_none() {
+            let error = usage(spec, "no statement stands behind AS");
+            return Err(error.hint("what is called AS is written 'AS' at the prompt"));
+        }
         args.check(spec)?;
         Ok(args)
     }

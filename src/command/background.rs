@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
-use super::restore;
+use super::restore::{self, Auto};
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::state_of;
 use crate::error::Error;
@@ -41,10 +41,15 @@ impl Command for Async {
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         let text = args.sql().unwrap_or_default();
         let text = state_of::resolved(session, text).await?.into_owned();
+        let restore = match restore::known(session, &text).await? {
+            Auto::Afresh => None,
+            Auto::From(start) => Some(*start),
+            Auto::Runs => return Ok(Flow::Continue),
+        };
         let request = Request {
             text: text.clone(),
             background: true,
-            restore: restore::known(session, &text).await?,
+            restore,
             ..Request::default()
         };
         statement::execute(session, request)

@@ -176,12 +176,19 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
 }
 
 async fn refuse_running(target: &Target) -> Result<(), Error> {
-    let (Some(jobs), Some(job_id)) = (&target.connection.jobs, target.job.job_id) else {
-        return Ok(());
-    };
+    match running(target).await {
+        None => Ok(()),
+        Some(process) => Err(Error::failed(format!("{} still runs{process}", target.job.title()))
+            .hint("!stop it with a savepoint first")),
+    }
+}
+
+/// Where a job runs, to be said behind "runs": empty if only that it does is known. None if it does not, or nobody can say.
+async fn running(target: &Target) -> Option<String> {
+    let (jobs, job_id) = target.connection.jobs.as_ref().zip(target.job.job_id)?;
     match jobs.status(&job_id).await {
         Ok(status) if !status.state.is_terminal() && !status.lost => {}
-        _ => return Ok(()),
+        _ => return None,
     }
     let facts = jobs
         .detail(&job_id)
@@ -189,8 +196,7 @@ async fn refuse_running(target: &Target) -> Result<(), Error> {
         .map(|detail| detail.facts)
         .unwrap_or_default();
     let process = facts.iter().find(|(name, _)| name == "process");
-    let process = process.map(|(_, id)| format!(", in process {id}")).unwrap_or_default();
-    Err(Error::failed(format!("{} still runs{process}", target.job.title())).hint("!stop it with a savepoint first"))
+    Some(process.map(|(_, id)| format!(", in process {id}")).unwrap_or_default())
 }
 
 /// Gathers what is known of the job and its ancestors, and chooses.
@@ -339,12 +345,22 @@ async fn claim(session: &Session, state: &Savepoint, args: &Args) -> Result<Clai
     Ok(mode)
 }
 
-/// The state that a statement is to start from because it has run before (`!set restore auto`): its newest usable one.
-/// None if it has not, or has left none.
+/// What `!set restore auto` makes of a statement.
+pub enum Auto {
+    /// It is run as it is: it has not run before, or has left no state.
+    Afresh,
+    /// It has run before, and starts from this.
+    From(Box<Start>),
+    /// Its job still runs: there is nothing to be started.
+    Runs,
+}
+
+/// What is to be done with a statement that may have run before (`!set restore auto`): it starts from the newest usable
+/// state, unless it still runs. Either is said.
 ///
 /// # Errors
-/// It still runs, or a job has gone on from it, or none of its states can be used.
-pub async fn known(session: &Session, text: &str) -> Result<Option<Start>, Error> {
+/// A job has gone on from its state, or none of its states can be used.
+pub async fn known(session: &Session, text: &str) -> Result<Auto, Error> {
     let open = session.open()?;
     let connection = Arc::clone(&open.connection);
     let (RestoreFrom::Newest, true, Some(sql)) = (
@@ -352,11 +368,11 @@ pub async fn known(session: &Session, text: &str) -> Result<Option<Start>, Error
         connection.capabilities.restore,
         &connection.sql,
     ) else {
-        return Ok(None);
+        return Ok(Auto::Afresh);
     };
     let dialect = sql.dialect();
     if !classify(text, &dialect).starts_job() {
-        return Ok(None);
+        return Ok(Auto::Afresh);
     }
     let normal = |text: &str| normal(&sql.as_recorded(text), &dialect);
     let recorded = secrets::redact(text, &dialect).text;
@@ -368,10 +384,16 @@ pub async fn known(session: &Session, text: &str) -> Result<Option<Start>, Error
             "{} has not run before: it starts from nothing",
             sanitize(&name)
         ));
-        return Ok(None);
+        return Ok(Auto::Afresh);
     };
     let target = target::resolve(session, &run.job_id().to_string()).await?;
-    refuse_running(&target).await?;
+    if let Some(process) = running(&target).await {
+        let title = target.job.title();
+        session
+            .ui
+            .say(&format!("{title} still runs{process}: it is not started a second time"));
+        return Ok(Auto::Runs);
+    }
     let title = sanitize(&run.intent.name).into_owned();
     match choose(session, &connection, run.job_id(), &Which::Latest, false).await {
         Ok(chosen) => {
@@ -381,7 +403,7 @@ pub async fn known(session: &Session, text: &str) -> Result<Option<Start>, Error
                 name_of(&chosen.savepoint),
                 chosen.why
             ));
-            Ok(Some(Start {
+            Ok(Auto::From(Box::new(Start {
                 restore: skep_engine::Restore {
                     path: chosen.savepoint.path.clone(),
                     job_id: chosen.savepoint.job_id,
@@ -390,14 +412,14 @@ pub async fn known(session: &Session, text: &str) -> Result<Option<Start>, Error
                 checkpoint_id: chosen.savepoint.checkpoint_id,
                 change: Change::Unasked,
                 session: None,
-            }))
+            })))
         }
         Err(ChooseFailure::Choose(ChooseError::NoState(_))) => {
             session.ui.warn(&format!(
                 "{title} has run before (job {}) and has left no state: it starts from nothing",
                 run.job_id().short()
             ));
-            Ok(None)
+            Ok(Auto::Afresh)
         }
         Err(failure) => Err(failure.into()),
     }

@@ -10,7 +10,7 @@ use skep_engine::{Connection, EngineError, ErrorKind, JobControl, JobId, JobSumm
 use crate::error::Error;
 use crate::job::reference::{self, Candidate, Reference, ReferenceError};
 use crate::job::{Entry, Job, Known, Origin};
-use crate::ledger::{JobFilter, JobRecord};
+use crate::ledger::{JobFilter, JobRecord, LedgerError};
 use crate::session::{self, Session};
 
 /// A job that a command is about.
@@ -241,7 +241,10 @@ async fn gather(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<E
         }
     };
     let recorded = recorded.unwrap_or_else(|cause| {
-        session.ui.warn(&format!("the ledger could not be read: {cause}"));
+        // Damage is said with what follows from it.
+        if !matches!(cause, LedgerError::Damaged { .. }) {
+            session.ui.warn(&format!("the ledger could not be read: {cause}"));
+        }
         Vec::new()
     });
     let mut jobs: Vec<Job> = session

@@ -5,6 +5,8 @@
 //! happen is awaited, above all an [`Intent`]; what is only to be remembered is sent and never waited for. Requests are
 //! carried out in the order in which they are sent, so that a read sees every write before it.
 //!
+//! A ledger that is found to be damaged is given up: from then on it is neither read nor written.
+//!
 //! A commit is on disk when it is reported. A process that dies at any moment leaves what it has committed and nothing
 //! else.
 
@@ -51,7 +53,27 @@ pub struct Ledger {
     writer: Option<Arc<Writer>>,
 }
 
-type Request = Box<dyn FnOnce(&mut Store) + Send>;
+type Request = Box<dyn FnOnce(&mut Kept) + Send>;
+
+/// The database, and whether it was found to be damaged: then it is left as it is.
+struct Kept {
+    store: Store,
+    damage: Option<LedgerError>,
+}
+
+impl Kept {
+    fn carry_out<T>(&mut self, work: impl FnOnce(&mut Store) -> Result<T>) -> Result<T> {
+        if let Some(damage) = &self.damage {
+            return Err(damage.clone());
+        }
+        let done = work(&mut self.store);
+        if let Err(damage @ LedgerError::Damaged { .. }) = &done {
+            self.store.leave_as_it_is();
+            self.damage = Some(damage.clone());
+        }
+        done
+    }
+}
 
 #[derive(Debug)]
 struct Writer {
@@ -80,14 +102,15 @@ impl Ledger {
     /// # Errors
     /// It can't be made, opened or read, or a later version has written it. The shell works on with [`Ledger::none`].
     pub fn open(dir: &Path) -> Result<Self> {
-        let mut store = Store::open(dir)?;
+        let store = Store::open(dir)?;
         let path = dir.join("ledger.db");
         let (sender, receiver) = mpsc::channel::<Request>();
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || {
+                let mut kept = Kept { store, damage: None };
                 for request in receiver {
-                    request(&mut store);
+                    request(&mut kept);
                 }
             })
             .map_err(|error| LedgerError::Open {
@@ -114,7 +137,8 @@ impl Ledger {
         self.writer.is_some()
     }
 
-    /// The newest failure of a write that nobody waited for. It is handed out once.
+    /// The newest failure of a write that nobody waited for, or that the ledger was found to be damaged. It is handed out
+    /// once.
     pub fn take_problem(&self) -> Option<LedgerError> {
         let writer = self.writer.as_ref()?;
         writer.problem.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -410,8 +434,8 @@ impl Ledger {
             return;
         };
         let problem = Arc::clone(&writer.problem);
-        let sent = writer.send(Box::new(move |store| {
-            if let Err(error) = work(store) {
+        let sent = writer.send(Box::new(move |kept| {
+            if let Err(error) = kept.carry_out(work) {
                 keep(&problem, error);
             }
         }));
@@ -432,9 +456,15 @@ impl Writer {
         work: impl FnOnce(&mut Store) -> Result<T> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T>>> {
         let (answer, wait) = oneshot::channel();
-        self.send(Box::new(move |store| {
+        let problem = Arc::clone(&self.problem);
+        self.send(Box::new(move |kept| {
+            let done = kept.carry_out(work);
+            // Who asks may make do without an answer, but it must be said.
+            if let Err(damage @ LedgerError::Damaged { .. }) = &done {
+                keep(&problem, damage.clone());
+            }
             // Nobody listens any more if the caller was cancelled: the work is done all the same.
-            let _ = answer.send(work(store));
+            let _ = answer.send(done);
         }))?;
         Ok(wait)
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use skep_engine::{ClaimMode, JobId, JobStatus, OperationId, Recipe, Savepoint, StartedJob};
 
@@ -50,6 +51,14 @@ impl Store {
             path,
             presence: None,
         })
+    }
+
+    /// Leaves the file as it is also when it is closed: nothing of the log is brought into it.
+    pub fn leave_as_it_is(&self) {
+        // Where that can't be set the log is brought in as by any other process.
+        let _ = self
+            .connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 
     /// The ledger's directory.

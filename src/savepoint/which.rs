@@ -123,6 +123,8 @@ pub fn parse_label(text: &str) -> Result<&str, WhichError> {
         refuse("it holds control characters")
     } else if label.eq_ignore_ascii_case("latest") {
         refuse("latest means the newest usable state")
+    } else if label.eq_ignore_ascii_case("as") {
+        refuse("AS is what a statement stands behind")
     } else if label.starts_with('@') {
         refuse("what starts with @ is a time")
     } else if label.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -249,6 +251,7 @@ mod tests {
         for text in [
             "",
             "latest",
+            "As",
             "@noon",
             "12",
             "a/b",

@@ -512,6 +512,43 @@ fn without_a_ledger_it_works_on_and_says_so_once() {
     }
 }
 
+#[test]
+fn a_ledger_that_is_found_to_be_damaged_is_given_up_and_left_as_it_is() {
+    let world = World::new();
+    let first = world.scripted().with("-u scripted: -e").arg("INSERT INTO a");
+    drop(first.run().expect_code(0));
+    let path = world.path("data/ledger.db");
+    // It opens well: only the page where the jobs begin is overwritten.
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let number = |sql: &str| {
+        let number = database.query_row(sql, [], |row| row.get::<_, u32>(0)).unwrap();
+        usize::try_from(number).unwrap()
+    };
+    let size = number("PRAGMA page_size");
+    let root = number("SELECT rootpage FROM sqlite_schema WHERE name = 'job'");
+    database
+        .pragma_update_and_check(None, "wal_checkpoint", "TRUNCATE", |_| Ok(()))
+        .unwrap();
+    drop(database);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[(root - 1) * size..root * size].fill(0xa5);
+    fs::write(&path, &bytes).unwrap();
+    let is_as_it_was = |output: &crate::world::Output| {
+        assert!(fs::read(&path).unwrap() == bytes, "{output}");
+        let warnings = output.stderr.matches("is damaged").count();
+        assert_eq!(warnings, 1, "{output}");
+    };
+    let script = "INSERT INTO b; INSERT INTO c;\n!jobs -a\n!savepoint b\n!stop c\nSELECT 1;\n";
+    let output = world.scripted().with("-u scripted: -o csv").stdin(script).run();
+    let output = output.expect_code(0);
+    assert!(output.stdout.ends_with("n,text\n0,row 0\n"), "{output}");
+    is_as_it_was(&output);
+    is_as_it_was(&world.scripted().with("-u scripted: jobs").run().expect_code(0));
+    let output = world.scripted().with("-u scripted: note a hello").run().expect(1, "");
+    assert!(fs::read(&path).unwrap() == bytes, "{output}");
+    assert!(output.stderr.contains("is damaged"), "{output}");
+}
+
 /// A small file system of its own, which ends with the value.
 struct Mount(std::path::PathBuf);
 

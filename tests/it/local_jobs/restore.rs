@@ -321,8 +321,20 @@ fn with_auto_what_still_runs_is_not_started_a_second_time() {
     let script = format!("!set restore auto\n{}INSERT INTO copy SELECT n FROM n;\n", counting());
     let live = slowly(&world).stdin(script.clone() + "!wait\n").start();
     live.wait_err("[1] copy · job ");
-    let output = slowly(&world).stdin(script).run().expect(1, "");
-    assert!(output.stderr.contains("still runs"), "{output}");
+    // That is said, and the script goes on: with those of its statements that have died, too.
+    let rest = "INSERT INTO other SELECT n FROM n &;\n!cancel %1\nSELECT 'end';\n";
+    let other = "CREATE TABLE other (n BIGINT) WITH ('connector' = 'memory');\n";
+    let output = slowly(&world)
+        .with("-o csv")
+        .stdin(format!("{other}{script}{rest}"))
+        .run()
+        .expect_code(0);
+    assert!(
+        output.stderr.contains("still runs, in process") && output.stderr.contains("not started a second time"),
+        "{output}"
+    );
+    assert!(output.stderr.contains("[1] other · job "), "{output}");
+    assert!(output.stdout.contains("end"), "{output}");
     live.kill();
 }
 
