@@ -108,6 +108,39 @@ impl Shelves {
         }
     }
 
+    /// What is to be known of a path, and whether a file lies there that nobody knows of and that looks like none of Flink's.
+    async fn look_at(&self, path: &str) -> Result<(Inspection, bool)> {
+        let dir = here(path);
+        let seen = self
+            .off_thread(move |_| {
+                let dir = dir?;
+                match State::read(&dir) {
+                    Some(state) => Some((state.inspection(), state.is_foreign())),
+                    // The directory of one that was never finished.
+                    None => dir.is_dir().then(|| (Inspection::of(unfinished(&dir)), true)),
+                }
+            })
+            .await;
+        let mut is_foreign = false;
+        let mut inspection = match (self.told(path).await, seen) {
+            (Ok(mut told), Some((mut seen, _))) => {
+                unite(&mut told, seen.savepoint);
+                seen.savepoint = told;
+                seen
+            }
+            (Ok(told), None) => Inspection::of(told),
+            (Err(_), Some((seen, false))) => seen,
+            (Err(_), Some((seen, true))) if seen.savepoint.verdict == Verdict::Missing => {
+                is_foreign = true;
+                seen
+            }
+            // Nobody knows of it, and it looks like nothing of the kind.
+            (Err(error), _) => return Err(error),
+        };
+        self.mark_claimed(std::slice::from_mut(&mut inspection.savepoint)).await;
+        Ok((inspection, is_foreign))
+    }
+
     /// What the cluster or its archive says of a path.
     async fn told(&self, path: &str) -> Result<Savepoint> {
         let mut error = EngineError::not_found(format!("nothing is known of {}", super::failure::fit_to_show(path)));
@@ -166,34 +199,21 @@ impl Stores for Shelves {
     }
 
     async fn inspect(&self, path: &str) -> Result<Savepoint> {
-        Ok(self.examine(path).await?.savepoint)
+        Ok(self.look_at(path).await?.0.savepoint)
     }
 
     async fn examine(&self, path: &str) -> Result<Inspection> {
-        let dir = here(path);
-        let seen = self
-            .off_thread(move |_| {
-                let dir = dir?;
-                match State::read(&dir) {
-                    Some(state) => Some((state.inspection(), state.is_foreign())),
-                    // The directory of one that was never finished.
-                    None => dir.is_dir().then(|| (Inspection::of(unfinished(&dir)), true)),
-                }
-            })
-            .await;
-        let mut inspection = match (self.told(path).await, seen) {
-            (Ok(mut told), Some((mut seen, _))) => {
-                unite(&mut told, seen.savepoint);
-                seen.savepoint = told;
-                seen
-            }
-            (Ok(told), None) => Inspection::of(told),
-            (Err(_), Some((seen, false))) => seen,
-            // Nobody knows of it, and it looks like nothing of the kind.
-            (Err(error), _) => return Err(error),
-        };
-        self.mark_claimed(std::slice::from_mut(&mut inspection.savepoint)).await;
-        Ok(inspection)
+        let (inspection, is_foreign) = self.look_at(path).await?;
+        if !is_foreign {
+            return Ok(inspection);
+        }
+        // Another engine may know it.
+        let why = inspection.savepoint.reasons.join("; ");
+        let message = format!(
+            "{} can't be used: it is no saved state of Flink's, or a damaged one ({why})",
+            super::failure::fit_to_show(path)
+        );
+        Err(EngineError::new(ErrorKind::Protocol, message))
     }
 
     fn searched(&self) -> u64 {

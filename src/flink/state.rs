@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use skep_engine::{
     EngineError, FileVerdict, Format, Inspection, JobId, OperatorState, Result, Savepoint, SavepointKind, StateFile,
     Verdict,
@@ -50,7 +51,11 @@ impl State {
             Ok(opened) => opened,
             Err(error) if is_absence(&error) => return None,
             Err(error) => {
-                let content = Content::Closed(None, format!("{FILE_NAME} can't be read: {error}"));
+                let why = format!("{FILE_NAME} can't be read: {error}");
+                let content = match can_be_none(&error) {
+                    true => Content::Damaged(why),
+                    false => Content::Closed(None, why),
+                };
                 return Some(Self {
                     dir: dir.to_owned(),
                     taken: None,
@@ -231,6 +236,11 @@ fn content(file: File, length: u64) -> Content {
         Err(error @ Error::Foreign(_)) => Content::Foreign(format!("{FILE_NAME} {error}")),
         Err(error) => Content::Damaged(format!("{FILE_NAME} {error}")),
     }
+}
+
+/// Whether nobody could read it: it is no file, or its links lead round in a circle.
+fn can_be_none(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 fn is_absence(error: &io::Error) -> bool {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, StringArray};
 use arrow::compute::cast;
@@ -23,6 +24,13 @@ use crate::flink::in_task;
 /// The directory that a savepoint is made in: 1.20 and 2.x, and the key before it.
 const SAVEPOINT_DIR: &str = "execution.checkpointing.savepoint-dir";
 
+/// How long a question is waited for that a JobManager answers at once, but the gateway carries to one that is away for a
+/// minute.
+const SOON: Duration = Duration::from_secs(10);
+
+/// For so long one that has not answered is not asked again.
+const AWAY: Duration = Duration::from_secs(10);
+
 /// Rows of a list that are read.
 const MOST_ROWS: usize = 100_000;
 
@@ -33,12 +41,21 @@ pub(super) struct Control(Arc<Inner>);
 struct Inner {
     api: Arc<Api>,
     properties: BTreeMap<String, String>,
-    /// Opened when it is first needed, and again when the gateway has dropped it. One statement at a time.
-    session: Mutex<Option<Handle>>,
+    /// One statement at a time.
+    session: Mutex<Asked>,
     /// What tells the cluster from others, where it has a name.
     cluster_id: Option<String>,
     /// Why the cluster's REST interface can't be used.
     instead_of: String,
+}
+
+/// What is known from the questions so far.
+#[derive(Default)]
+struct Asked {
+    /// Opened when it is first needed, and again when the gateway has dropped it.
+    handle: Option<Handle>,
+    /// When the JobManager has last not answered a question, and what is said of that.
+    silent: Option<(Instant, EngineError)>,
 }
 
 /// A row of `SHOW JOBS` or `DESCRIBE JOB`: job id, job name, status, start time.
@@ -55,20 +72,45 @@ impl Control {
         Self(Arc::new(Inner {
             api,
             properties,
-            session: Mutex::new(None),
+            session: Mutex::default(),
             cluster_id,
             instead_of,
         }))
     }
 
+    /// Asks what takes the JobManager no time. If it has just not answered it is not asked again.
+    async fn look(&self, text: &str) -> Result<Vec<Row>> {
+        let mut asked = self.0.session.lock().await;
+        if let Some((at, error)) = &asked.silent
+            && at.elapsed() < AWAY
+        {
+            return Err(error.clone());
+        }
+        let limit = self.0.api.client().limits().request.min(SOON);
+        let rows = self.carry_out(&mut asked, text, &BTreeMap::new(), limit).await;
+        asked.silent = match &rows {
+            Err(error) if error.kind == ErrorKind::Timeout => Some((Instant::now(), error.clone())),
+            _ => None,
+        };
+        rows
+    }
+
+    /// Asks for what takes its time.
     async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>> {
-        let Inner {
-            api,
-            properties,
-            session,
-            ..
-        } = &*self.0;
-        let mut session = session.lock().await;
+        let mut asked = self.0.session.lock().await;
+        let limit = self.0.api.client().limits().request;
+        self.carry_out(&mut asked, text, settings, limit).await
+    }
+
+    async fn carry_out(
+        &self,
+        asked: &mut Asked,
+        text: &str,
+        settings: &BTreeMap<String, String>,
+        limit: Duration,
+    ) -> Result<Vec<Row>> {
+        let Inner { api, properties, .. } = &*self.0;
+        let session = &mut asked.handle;
         let handle = match session.clone() {
             Some(handle) => handle,
             None => api.open_session(properties).await?,
@@ -86,7 +128,6 @@ impl Control {
         };
         let (handle, operation) = submitted?;
         // SHOW JOBS waits a minute for a JobManager that is away, and the session with it.
-        let limit = api.client().limits().request;
         let Ok(rows) = tokio::time::timeout(limit, read(api, &handle, &operation)).await else {
             let message = format!("{} did not carry out {text} within {limit:?}", api.server());
             *session = None;
@@ -102,7 +143,7 @@ impl Control {
     }
 
     async fn describe(&self, job: &JobId) -> Result<JobSummary> {
-        let rows = self.ask(&format!("DESCRIBE JOB '{job}'"), &BTreeMap::new()).await;
+        let rows = self.look(&format!("DESCRIBE JOB '{job}'")).await;
         let rows = rows.map_err(|error| {
             if error.message.contains("not found") || error.message.contains("Could not find") {
                 EngineError::not_found(format!("the cluster knows no job {job}"))
@@ -199,7 +240,7 @@ fn saved(job: &JobId, path: String) -> Savepoint {
 #[async_trait]
 impl JobControl for Control {
     async fn list(&self) -> Result<Vec<JobSummary>> {
-        let rows = self.ask("SHOW JOBS", &BTreeMap::new()).await?;
+        let rows = self.look("SHOW JOBS").await?;
         let mut jobs = rows.iter().map(|row| self.summary(row)).collect::<Result<Vec<_>>>()?;
         jobs.sort_by_key(|job| std::cmp::Reverse(job.status.started));
         Ok(jobs)
