@@ -197,7 +197,7 @@ async fn work(session: &mut Session, options: Options, scripted: bool) -> Result
         session.tell_ledger_problem();
         if let Ok(Flow::Run(file)) = &done {
             script::run_file(session, file).await?;
-            if let RestoreFrom::Path(path) = &session.settings.restore {
+            if let RestoreFrom::Path { path, .. } = &session.settings.restore {
                 session.ui.warn(&format!(
                     "nothing was started from {path}: no statement of {} starts a job",
                     file.display()

@@ -23,8 +23,13 @@ pub enum RestoreFrom {
     /// From nothing.
     #[default]
     Nothing,
-    /// The next one from the state at this path.
-    Path(String),
+    /// The next one from a state.
+    Path {
+        /// Where the state is.
+        path: String,
+        /// Also if another job has gone on from there.
+        fork: bool,
+    },
     /// Each that has run before from its newest usable state.
     Newest,
 }
@@ -32,7 +37,7 @@ pub enum RestoreFrom {
 impl RestoreFrom {
     /// A statement has started a job: a path is for one alone.
     pub fn spend(&mut self) {
-        if matches!(self, Self::Path(_)) {
+        if matches!(self, Self::Path { .. }) {
             *self = Self::Nothing;
         }
     }
@@ -160,6 +165,11 @@ async fn settle(connection: Arc<Connection>, ledger: Ledger, ui: Ui) {
                 };
                 ledger.accepted(&connection.url, chosen, started, record.operation_id);
                 ledger.status(&connection.url, job_id, status);
+                continue;
+            }
+            // Such an engine's jobs are its shell's, and leave a record: without one there was none.
+            Ok(None) if !may_run => {
+                ledger.settled(&connection.url, chosen, Outcome::NeverArrived);
                 continue;
             }
             Ok(None) => "the cluster knows no job of that id".to_owned(),

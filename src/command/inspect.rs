@@ -79,9 +79,11 @@ async fn examine(session: &Session, path: &str) -> Result<Inspection, Error> {
     let mut unknown = EngineError::not_found(format!("there is no savepoint or checkpoint at {path}"));
     for (place, stores) in connected.iter().chain(&others).enumerate() {
         match stores.examine(path).await {
+            // Something lies there that another engine may know: if none does, that is what is said.
+            Err(error) if error.kind == ErrorKind::Protocol => unknown = error,
             // A state that is not on this machine at all is refused by an engine that can only read what is.
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused) => {
-                if place == 0 {
+                if place == 0 && unknown.kind == ErrorKind::NotFound {
                     unknown = error;
                 }
             }

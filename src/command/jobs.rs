@@ -117,7 +117,10 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
     for job in jobs {
         let job = job.timed(now);
         let dash = || "–".to_owned();
-        let mut row = vec![job.handle.map_or_else(dash, |handle| format!("%{handle}")), state(&job)];
+        let mut row = vec![
+            job.handle.map_or_else(dash, |handle| format!("%{handle}")),
+            state(&job, now),
+        ];
         if everything {
             row.extend([word(&job.known), word(&job.origin)]);
         }
@@ -156,11 +159,14 @@ pub fn age_ms(ms: i64) -> String {
 }
 
 /// The engine's word, with what the shell is doing to the job.
-fn state(job: &Job) -> String {
+fn state(job: &Job, now: Timestamp) -> String {
     let state = match (job.state, job.known) {
         (_, Known::Lost) => "lost".to_owned(),
-        // The engine can't be asked: that is what it said last.
-        (Some(state), Known::Unknown) => format!("was {state}"),
+        // The engine can't be asked: that is what it said last, and when.
+        (Some(state), Known::Unknown) => match job.as_of {
+            Some(seen) => format!("was {state} at {}", quantity::moment(seen, now, &TimeZone::system())),
+            None => format!("was {state}"),
+        },
         (Some(state), _) => state.to_string(),
         (None, _) => "–".to_owned(),
     };

@@ -111,17 +111,10 @@ impl Command for Restore {
 /// A statement of this session from a state given by its path.
 async fn from_path(session: &mut Session, path: &str, sql: String, args: &Args) -> Result<(), Error> {
     let connection = Arc::clone(&session.open()?.connection);
-    let savepoint = session::stores(&connection)?.inspect(path).await?;
-    if let Some(job) = savepoint.job_id.filter(|_| !args.has("fork")) {
+    let chosen = statement::given(&connection, path, args.has("fork")).await?;
+    if let Some(job) = chosen.savepoint.job_id.filter(|_| !args.has("fork")) {
         upgrade::refuse_unfinished(session, &connection.url, job).await?;
     }
-    let known = savepoint::Known {
-        job: savepoint.job_id,
-        ancestors: &[],
-        savepoints: std::slice::from_ref(&savepoint),
-        descendants: &[],
-    };
-    let chosen = savepoint::choose(&Which::Path(savepoint.path.clone()), &known, args.has("fork"))?;
     run(session, &chosen, sql, None, args).await
 }
 
@@ -428,14 +421,14 @@ pub async fn known(session: &Session, text: &str) -> Result<Auto, Error> {
 /// The state of a job that is meant, for a script that is to start from it: `JOB`, or `JOB,WHICH`.
 ///
 /// # Errors
-/// There is no such job or state, or the job still runs.
-pub async fn chosen(session: &Session, text: &str) -> Result<Chosen, Error> {
+/// There is no such job or state, or the job still runs, or, without `fork`, another job has gone on from there.
+pub async fn chosen(session: &Session, text: &str, fork: bool) -> Result<Chosen, Error> {
     let (word, which) = text.split_once(',').unwrap_or((text, "latest"));
     let target = target::resolve(session, word).await?;
     let job_id = target.job_id()?;
     refuse_running(&target).await?;
     let which = Which::parse(which, &Zoned::now())?;
-    let chosen = choose(session, &target.connection, job_id, &which, false).await?;
+    let chosen = choose(session, &target.connection, job_id, &which, fork).await?;
     session.ui.say(&format!(
         "{} from {} ({})",
         sanitize(&target.job.name),

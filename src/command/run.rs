@@ -26,12 +26,20 @@ static SPEC: Spec = Spec {
         kind: Kind::Path,
         arity: Arity::One,
     }],
-    flags: &[Flag {
-        name: "load-checkpoint",
-        short: None,
-        value: Some(("JOB[,WHICH]", Kind::Word)),
-        help: "the first of its statements that starts a job starts from that job's state: the newest, or WHICH",
-    }],
+    flags: &[
+        Flag {
+            name: "load-checkpoint",
+            short: None,
+            value: Some(("JOB[,WHICH]", Kind::Word)),
+            help: "the first of its statements that starts a job starts from that job's state: the newest, or WHICH",
+        },
+        Flag {
+            name: "fork",
+            short: None,
+            value: None,
+            help: "with --load-checkpoint: go back although another job has gone on from there",
+        },
+    ],
     example: "!run examples/tables.sql",
     one_shot: true,
 };
@@ -44,8 +52,12 @@ impl Command for Run {
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
         if let Some(text) = args.value("load-checkpoint") {
-            let chosen = restore::chosen(session, text).await?;
-            session.settings.restore = RestoreFrom::Path(chosen.savepoint.path);
+            let fork = args.has("fork");
+            let chosen = restore::chosen(session, text, fork).await?;
+            let path = chosen.savepoint.path;
+            session.settings.restore = RestoreFrom::Path { path, fork };
+        } else if args.has("fork") {
+            return Err(Error::usage("!run: --fork says something of --load-checkpoint only"));
         }
         Ok(Flow::Run(PathBuf::from(args.word(0).unwrap_or_default())))
     }

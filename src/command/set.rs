@@ -8,6 +8,7 @@ use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
 use crate::session::{RestoreFrom, Session, Settings};
+use crate::statement;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
 
@@ -94,14 +95,17 @@ static SETTINGS: &[Setting] = &[
         help: "what a statement that starts a job starts from: a path (the next one), auto or off",
         read: |settings| match &settings.restore {
             RestoreFrom::Nothing => "off".to_owned(),
-            RestoreFrom::Path(path) => path.clone(),
+            RestoreFrom::Path { path, .. } => path.clone(),
             RestoreFrom::Newest => "auto".to_owned(),
         },
         write: |settings, value| {
             settings.restore = match value {
                 "off" => RestoreFrom::Nothing,
                 "auto" => RestoreFrom::Newest,
-                path => RestoreFrom::Path(path.to_owned()),
+                path => RestoreFrom::Path {
+                    path: path.to_owned(),
+                    fork: false,
+                },
             };
             Ok(())
         },
@@ -196,11 +200,47 @@ impl Command for Set {
             );
         }
         match value {
-            Some(value) => (setting.write)(&mut session.settings, value)?,
+            Some(value) => {
+                look(session, setting, value).await?;
+                (setting.write)(&mut session.settings, value)?;
+            }
             None if session.settings.json => session.ui.json(&object(setting, &session.settings))?,
             None => session.ui.print(&(setting.read)(&session.settings))?,
         }
         Ok(Flow::Continue)
+    }
+}
+
+/// Looks at what a setting names, as far as that can be seen from here.
+///
+/// # Errors
+/// It can't be what the setting is about.
+async fn look(session: &Session, setting: &Setting, value: &str) -> Result<(), Error> {
+    match (setting.name, value) {
+        (_, "off" | "on" | "auto") => Ok(()),
+        ("restore", path) => match &session.open {
+            Some(open) if open.connection.stores.is_some() => {
+                let state = statement::given(&open.connection, path, false);
+                session.unless_interrupted(state).await.map(drop)
+            }
+            _ => Ok(()),
+        },
+        ("keep-plan", dir) => {
+            let path = dir.strip_prefix("file:").unwrap_or(dir);
+            match std::fs::metadata(path) {
+                Ok(found) if !found.is_dir() => Err(Error::failed(format!("{dir} is not a directory"))),
+                Ok(_) => Ok(()),
+                // The server may have it, or make it.
+                Err(cause) => {
+                    session.ui.warn(&format!("{dir} can't be seen from here: {cause}"));
+                    session.ui.hint(
+                        "the server and every shell that restores a job from a plan must be able to read and write it",
+                    );
+                    Ok(())
+                }
+            }
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 
 use jiff::Timestamp;
+use rustix::io::Errno;
 use skep_engine::{
     EngineError, FileVerdict, Format, Inspection, JobId, OperatorState, Result, Savepoint, SavepointKind, StateFile,
     Verdict,
@@ -55,8 +56,12 @@ impl<'a> State<'a> {
             // Elsewhere it is the store that can't be asked, or who asks that is refused.
             Err(error) if dir.local().is_none() && error.kind() != io::ErrorKind::InvalidInput => return Err(error),
             Err(error) => {
-                let why = fit_to_show(&error.to_string());
-                (None, Content::Closed(None, format!("{FILE_NAME} can't be read: {why}")))
+                let why = format!("{FILE_NAME} can't be read: {}", fit_to_show(&error.to_string()));
+                let content = match can_be_none(&error) {
+                    true => Content::Damaged(why),
+                    false => Content::Closed(None, why),
+                };
+                (None, content)
             }
         };
         Ok(Some(Self {
@@ -251,6 +256,11 @@ fn content(bytes: &[u8], attributes: Attributes) -> Content {
         Err(error @ Error::Foreign(_)) => Content::Foreign(format!("{FILE_NAME} {error}")),
         Err(error) => Content::Damaged(format!("{FILE_NAME} {error}")),
     }
+}
+
+/// Whether nobody could read it: it is no file, or its links lead round in a circle.
+fn can_be_none(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 /// A file as it is named: as in `_metadata`.

@@ -26,6 +26,8 @@ pub struct Entry {
     pub attended: bool,
     /// Something happened to it meanwhile that would have been news.
     pub untold: bool,
+    /// Nobody answers for it any more, and that was told.
+    pub silent: bool,
 }
 
 impl fmt::Debug for Entry {
@@ -107,6 +109,17 @@ impl Table {
         };
         self.tell();
         Some(changed)
+    }
+
+    /// Changes all jobs, and returns whether that has come upon something in any of them.
+    pub fn update_all(&self, mut change: impl FnMut(&mut Entry) -> bool) -> bool {
+        let found = self
+            .lock()
+            .entries
+            .iter_mut()
+            .fold(false, |found, entry| change(entry) | found);
+        self.tell();
+        found
     }
 
     /// Says what the shell is doing to a job until the returned guard is dropped.

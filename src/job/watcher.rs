@@ -12,6 +12,9 @@ use super::table::{Entry, Table};
 use crate::ledger::Ledger;
 use crate::ui::Ui;
 
+/// Questions in a row that must fail until that is said: a single one can be lost.
+const SILENT: u32 = 2;
+
 /// Follows a job until it has ended or is lost.
 pub async fn follow(
     table: Table,
@@ -21,6 +24,7 @@ pub async fn follow(
     ledger: Ledger,
     ui: Ui,
 ) {
+    let mut failed: u32 = 0;
     loop {
         let now = watched.borrow_and_update().clone();
         if now.status.is_some() || now.problem.is_some() {
@@ -37,10 +41,23 @@ pub async fn follow(
             });
             if let Some(entry) = entry {
                 if changed {
-                    if let Some(status) = now.status {
+                    if let Some(status) = now.status.clone() {
                         ledger.status(&entry.connection.url, job, status);
                     }
                     announce(&ui, &entry);
+                }
+                match &now.problem {
+                    Some(problem) if !gone => {
+                        failed = failed.saturating_add(1);
+                        if failed == SILENT {
+                            tell_silence(&ui, &table, &entry, problem);
+                        }
+                    }
+                    _ if failed >= SILENT => {
+                        failed = 0;
+                        tell_answer(&ui, &table, &entry);
+                    }
+                    _ => failed = 0,
                 }
                 if gone || entry.job.known == Known::Ended {
                     return;
@@ -50,6 +67,41 @@ pub async fn follow(
         if watched.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Tells, once for all jobs of a connection, that nobody answers any more for them.
+fn tell_silence(ui: &Ui, table: &Table, entry: &Entry, problem: &EngineError) {
+    let is_told = table.update_all(|other| {
+        let is_same = other.connection.url == entry.connection.url;
+        let was_told = is_same && other.silent;
+        other.silent |= other.job.handle == entry.job.handle;
+        was_told
+    });
+    if is_told {
+        return;
+    }
+    let state = entry
+        .job
+        .state
+        .map(|state| format!(": it was {state}"))
+        .unwrap_or_default();
+    ui.note(&format!(
+        "{} can't be asked any more ({}); whether {} still runs is not known{state}",
+        entry.connection.label,
+        problem.message,
+        entry.job.title()
+    ));
+}
+
+/// Tells, once for all jobs of a connection, that it answers again.
+fn tell_answer(ui: &Ui, table: &Table, entry: &Entry) {
+    let was_silent = table.update_all(|other| {
+        let is_same = other.connection.url == entry.connection.url;
+        is_same && std::mem::take(&mut other.silent)
+    });
+    if was_silent {
+        ui.note(&format!("{} answers again", entry.connection.label));
     }
 }
 
@@ -76,6 +128,7 @@ pub fn take_up(table: &Table, stranger: Stranger, ledger: &Ledger, ui: &Ui) -> u
         spool: None,
         attended: true,
         untold: false,
+        silent: false,
     });
     let watched = stranger.control.watch(stranger.job_id);
     let (table, ledger, ui) = (table.clone(), ledger.clone(), ui.clone());
@@ -159,10 +212,17 @@ fn announce(ui: &Ui, entry: &Entry) {
             ui.note(&format!("{}{id} FAILED: {why}{see}", job.title()));
         }
         (Known::Ended, Some(state)) => ui.note(&format!("{}{id} {state}", job.title())),
-        (Known::Lost, _) => ui.note(&format!(
-            "{}{id} is lost: the engine does not know it any more{see}",
-            job.title()
-        )),
+        (Known::Lost, _) => {
+            let see = if see.is_empty() {
+                see
+            } else {
+                format!("{see} names what brings it back")
+            };
+            ui.note(&format!(
+                "{}{id} is lost: the engine does not know it any more{see}",
+                job.title()
+            ));
+        }
         (_, Some(JobState::Restarting)) => {
             let why = job.error.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
             ui.note(&format!("{}{id} RESTARTING{why}{see}", job.title()));
@@ -211,6 +271,7 @@ mod tests {
             spool: None,
             attended: false,
             untold: false,
+            silent: false,
         });
         let ui = Ui::with(
             Terminal::default(),
@@ -228,6 +289,73 @@ mod tests {
         let status = Some(JobStatus::new(JobState::Finished));
         let (_engine, watched) = watch::channel(Watched { status, problem: None });
         follow(table.clone(), handle, ID, watched, Ledger::none(), ui.clone()).await;
+    }
+
+    #[tokio::test]
+    async fn that_nobody_answers_is_told_once_and_that_somebody_does_again() {
+        let (table, handle, ui, notices) = running();
+        let second = table.add(table.get(handle).unwrap());
+        let (engine, watched) = watch::channel(Watched::default());
+        for handle in [handle, second] {
+            tokio::spawn(follow(
+                table.clone(),
+                handle,
+                ID,
+                watched.clone(),
+                Ledger::none(),
+                ui.clone(),
+            ));
+        }
+        drop(watched);
+        let say = async |watched: &Watched| {
+            engine.send_replace(watched.clone());
+            // Both have taken it up when they wait for the next.
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let runs = Watched {
+            status: Some(JobStatus::new(JobState::Running)),
+            problem: None,
+        };
+        let silent = Watched {
+            problem: Some(EngineError::new(ErrorKind::Connect, "jm:8081 can't be reached")),
+            ..runs.clone()
+        };
+        // One question can be lost.
+        for watched in [&runs, &silent, &runs] {
+            say(watched).await;
+        }
+        assert!(notices.try_recv().is_err());
+        for _ in 0..5 {
+            say(&silent).await;
+        }
+        let told = notices.try_recv().unwrap();
+        assert!(
+            told.contains("engine can't be asked any more (jm:8081 can't be reached)") && told.contains("was RUNNING"),
+            "{told}"
+        );
+        assert!(notices.try_recv().is_err());
+        assert_eq!(table.get(handle).unwrap().job.known, Known::Unknown);
+        say(&runs).await;
+        assert_eq!(notices.try_recv().unwrap(), "engine answers again\n");
+        assert!(notices.try_recv().is_err());
+        // What does not know the job any more has answered, too.
+        say(&silent).await;
+        say(&silent).await;
+        assert!(notices.try_recv().unwrap().contains("can't be asked"));
+        let gone = Watched {
+            problem: Some(EngineError::not_found("no such job")),
+            ..runs
+        };
+        say(&gone).await;
+        let told: Vec<_> = notices.try_iter().collect();
+        assert!(told.iter().any(|told| told.contains("answers again")), "{told:?}");
+        assert!(
+            told.iter()
+                .any(|told| told.contains("is lost") && told.contains("!job %1 names what brings it back")),
+            "{told:?}"
+        );
     }
 
     #[tokio::test]

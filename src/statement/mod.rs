@@ -19,7 +19,8 @@ use skep_engine::{
 use crate::error::Error;
 use crate::interrupt::Signal;
 use crate::ledger::{self, Intent, Plan};
-use crate::session::{RestoreFrom, Session};
+use crate::savepoint::{self, Chosen, Which};
+use crate::session::{self, RestoreFrom, Session};
 use crate::syntax::definitions::Definitions;
 use crate::syntax::{Kind, classifier};
 use crate::syntax::{secrets, sink};
@@ -107,7 +108,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let starts_job = kind.starts_job();
     let start = match (request.restore, starts_job) {
         (Some(start), _) => Some(start),
-        (None, true) => waiting(session, &connection).await,
+        (None, true) => waiting(session, &connection).await?,
         (None, false) => None,
     };
     let submitted = check::Statement {
@@ -274,21 +275,43 @@ async fn how(
 }
 
 /// The state that `!set restore` has named for the next statement that starts a job.
-async fn waiting(session: &Session, connection: &Connection) -> Option<Start> {
-    let RestoreFrom::Path(path) = session.settings.restore.clone() else {
-        return None;
+///
+/// # Errors
+/// It is not there any more, or can't be used.
+async fn waiting(session: &Session, connection: &Connection) -> Result<Option<Start>, Error> {
+    let RestoreFrom::Path { path, fork } = session.settings.restore.clone() else {
+        return Ok(None);
     };
+    if connection.stores.is_some() {
+        session.unless_interrupted(given(connection, &path, fork)).await?;
+    }
     let found = check::state(session, connection, &path).await;
-    Some(Start {
+    Ok(Some(Start {
         restore: Restore {
             path,
             job_id: found.as_ref().and_then(|found| found.job_id),
+            fork,
             ..Restore::default()
         },
         checkpoint_id: found.and_then(|found| found.checkpoint_id),
         change: Change::Unasked,
         session: None,
-    })
+    }))
+}
+
+/// The state at a path that somebody has given.
+///
+/// # Errors
+/// There is none, or it can't be used.
+pub async fn given(connection: &Connection, path: &str, fork: bool) -> Result<Chosen, Error> {
+    let savepoint = session::stores(connection)?.inspect(path).await?;
+    let known = savepoint::Known {
+        job: savepoint.job_id,
+        ancestors: &[],
+        savepoints: std::slice::from_ref(&savepoint),
+        descendants: &[],
+    };
+    Ok(savepoint::choose(&Which::Path(savepoint.path.clone()), &known, fork)?)
 }
 
 /// Whether a job was started, as far as is known.

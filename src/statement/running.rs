@@ -355,6 +355,7 @@ impl Running {
             spool,
             attended: false,
             untold: false,
+            silent: false,
         };
         let handle = session.jobs.add(entry);
         if let (Some(job), Some(jobs)) = (&operation.job, &self.connection.jobs) {

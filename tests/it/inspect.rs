@@ -111,6 +111,34 @@ fn a_state_with_a_file_missing_is_named_and_ends_in_1() {
 }
 
 #[test]
+fn what_can_be_no_state_is_not_usable() {
+    let world = World::new();
+    let dir = world.path("sp");
+    type Make = fn(&Path);
+    let make: [(&str, Make); 5] = [
+        ("a directory", |path| fs::create_dir(path).unwrap()),
+        ("a pipe", |path| {
+            let made = std::process::Command::new("mkfifo").arg(path).status();
+            assert!(made.unwrap().success());
+        }),
+        ("a link to itself", |path| {
+            std::os::unix::fs::symlink(path, path).unwrap();
+        }),
+        ("a device", |path| {
+            std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+        }),
+        ("zeros", |path| fs::write(path, [0; 4096]).unwrap()),
+    ];
+    for (what, make) in make {
+        fs::create_dir(&dir).unwrap();
+        make(&dir.join("_metadata"));
+        let output = world.skep().with("inspect sp").run().expect_code(1);
+        assert!(output.stderr.contains("can't be used"), "{what}: {output}");
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+#[test]
 fn where_there_is_nothing_it_is_said() {
     let world = World::new();
     world.write("empty/other", "");

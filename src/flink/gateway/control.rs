@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, StringArray};
 use arrow::compute::cast;
@@ -23,6 +24,13 @@ use crate::flink::in_task;
 /// The directory that a savepoint is made in: 1.20 and 2.x, and the key before it.
 const SAVEPOINT_DIR: &str = "execution.checkpointing.savepoint-dir";
 
+/// How long a question is waited for that a JobManager answers at once, but the gateway carries to one that is away for a
+/// minute.
+const SOON: Duration = Duration::from_secs(10);
+
+/// For so long one that has not answered is not asked again.
+const AWAY: Duration = Duration::from_secs(10);
+
 /// Rows of a list that are read.
 const MOST_ROWS: usize = 100_000;
 
@@ -37,6 +45,14 @@ pub(in crate::flink) trait Ask: Send + Sync {
     /// # Errors
     /// It was not carried out.
     async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>>;
+
+    /// Asks what takes the JobManager no time.
+    ///
+    /// # Errors
+    /// It was not answered, perhaps because one before was not.
+    async fn look(&self, text: &str) -> Result<Vec<Row>> {
+        self.ask(text, &BTreeMap::new()).await
+    }
 }
 
 /// Job control over SQL.
@@ -55,19 +71,54 @@ struct Inner {
 struct GatewaySession {
     api: Arc<Api>,
     properties: BTreeMap<String, String>,
+    /// One statement at a time.
+    session: Mutex<Asked>,
+}
+
+/// What is known from the questions so far.
+#[derive(Default)]
+struct Asked {
     /// Opened when it is first needed, and again when the gateway has dropped it.
-    session: Mutex<Option<Handle>>,
+    handle: Option<Handle>,
+    /// When the JobManager has last not answered a question, and what is said of that.
+    silent: Option<(Instant, EngineError)>,
 }
 
 #[async_trait]
 impl Ask for GatewaySession {
     async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>> {
-        let Self {
-            api,
-            properties,
-            session,
-        } = self;
-        let mut session = session.lock().await;
+        let mut asked = self.session.lock().await;
+        let limit = self.api.client().limits().request;
+        self.carry_out(&mut asked, text, settings, limit).await
+    }
+
+    async fn look(&self, text: &str) -> Result<Vec<Row>> {
+        let mut asked = self.session.lock().await;
+        if let Some((at, error)) = &asked.silent
+            && at.elapsed() < AWAY
+        {
+            return Err(error.clone());
+        }
+        let limit = self.api.client().limits().request.min(SOON);
+        let rows = self.carry_out(&mut asked, text, &BTreeMap::new(), limit).await;
+        asked.silent = match &rows {
+            Err(error) if error.kind == ErrorKind::Timeout => Some((Instant::now(), error.clone())),
+            _ => None,
+        };
+        rows
+    }
+}
+
+impl GatewaySession {
+    async fn carry_out(
+        &self,
+        asked: &mut Asked,
+        text: &str,
+        settings: &BTreeMap<String, String>,
+        limit: Duration,
+    ) -> Result<Vec<Row>> {
+        let Self { api, properties, .. } = self;
+        let session = &mut asked.handle;
         let handle = match session.clone() {
             Some(handle) => handle,
             None => api.open_session(properties).await?,
@@ -85,7 +136,6 @@ impl Ask for GatewaySession {
         };
         let (handle, operation) = submitted?;
         // SHOW JOBS waits a minute for a JobManager that is away, and the session with it.
-        let limit = api.client().limits().request;
         let Ok(rows) = tokio::time::timeout(limit, read(api, &handle, &operation)).await else {
             let message = format!("{} did not carry out {text} within {limit:?}", api.server());
             *session = None;
@@ -107,7 +157,7 @@ impl Control {
         let session = GatewaySession {
             api,
             properties,
-            session: Mutex::new(None),
+            session: Mutex::default(),
         };
         Self::over(Arc::new(session), cluster_id, instead_of)
     }
@@ -125,13 +175,17 @@ impl Control {
         self.0.session.ask(text, settings).await
     }
 
+    async fn look(&self, text: &str) -> Result<Vec<Row>> {
+        self.0.session.look(text).await
+    }
+
     fn refuse<T>(&self, what: &str) -> Result<T> {
         let error = EngineError::refused(format!("SQL has no way to {what}, and {}", self.0.instead_of));
         Err(error.hint("--rest HOST:PORT names the cluster's REST address"))
     }
 
     async fn describe(&self, job: &JobId) -> Result<JobSummary> {
-        let rows = self.ask(&format!("DESCRIBE JOB '{job}'"), &BTreeMap::new()).await;
+        let rows = self.look(&format!("DESCRIBE JOB '{job}'")).await;
         let rows = rows.map_err(|error| {
             if error.message.contains("not found") || error.message.contains("Could not find") {
                 EngineError::not_found(format!("the cluster knows no job {job}"))
@@ -229,7 +283,7 @@ fn saved(job: &JobId, path: String) -> Savepoint {
 #[async_trait]
 impl JobControl for Control {
     async fn list(&self) -> Result<Vec<JobSummary>> {
-        let rows = self.ask("SHOW JOBS", &BTreeMap::new()).await?;
+        let rows = self.look("SHOW JOBS").await?;
         let mut jobs = rows.iter().map(|row| self.summary(row)).collect::<Result<Vec<_>>>()?;
         jobs.sort_by_key(|job| std::cmp::Reverse(job.status.started));
         Ok(jobs)

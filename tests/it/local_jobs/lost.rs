@@ -114,3 +114,16 @@ fn a_job_whose_record_can_not_be_read_is_listed_with_the_reason() {
         );
     }
 }
+
+#[cfg(feature = "failpoints")]
+#[test]
+fn what_was_written_down_and_never_begun_is_no_job_once_its_shell_is_dead() {
+    let world = World::new();
+    let output = local(&world)
+        .env("SKEP_FAILPOINT", "ledger.intent.after")
+        .stdin(counting() + COPY)
+        .run();
+    let _ = output.expect_code(128 + 6);
+    let listed = local(&world).with("jobs --all --json").run().expect_code(0);
+    assert_eq!(listed.stdout, "", "{listed}");
+}

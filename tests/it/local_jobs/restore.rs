@@ -339,6 +339,27 @@ fn with_auto_what_still_runs_is_not_started_a_second_time() {
 }
 
 #[test]
+fn a_path_that_is_set_is_looked_at_when_it_is_set_and_when_it_is_used() {
+    let world = World::new();
+    let path = stopped(&world, &counting(), COPY);
+    for nothing in ["nowhere", "copy"] {
+        let script = format!("{}!set restore {nothing}\n", counting());
+        let output = local(&world).stdin(script).run().expect(1, "");
+        assert!(output.stderr.contains(nothing), "{output}");
+    }
+    let mut live = local(&world).start();
+    live.send(format!("{}!set restore {path}\n!set restore\n", counting()));
+    live.wait_out(&path);
+    fs::remove_dir_all(path.strip_prefix("file:").unwrap_or(&path)).unwrap();
+    live.send("INSERT INTO copy SELECT n FROM n;\n");
+    let output = live.wait().expect_code(1);
+    assert!(
+        output.stderr.contains(&path) && !output.stderr.contains("[1] copy"),
+        "{output}"
+    );
+}
+
+#[test]
 fn a_script_can_be_run_from_the_state_of_a_job() {
     let world = World::new();
     stopped(&world, &counting(), COPY);
