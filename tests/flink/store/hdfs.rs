@@ -73,7 +73,7 @@ fn client() -> Client {
 }
 
 fn send(request: reqwest::RequestBuilder) -> reqwest::Result<Response> {
-    RUNTIME.block_on(request.send())
+    RUNTIME.block_on(async { request.send().await })
 }
 
 impl Store for Hdfs {

@@ -46,9 +46,10 @@ impl S3 {
             // What others may read anybody may, without a signature.
             fs::set_permissions(&bucket, fs::Permissions::from_mode(0o700))?;
             let data = dir.join("data");
+            // It does not know the checksum that comes with the deletion of several objects, and refuses what it does not know.
             let properties = format!(
                 "s3proxy.endpoint={endpoint}\ns3proxy.authorization=aws-v4\ns3proxy.identity={USER}\n\
-                 s3proxy.credential={SECRET}\njclouds.provider=filesystem-nio2\njclouds.filesystem.basedir={}\n",
+                 s3proxy.credential={SECRET}\ns3proxy.ignore-unknown-headers=true\njclouds.provider=filesystem-nio2\njclouds.filesystem.basedir={}\n",
                 data.display()
             );
             fs::write(dir.join("properties"), properties)?;
