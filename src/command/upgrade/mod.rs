@@ -1,5 +1,6 @@
 //! `!upgrade`.
 
+mod between;
 mod difference;
 mod rehearse;
 mod steps;
