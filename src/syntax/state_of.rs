@@ -46,8 +46,11 @@ fn state(cursor: &mut Cursor<'_>) -> Option<StateOf> {
     let mut which = None;
     let mut ahead = cursor.clone();
     if ahead.eat("AT") {
-        let number = ahead.peek().filter(|token| token.kind == TokenKind::Number);
-        let read = match number {
+        // A number, or a label that is one word, needs no quotes.
+        let plain = ahead
+            .peek()
+            .filter(|token| matches!(token.kind, TokenKind::Number | TokenKind::Word));
+        let read = match plain {
             Some(token) => {
                 let text = ahead.peek_text().to_owned();
                 ahead.bump();
@@ -80,7 +83,7 @@ mod tests {
     #[test]
     fn jobs_and_paths_are_found_with_which_of_their_states() {
         let text = "SELECT * FROM STATE OF '%1' AT 12 AS a, state of 'it''s' at 'before fix' OPERATOR 'o' \
-                    JOIN STATE OF 'a' DIFF 'b' AT '@14:05' ON TRUE";
+                    JOIN STATE OF 'a' DIFF 'b' AT '@14:05' ON TRUE, STATE OF 'c' AT latest DIFF 'c' AT v1";
         let which = |text: &str| Some(text.to_owned());
         assert_eq!(
             found(text),
@@ -89,6 +92,8 @@ mod tests {
                 ("it's".to_owned(), which("before fix"), "'it''s' at 'before fix'"),
                 ("a".to_owned(), None, "'a'"),
                 ("b".to_owned(), which("@14:05"), "'b' AT '@14:05'"),
+                ("c".to_owned(), which("latest"), "'c' AT latest"),
+                ("c".to_owned(), which("v1"), "'c' AT v1"),
             ]
         );
         assert_eq!(found("SELECT state, of FROM state WHERE x = 'STATE OF ''a'''"), []);

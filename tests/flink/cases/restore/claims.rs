@@ -87,8 +87,12 @@ fn auto_starts_a_known_statement_from_its_newest_state(cluster: &Cluster) {
     let first = run.running();
     let tables = run.tables.statements(20, 50_000).join(";\n");
     let script = format!("!set restore auto\n{tables};\nSET 'pipeline.name' = '{name}';\n{COUNT};\n");
-    let output = run.shell.script(&script).expect(1, "");
-    assert!(output.stderr.contains("still runs"), "{output}");
+    let output = run.shell.script(&script).expect(0, "");
+    assert!(
+        output.stderr.contains("still runs: it is not started a second time"),
+        "{output}"
+    );
+    assert_eq!(run.running(), first);
     // Its checkpoints are all that is left of it.
     let _ = run.shell.one_shot(&format!("cancel {first}")).expect_code(0);
     let output = run.shell.script(&script).expect_code(0);
