@@ -65,17 +65,7 @@ impl Client {
     /// [`ErrorKind::Rejected`] if a certificate can't be read, [`ErrorKind::Connect`] if TLS could not be set up.
     pub(crate) fn new(server: Server, url: &Url, transport: Transport, limits: Limits) -> Result<Self> {
         let (proxy, builder) = plain(url);
-        let mut builder = builder
-            .default_headers(transport.headers.clone())
-            .connect_timeout(limits.connect)
-            .timeout(limits.request);
-        if url.scheme() == "https" {
-            builder = tls::set_up(builder, &transport)?;
-        }
-        let http = builder.build().map_err(|error| {
-            let cause = failure::fit_to_show(&innermost(&error));
-            EngineError::new(ErrorKind::Connect, format!("{cause}: HTTP could not be set up"))
-        })?;
+        let http = build(builder, url, &transport, &limits)?;
         let host = url.host_str().unwrap_or_default();
         let place = url
             .port_or_known_default()
@@ -160,17 +150,21 @@ impl Client {
     }
 
     async fn answer(&self, ask: &Ask<'_>, repeat: Repeat) -> Result<Vec<u8>> {
-        match self.answer_once(ask, repeat).await {
+        match self.answer_once(&self.http, ask, repeat).await {
             Err(error) if error.kind == ErrorKind::Lost && repeat == Repeat::Idempotent => {
-                self.answer_once(ask, repeat).await
+                // Each connection that was kept open may have died with the server, or with what a proxy held behind it.
+                let url = Url::parse(&self.base).map_err(|error| EngineError::failed(error.to_string()))?;
+                let builder = plain(&url).1.pool_max_idle_per_host(0);
+                let fresh = build(builder, &url, &self.transport, &self.limits)?;
+                self.answer_once(&fresh, ask, repeat).await
             }
             first => first,
         }
     }
 
-    async fn answer_once(&self, ask: &Ask<'_>, repeat: Repeat) -> Result<Vec<u8>> {
+    async fn answer_once(&self, http: &reqwest::Client, ask: &Ask<'_>, repeat: Repeat) -> Result<Vec<u8>> {
         let url = format!("{}{}", self.base, ask.path);
-        let mut request = self.http.request(ask.method.clone(), url);
+        let mut request = http.request(ask.method.clone(), url);
         request = self.authorize(request).await?;
         if let Some(body) = ask.body {
             request = request.json(body);
@@ -274,6 +268,26 @@ impl Client {
         }
         error
     }
+}
+
+/// The client that keeps these limits, with the headers, certificates and authorities of that transport.
+fn build(
+    builder: reqwest::ClientBuilder,
+    url: &Url,
+    transport: &Transport,
+    limits: &Limits,
+) -> Result<reqwest::Client> {
+    let mut builder = builder
+        .default_headers(transport.headers.clone())
+        .connect_timeout(limits.connect)
+        .timeout(limits.request);
+    if url.scheme() == "https" {
+        builder = tls::set_up(builder, transport)?;
+    }
+    builder.build().map_err(|error| {
+        let cause = failure::fit_to_show(&innermost(&error));
+        EngineError::new(ErrorKind::Connect, format!("{cause}: HTTP could not be set up"))
+    })
 }
 
 /// What every client of a server at that URL begins with, and the variable that names a proxy on the way there. It follows
