@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::{COPY, END, counting, local, numbers, object, objects, slowly, stopped};
-use crate::world::{Live, Output, Program, World};
+#[cfg(feature = "failpoints")]
+use crate::world::Output;
+use crate::world::{Live, Program, World};
 
 /// Another statement that writes the same rows.
 const SAME: &str = "INSERT INTO copy SELECT n FROM n WHERE n > 0";
