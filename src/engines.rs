@@ -23,7 +23,9 @@ impl Engines {
         engines.add(Arc::new(skep_local::LocalEngine));
         engines.add(Arc::new(crate::flink::FlinkRest::new()));
         engines.add(Arc::new(crate::flink::FlinkGateway::new()));
-        engines.add(Arc::new(crate::hive::HiveServer2::new()));
+        engines.add(Arc::new(
+            crate::hive::HiveServer2::new().with(Arc::new(crate::flink::BehindKyuubi)),
+        ));
         engines
     }
 

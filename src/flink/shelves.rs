@@ -208,7 +208,7 @@ impl Stores for Shelves {
         let mut inspection = match (told, seen.unwrap_or(Ok(None))) {
             // Another engine may know it.
             (Err(_), Ok(Some((seen, false)))) if seen.savepoint.verdict == Verdict::Missing => {
-                let (shown, why) = (super::failure::fit_to_show(path), seen.savepoint.reasons.join("; "));
+                let (shown, why) = (fit_to_show(path), seen.savepoint.reasons.join("; "));
                 let message =
                     format!("{shown} can't be used: it is no saved state of Flink's, or a damaged one ({why})");
                 return Err(EngineError::new(ErrorKind::Protocol, message));

@@ -13,22 +13,39 @@ use super::address::{Address, Credentials, Mode};
 use super::failure::one_line;
 use super::session::{Opening, Session};
 use super::sql::HiveSql;
-use crate::flink::kyuubi::Flink;
 
 /// Who a session is opened for if nobody says: what Hive's own driver says, too. A server without authentication wants a
 /// name and a password all the same.
 const ANONYMOUS: &str = "anonymous";
 
-/// How Kyuubi's Flink engine calls itself.
-const FLINK: &str = "Apache Flink";
-
 /// A file of certificates or a secret is read up to here, in bytes.
 const FILE_LIMIT: u64 = 1 << 20;
 
 /// The driver of `hive2://host:port/database` and `jdbc:hive2://…`: HiveServer2, Spark Thrift Server.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct HiveServer2 {
     limits: Limits,
+    engines: Vec<Arc<dyn Behind>>,
+}
+
+/// An engine that speaks through such a server, and can more than the server's protocol offers.
+#[async_trait]
+pub(crate) trait Behind: std::fmt::Debug + Send + Sync {
+    /// How it calls itself.
+    fn product(&self) -> &'static str;
+
+    /// The connection to it, over a session that was opened on it.
+    ///
+    /// # Errors
+    /// It can't be asked for what is needed.
+    async fn connect(
+        &self,
+        session: Arc<Session>,
+        address: &Address,
+        target: &Target,
+        version: &str,
+        label: String,
+    ) -> Result<Connection>;
 }
 
 impl HiveServer2 {
@@ -37,9 +54,11 @@ impl HiveServer2 {
         Self::default()
     }
 
-    /// The driver with other limits.
-    pub const fn with_limits(limits: Limits) -> Self {
-        Self { limits }
+    /// The same with an engine that may be behind the server.
+    #[must_use]
+    pub(crate) fn with(mut self, engine: Arc<dyn Behind>) -> Self {
+        self.engines.push(engine);
+        self
     }
 }
 
@@ -66,8 +85,8 @@ impl Engine for HiveServer2 {
         let session = Session::open(Arc::new(opening)).await?;
         let (name, version) = session.product().await;
         let label = format!("{} {}", address.family.scheme(), address.place());
-        if name == FLINK {
-            return Flink::behind(session, &address, target, &version, label).await;
+        if let Some(engine) = self.engines.iter().find(|engine| engine.product() == name) {
+            return engine.connect(session, &address, target, &version, label).await;
         }
         if target.rest.is_some() {
             return Err(

@@ -10,4 +10,5 @@ pub(crate) mod rows;
 pub(crate) mod session;
 pub(crate) mod sql;
 
+pub(crate) use driver::Behind;
 pub use driver::HiveServer2;

@@ -116,6 +116,17 @@ fn data_walks_one_way() {
             "crate::ledger",
         ],
     );
+    // A protocol's driver does not know the engines that speak through it: they are handed to it.
+    assert_nowhere(
+        &["src/hive"],
+        &[
+            "crate::flink",
+            "crate::session",
+            "crate::command",
+            "crate::ui",
+            "crate::ledger",
+        ],
+    );
     // The seam knows nobody.
     assert_nowhere(&["crates/engine/src"], &["skep::", "datafusion"]);
 }

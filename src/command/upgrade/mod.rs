@@ -1,7 +1,7 @@
 //! `!upgrade`.
 
-mod between;
 mod difference;
+mod interference;
 mod rehearse;
 mod steps;
 mod watch;

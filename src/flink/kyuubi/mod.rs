@@ -33,6 +33,7 @@ use super::http::Client;
 use super::limits::Limits;
 use super::shelves::Shelves;
 use super::transport::Transports;
+use crate::hive::Behind;
 use crate::hive::address::Address;
 use crate::hive::session::Session;
 use crate::hive::sql::HiveSql;
@@ -60,12 +61,18 @@ struct Inner {
     said_early: AtomicBool,
 }
 
-impl Flink {
-    /// The connection to the engine that a session was opened on.
-    ///
-    /// # Errors
-    /// The engine can't be asked for its configuration, or the REST address that was given is none.
-    pub(crate) async fn behind(
+/// Flink as the engine of a Kyuubi server.
+#[derive(Debug)]
+pub(crate) struct BehindKyuubi;
+
+#[async_trait]
+impl Behind for BehindKyuubi {
+    fn product(&self) -> &'static str {
+        "Apache Flink"
+    }
+
+    async fn connect(
+        &self,
         session: Arc<Session>,
         address: &Address,
         target: &Target,
@@ -98,7 +105,7 @@ impl Flink {
                 (jobs, None, cluster_id, greeting)
             }
         };
-        let flink = Self(Arc::new(Inner {
+        let flink = Flink(Arc::new(Inner {
             catalog: HiveSql(Arc::clone(&session)),
             session,
             base,
@@ -143,7 +150,9 @@ impl Flink {
             stores: Some(Arc::new(stores)),
         })
     }
+}
 
+impl Flink {
     /// Keeps a query in mind, to end it with the connection.
     fn keep(&self, query: &Arc<Query>) {
         let mut queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What comes in between: a person who breaks an upgrade off, and a job that somebody else has started from its savepoint.
+//! What interferes with an upgrade: a person who breaks an upgrade off, and a job that somebody else has started from its savepoint.
 
 use skep_engine::JobId;
 
