@@ -37,13 +37,14 @@ impl Cluster {
     pub(super) async fn job_log(&self, job: &JobId) -> Result<Vec<LogLine>> {
         let graph = self.graph(job).await?;
         let start = time(graph.start_time).unwrap_or(Timestamp::UNIX_EPOCH);
+        let told = time(graph.now).unwrap_or_else(Timestamp::now);
         let mut failures = self.exceptions(job, FAILURES).await?;
         failures.reverse();
         let mut lines: Vec<LogLine> = failures.iter().flat_map(|failure| of_failure(failure, start)).collect();
         let id = job.to_string();
         let manager = self.client.fetch("/v1/jobmanager/log").await;
         let about = |line: &str| line.contains(&id);
-        lines.extend(of_log("JobManager", manager, start, about));
+        lines.extend(of_log("JobManager", manager, (start, told), about));
         let managers: Result<TaskManagers> = self.client.get("/v1/taskmanagers").await;
         let managers = managers.map(|list| list.taskmanagers).unwrap_or_default();
         let asked = stream::iter(managers.into_iter().take(MOST_MANAGERS)).map(|manager| async move {
@@ -55,7 +56,7 @@ impl Cluster {
             let about = |line: &str| {
                 line.contains(&id) || LEVELS.iter().any(|level| line.contains(level)) || names_task(&graph, line)
             };
-            lines.extend(of_log(&format!("TaskManager {name}"), log, start, about));
+            lines.extend(of_log(&format!("TaskManager {name}"), log, (start, told), about));
         }
         Ok(lines)
     }
@@ -91,22 +92,39 @@ fn of_failure(failure: &Exception, start: Timestamp) -> Vec<LogLine> {
         .collect()
 }
 
-/// The newest lines of a log that are about the job. Lines that follow such a line and have no time of their own, as those
-/// of a stack trace, belong to it.
-fn of_log(source: &str, log: Result<Vec<u8>>, start: Timestamp, about: impl Fn(&str) -> bool) -> Vec<LogLine> {
+/// The newest lines of a log that are about the job, which started then, in a log that was asked for `told`. Lines that follow
+/// such a line and have no time of their own, as those of a stack trace, belong to it.
+fn of_log(
+    source: &str,
+    log: Result<Vec<u8>>,
+    (start, told): (Timestamp, Timestamp),
+    about: impl Fn(&str) -> bool,
+) -> Vec<LogLine> {
     let line = |at, text: String| LogLine { at, text };
     let bytes = match log {
         Ok(bytes) => bytes,
         Err(error) => return vec![line(start, format!("{source}: its log can't be had: {error}"))],
     };
     let text = String::from_utf8_lossy(&bytes);
+    // From the end, which is known to be of now: how long before the job a log begins says nothing.
+    let mut next = told;
+    let mut moments: Vec<Option<(Timestamp, &str)>> = text
+        .lines()
+        .rev()
+        .map(|line| {
+            let moment = moment(line, next)?;
+            next = moment.0;
+            Some(moment)
+        })
+        .collect();
+    moments.reverse();
     let (mut at, mut taken) = (start, false);
     let mut lines = Vec::new();
-    for text in text.lines() {
+    for (text, moment) in text.lines().zip(moments) {
         let begins = text.starts_with(|c: char| c.is_ascii_digit());
         let mut said = text;
         if begins {
-            if let Some((moment, rest)) = moment(text, at) {
+            if let Some((moment, rest)) = moment {
                 (at, said) = (moment, rest);
             }
             taken = about(text);
@@ -121,8 +139,8 @@ fn of_log(source: &str, log: Result<Vec<u8>>, start: Timestamp, about: impl Fn(&
 }
 
 /// The time that a line begins with, and the rest of it: `2026-11-20 09:14:02,123` as in Flink's own layout, or the time
-/// alone, which is the first such moment from a minute before `last` on. It is the server's clock, taken for ours.
-fn moment(line: &str, last: Timestamp) -> Option<(Timestamp, &str)> {
+/// alone, which is the last such moment up to a minute after `next`. It is the server's clock, taken for ours.
+fn moment(line: &str, next: Timestamp) -> Option<(Timestamp, &str)> {
     let zone = TimeZone::system();
     let at = |time: DateTime| Some(time.to_zoned(zone.clone()).ok()?.timestamp());
     let stamp = |length| {
@@ -138,13 +156,13 @@ fn moment(line: &str, last: Timestamp) -> Option<(Timestamp, &str)> {
     }
     let (stamp, rest) = stamp("09:14:02,123".len())?;
     let time: Time = stamp.parse().ok()?;
-    let earliest = last.checked_sub(1.minute()).ok()?;
-    let day = zone.to_datetime(earliest).date();
-    let today = at(day.to_datetime(time))?;
-    if today >= earliest {
-        return Some((today, rest));
+    let latest = next.checked_add(1.minute()).ok()?;
+    let day = zone.to_datetime(latest).date();
+    let that_day = at(day.to_datetime(time))?;
+    if that_day <= latest {
+        return Some((that_day, rest));
     }
-    Some((at(day.tomorrow().ok()?.to_datetime(time))?, rest))
+    Some((at(day.yesterday().ok()?.to_datetime(time))?, rest))
 }
 
 #[cfg(test)]
@@ -156,9 +174,8 @@ mod tests {
         let log = "2026-11-20 09:14:02,123 INFO  a - Job 5f2c begins\n\
                    2026-11-20 09:14:02,200 INFO  a - something else\n\tat x.Y.z\n\
                    2026-11-20 09:14:03,000 WARN  a - Job 5f2c failed\njava.lang.E: no\n\tat x.Y.z\n";
-        let found = of_log("JM", Ok(log.as_bytes().to_vec()), Timestamp::UNIX_EPOCH, |line| {
-            line.contains("5f2c")
-        });
+        let of = (Timestamp::UNIX_EPOCH, Timestamp::now());
+        let found = of_log("JM", Ok(log.as_bytes().to_vec()), of, |line| line.contains("5f2c"));
         let texts: Vec<&str> = found.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(
             texts,
@@ -173,17 +190,20 @@ mod tests {
     }
 
     #[test]
-    fn a_time_without_a_day_is_of_the_day_that_follows_from_the_line_before() {
-        let log = "23:59:59,000 INFO  a - one\n23:59:58,900 INFO  a - two\n00:00:01,500 INFO  a - three\n\tat x.Y.z\n";
+    fn a_time_without_a_day_is_of_the_day_that_follows_from_the_line_behind() {
+        // The log began long before the job.
+        let log = "09:00:00,000 INFO  a - zero\n23:59:59,000 INFO  a - one\n23:59:58,900 INFO  a - two\n00:00:01,500 INFO  a - three\n\tat x.Y.z\n";
         let at = |text: &str| {
             let time: DateTime = text.parse().unwrap();
             time.to_zoned(TimeZone::system()).unwrap().timestamp()
         };
-        let found = of_log("JM", Ok(log.as_bytes().to_vec()), at("2026-11-20T23:59:30"), |_| true);
+        let of = (at("2026-11-20T23:59:30"), at("2026-11-21T00:00:02"));
+        let found = of_log("JM", Ok(log.as_bytes().to_vec()), of, |_| true);
         let found: Vec<_> = found.iter().map(|line| (line.at, line.text.as_str())).collect();
         assert_eq!(
             found,
             [
+                (at("2026-11-20T09:00:00"), "JM: INFO  a - zero"),
                 (at("2026-11-20T23:59:59"), "JM: INFO  a - one"),
                 (at("2026-11-20T23:59:58.9"), "JM: INFO  a - two"),
                 (at("2026-11-21T00:00:01.5"), "JM: INFO  a - three"),
@@ -195,7 +215,7 @@ mod tests {
     #[test]
     fn a_log_that_can_not_be_had_is_said_to_be_so() {
         let error = skep_engine::EngineError::failed("no");
-        let found = of_log("JM", Err(error), Timestamp::UNIX_EPOCH, |_| true);
+        let found = of_log("JM", Err(error), (Timestamp::UNIX_EPOCH, Timestamp::now()), |_| true);
         assert_eq!(found[0].text, "JM: its log can't be had: no");
     }
 
