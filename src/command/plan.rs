@@ -37,7 +37,11 @@ impl Command for Plan {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
-        let sql = state_of::resolved(session, args.sql().unwrap_or_default()).await?;
+        let sql = args.sql().unwrap_or_default();
+        if let Some(job) = sql.split_whitespace().next().filter(|word| word.starts_with('%')) {
+            return Err(Error::usage("!plan takes a statement, not a job").hint(format!("!job {job} shows its tasks")));
+        }
+        let sql = state_of::resolved(session, sql).await?;
         let text = format!("EXPLAIN {sql}");
         let request = Request {
             text: text.clone(),

@@ -280,6 +280,18 @@ fn values_in_json_have_the_documented_forms() {
     assert_eq!(saved["reasons"], serde_json::json!([]));
 }
 
+#[test]
+fn who_wants_the_plan_of_a_job_is_told_where_its_tasks_are() {
+    let world = World::new();
+    let output = world
+        .scripted()
+        .with("-u scripted: -e")
+        .arg("!plan %1;")
+        .run()
+        .expect(2, "");
+    drop(output.expect_stderr("!job %1 shows its tasks"));
+}
+
 // The SQL forms.
 
 /// Without what differs from run to run: ids, times, paths and lengths of time.
