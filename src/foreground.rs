@@ -33,7 +33,7 @@ const STRETCH: usize = 512;
 
 /// Shows rows in the session's format until they end or a signal comes. Returns how many were shown. Of a query that runs
 /// in the `background` no row is lost, whatever signal ends the showing. What the engine adds to `log` meanwhile, such as
-/// why there are no rows, is told beside them.
+/// why there are no rows, is told beside them; on a terminal also how long they have been waited for `since`.
 ///
 /// # Errors
 /// The results could not be written: the reader went away.
@@ -42,6 +42,7 @@ pub async fn show(
     rows: &mut dyn Rows,
     log: &LogRing,
     background: bool,
+    since: std::time::Instant,
 ) -> Result<(u64, End), Error> {
     let terminal = session.ui.terminal();
     let options = render::Options {
@@ -61,7 +62,12 @@ pub async fn show(
     let mut written = log.written();
     // Who comes back to a query has been told before.
     let mut told = if background { *written.borrow() } else { 0 };
-    while let Some(next) = until_ready(rows, &mut session.interrupts, &mut written).await {
+    let waiting = session.ui.waiting(since, ways_out(session, background));
+    let what = || "no row yet".to_owned();
+    while let Some(next) = waiting
+        .until(what, until_ready(rows, &mut session.interrupts, &mut written))
+        .await
+    {
         match next {
             Next::Told => tell(session, log, &mut told, &written),
             Next::End(end) => {
@@ -89,7 +95,13 @@ pub async fn show(
     let mut held: Option<Instant> = None;
     let end = loop {
         let due = held.map(|since| since + PATIENCE);
-        match next(rows, &mut session.interrupts, &mut written, due).await {
+        let next = next(rows, &mut session.interrupts, &mut written, due);
+        let next = if count == 0 {
+            waiting.until(what, next).await
+        } else {
+            next.await
+        };
+        match next {
             Next::Batch(batch) => {
                 held.get_or_insert_with(Instant::now);
                 let mut signal = None;
@@ -135,6 +147,15 @@ fn tell(session: &Session, log: &LogRing, told: &mut u64, written: &watch::Recei
         session.ui.note(&line.text);
     }
     *told = *written.borrow();
+}
+
+/// What a person can press while no row has come.
+fn ways_out(session: &Session, background: bool) -> &'static str {
+    match (background, session.settings.interactive) {
+        (true, _) => "Ctrl-C stops the showing, not the query",
+        (false, true) => "Ctrl-C cancels, Ctrl-Z puts it into the background",
+        (false, false) => "Ctrl-C cancels",
+    }
 }
 
 /// What happens before the columns are known; nothing once they are.

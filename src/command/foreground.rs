@@ -1,5 +1,7 @@
 //! `!fg`.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -70,7 +72,7 @@ async fn show(
     rows: &mut dyn skep_engine::Rows,
     log: &skep_engine::LogRing,
 ) -> Result<(), Error> {
-    let (count, end) = foreground::show(session, rows, log, true).await?;
+    let (count, end) = foreground::show(session, rows, log, true, Instant::now()).await?;
     let count = quantity::counted(count, "row", "rows");
     match end {
         End::Complete => session.ui.say(&format!("[{handle}] {count}, and no more to come")),

@@ -1,5 +1,7 @@
 //! `!wait`.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 
 use super::args::{Args, TIMEOUT};
@@ -71,15 +73,18 @@ impl Command for Wait {
             watcher::attend(&session.jobs, *handle);
         }
         let table = session.jobs.clone();
-        let outcome = wait::wait(
+        let waiting = session
+            .ui
+            .waiting(Instant::now(), "Ctrl-C stops the waiting, not the jobs");
+        let reached = wait::wait(
             &table,
             &handles,
             until,
             args.has("any"),
             timeout,
             &mut session.interrupts,
-        )
-        .await;
+        );
+        let outcome = waiting.until(|| wait::so_far(&table, &handles), reached).await;
         let told: Vec<Option<u32>> = match &outcome {
             wait::Outcome::Reached(jobs) => {
                 let ended = jobs.iter().map(|(job, _)| job).filter(|job| !job.is_active());

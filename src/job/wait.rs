@@ -7,6 +7,7 @@ use skep_engine::{EndedBy, JobState};
 use super::record::{Job, Known};
 use super::table::Table;
 use crate::interrupt::{Interrupts, Signal};
+use crate::ui::quantity;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +81,21 @@ pub enum Outcome {
     TimedOut(Vec<Job>),
     /// A signal came.
     Interrupted(Signal),
+}
+
+/// How far the jobs of these handles have come, in a line.
+pub fn so_far(table: &Table, handles: &[u32]) -> String {
+    let jobs = handles.iter().filter_map(|handle| table.get(*handle));
+    let active: Vec<_> = jobs.map(|entry| entry.job).filter(Job::is_active).collect();
+    match &active[..] {
+        [job] => {
+            let state = job.state.map(|state| format!(" {state}")).unwrap_or_default();
+            let rows = job.rows_out.filter(|rows| *rows > 0);
+            let rows = rows.map(|n| format!(" · {}", quantity::counted(n, "row", "rows")));
+            format!("{}{state}{}", job.title(), rows.unwrap_or_default())
+        }
+        jobs => format!("{} of {} jobs go on", jobs.len(), handles.len()),
+    }
 }
 
 /// Waits until all jobs of these handles, or with `any` one of them, have come so far.

@@ -193,7 +193,10 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         _ => None,
     };
     let mut task = tokio::spawn(async move { sql.submit(submit).await });
-    let (submitted, asked) = match submission::answer(session, &mut task, &withdrawal).await {
+    let waiting = session.ui.waiting(began, "Ctrl-C takes it back");
+    let answer = submission::answer(session, &mut task, &withdrawal);
+    let not_yet = || "the engine has not answered yet".to_owned();
+    let (submitted, asked) = match waiting.until(not_yet, answer).await {
         Submitted::Answered(answer, asked) => (answer, asked),
         Submitted::Left(signal) => {
             // Whether it was started is not known: the next one is not to start from there as well.

@@ -103,7 +103,7 @@ impl Running {
 
     /// Rows in the foreground.
     async fn show(self, session: &mut Session, operation: Operation, mut rows: Box<dyn Rows>) -> Result<Done, Error> {
-        let shown = foreground::show(session, rows.as_mut(), &operation.log, false).await;
+        let shown = foreground::show(session, rows.as_mut(), &operation.log, false, self.began).await;
         let (count, end) = match shown {
             Ok(shown) => shown,
             Err(error) => {
@@ -288,7 +288,15 @@ impl Running {
     async fn attend(self, session: &mut Session, handle: u32, operation: Operation) -> Result<Done, Error> {
         let table = session.jobs.clone();
         watcher::attend(&table, handle);
-        let outcome = wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await;
+        let ways_out = if session.settings.interactive {
+            "Ctrl-C cancels, Ctrl-Z puts it into the background"
+        } else {
+            "Ctrl-C cancels"
+        };
+        let waiting = session.ui.waiting(self.began, ways_out);
+        let handles = [handle];
+        let finished = wait::wait(&table, &handles, Until::Finished, false, None, &mut session.interrupts);
+        let outcome = waiting.until(|| wait::so_far(&table, &handles), finished).await;
         let is_told = matches!(outcome, wait::Outcome::Reached(_));
         watcher::release(&table, handle, is_told, &session.ui);
         match outcome {

@@ -11,6 +11,7 @@ mod report;
 mod results;
 mod terminal;
 pub mod text;
+mod waiting;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -24,6 +25,7 @@ pub use report::report;
 pub use results::Results;
 pub use terminal::Terminal;
 pub use text::sanitize;
+pub use waiting::Waiting;
 
 use crate::error::Error;
 use report::Word;
@@ -213,8 +215,9 @@ impl Ui {
         }
         let Some(width) = terminal.messages_width() else { return };
         let shown = text::sanitize(line);
-        // The last column is left free: some terminals go to the next line after it.
-        let shown = text::cut(&shown, width.saturating_sub(1), if terminal.utf8 { "…" } else { "..." });
+        // The terminal shows a key (^C) behind it, and some go to the next line after the last column: it would be out of
+        // reach there.
+        let shown = text::cut(&shown, width.saturating_sub(3), if terminal.utf8 { "…" } else { "..." });
         let mut messages = self.messages();
         messages.write(&format!("\r\x1b[K{shown}"));
         messages.progress = true;

@@ -95,7 +95,7 @@ fn silence_leaves_out_status_and_progress_only() {
 fn progress_is_gone_before_anything_else() {
     let (ui, out, err) = ui(SCREEN, false);
     ui.progress("a line that is too long for it");
-    assert_eq!(err.take(), "\r\x1b[Ka line that is too…");
+    assert_eq!(err.take(), "\r\x1b[Ka line that is t…");
     ui.say("done");
     assert_eq!(err.take(), "\r\x1b[Kdone\n");
     ui.progress("x");

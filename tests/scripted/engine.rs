@@ -115,12 +115,12 @@ impl Sql for Session {
                 stream.pause_after = (!quietly.is_empty()).then_some(3);
                 Ok(job(&run, Some(Box::new(stream))))
             }
-            ["SELECT", "GATED", n] => {
+            ["SELECT", "GATED", n, late @ ..] => {
                 let run = self
                     .cluster
                     .start(job_id(&statement), "gated", false, statement.restore.as_ref());
                 let mut stream = Counting::of(&run, number(n)?);
-                stream.gated_after = Some(3);
+                stream.gated_after = Some(if late.is_empty() { 3 } else { 0 });
                 Ok(job(&run, Some(Box::new(stream))))
             }
             ["EXPLAIN", ..] => Ok(rows(Counting::new(1, None))),

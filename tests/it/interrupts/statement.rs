@@ -374,3 +374,31 @@ fn ctrl_c_in_a_script_cancels_and_stops_it() {
     assert!(!screen.has("row 6"), "{screen}");
     assert!(world.journal().contains(&"cancel operation of endless".to_owned()));
 }
+
+#[test]
+fn what_takes_its_time_says_for_how_long_and_how_to_leave_it() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("INSERT INTO slow UNANSWERED;");
+    pty.wait_text("the engine has not answered yet · ");
+    pty.send(CTRL_C);
+    pty.send(CTRL_C);
+    pty.wait_prompt("scripted> ");
+    pty.line("SELECT GATED 2 LATE;");
+    let screen = pty.wait_text("no row yet · ");
+    assert!(
+        screen.has("Ctrl-C cancels, Ctrl-Z puts it into the background"),
+        "{screen}"
+    );
+    world.open_gate();
+    let screen = pty.wait_text("2 rows ·");
+    assert!(!screen.has("no row yet") && !screen.has("not answered yet"), "{screen}");
+    pty.line("INSERT INTO endless;");
+    pty.wait_text("RUNNING");
+    pty.line("!wait");
+    let screen = pty.wait_text("Ctrl-C stops the waiting, not the jobs");
+    assert!(screen.has("endless RUNNING"), "{screen}");
+    pty.send(CTRL_C);
+    let screen = pty.wait_text("no longer waiting; the jobs go on");
+    assert!(!screen.has("stops the waiting"), "{screen}");
+}
