@@ -382,6 +382,7 @@ fn what_takes_its_time_says_for_how_long_and_how_to_leave_it() {
     pty.line("INSERT INTO slow UNANSWERED;");
     pty.wait_text("the engine has not answered yet · ");
     pty.send(CTRL_C);
+    pty.wait_text("will be cancelled as soon as the engine answers");
     pty.send(CTRL_C);
     pty.wait_prompt("scripted> ");
     pty.line("SELECT GATED 2 LATE;");
