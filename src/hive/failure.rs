@@ -9,9 +9,24 @@ const MESSAGE_LIMIT: usize = 600;
 /// How the shell says who it is.
 const CREDENTIALS: &str = "-n USER and -p or -w FILE; over HTTP also --token-file FILE or --header @FILE";
 
-/// What to look at when there is no way to a server.
+/// What to look at when there is no way to a server, by what is spoken to it.
 const WAY: &str = "is HiveServer2 up, and is this its port (hive.server2.thrift.port, 10000 unless it is set)? ;ssl=true, \
                    ;auth=noSasl and ;transportMode=http must be as the server has them";
+
+const REST_WAY: &str = "is Kyuubi up, and is this the port of its REST API (kyuubi.frontend.rest.bind.port, 10099 unless it is \
+                        set)? kyuubi+https:// is with TLS, kyuubi+http:// without; a server that was just started takes no sessions \
+                        for some seconds";
+
+/// The same error, said of a server that is spoken to over REST.
+pub(crate) fn over_rest(mut error: EngineError) -> EngineError {
+    for hint in &mut error.hints {
+        if hint == WAY {
+            hint.clear();
+            hint.push_str(REST_WAY);
+        }
+    }
+    error
+}
 
 /// The error that it is to the shell if no session could be opened.
 pub(crate) fn explain_opening(error: Error) -> EngineError {
@@ -85,6 +100,10 @@ pub(crate) fn of_failure(failure: &Failure) -> EngineError {
     }
     let mut error = EngineError::new(kind, message).trace(format!("{}\n{}", failure.message, failure.trace));
     error.position = position;
+    // Seen of Kyuubi with Flink, whose rows could be had if only their types could.
+    if failure.message.contains("is not supported currently") && failure.message.contains("data type") {
+        error = error.hint("CAST(… AS STRING) makes a text of what the server can't send");
+    }
     if failure.is_unknown_handle {
         error = error.hint("the server has dropped the session or the statement; the next one gets a session that is told what this was");
     }

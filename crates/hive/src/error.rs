@@ -169,6 +169,15 @@ impl Failure {
         }
     }
 
+    /// Of what Kyuubi's REST API says: words of the resource's, and behind the class of the exception what Thrift would say,
+    /// with the stack below.
+    pub(crate) fn of_answer(message: &str) -> Self {
+        const CLASS: &str = "org.apache.kyuubi.KyuubiSQLException: ";
+        let first = message.lines().next().unwrap_or_default();
+        let said = first.find(CLASS).map_or(message, |at| &message[at..]);
+        Self::of_status(Some(said.to_owned()), None, 0, &[])
+    }
+
     /// Of an operation that failed: the text is a message and, in Spark, a Java stack trace below it.
     pub(crate) fn of_operation(message: Option<String>, sql_state: Option<String>, code: i32) -> Self {
         Self::of_status(message, sql_state, code, &[])

@@ -149,6 +149,7 @@ impl Behind for BehindKyuubi {
             sql: Some(Arc::new(flink)),
             jobs: Some(jobs),
             stores: Some(Arc::new(stores)),
+            server: None,
         })
     }
 }
