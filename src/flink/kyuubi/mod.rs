@@ -5,6 +5,7 @@
 
 mod control;
 mod operation;
+mod orphan;
 mod rows;
 mod submission;
 

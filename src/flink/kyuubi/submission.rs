@@ -74,7 +74,7 @@ pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordB
             .client
             .fetch(&running.operation, &schema, PAGE)
             .await
-            .map_err(explain)?;
+            .map_err(rows::explain_fetch)?;
         match set.rows.filter(|rows| rows.num_rows() > 0) {
             Some(rows) => found.push(rows),
             None => break,
