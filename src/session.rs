@@ -1,11 +1,12 @@
 //! The shell's state: what a command works on.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use skep_engine::{Connection, Dialect, JobControl, Sql, StartedJob, Stores, Target};
+use skep_engine::{Attempt, Connection, Dialect, JobControl, LogRing, Sql, StartedJob, Stores, Target};
 
 use crate::config::Config;
 use crate::engines::Engines;
@@ -15,7 +16,7 @@ use crate::job::Table;
 use crate::job::schedule::Schedule;
 use crate::ledger::{Ledger, LedgerError, Outcome};
 use crate::render;
-use crate::ui::{Ui, sanitize};
+use crate::ui::{Ui, quantity, sanitize};
 
 /// What statements that start a job start from, unless they say it themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -137,6 +138,26 @@ const MOMENT: Duration = Duration::from_secs(2);
 /// How long a new connection waits for what has become of the statements of earlier shells. After that it is said as it
 /// is found out.
 const SETTLING: Duration = Duration::from_secs(3);
+
+/// How long a driver is given to take back what it has begun of a connection that nobody wants any more.
+const TAKING_BACK: Duration = Duration::from_secs(3);
+
+/// Shows the last line of a log, and for how long there has been one, until nobody wants to see it any more.
+async fn tell(ui: Ui, log: LogRing) -> Infallible {
+    let mut written = log.written();
+    // The sender lives as long as `log`.
+    let _ = written.wait_for(|count| *count > 0).await;
+    let since = Instant::now();
+    loop {
+        if let Some(line) = log.lines().0.last() {
+            ui.progress(&format!("{} · {}", quantity::age(since.elapsed()), line.text));
+        }
+        tokio::select! {
+            _ = written.changed() => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+}
 
 /// Asks the engine about the statements of shells that have ended without hearing what came of them, and says it. One that
 /// it knows was accepted. That it does not know one proves nothing: a server forgets, and then it is unknown, and asked
@@ -303,7 +324,11 @@ impl Session {
     /// # Errors
     /// See [`Engines::connect`], or a signal came; the current connection stays as it was.
     pub async fn connect(&mut self, target: Target) -> Result<(), Error> {
-        let connection = Arc::new(self.unless_interrupted(self.engines.connect(&target)).await?);
+        let target = Target {
+            attempt: Attempt::default(),
+            ..target
+        };
+        let connection = Arc::new(self.reach(&target).await?);
         if let Some(stores) = &connection.stores
             && let Ok(recipes) = stores.recipes().await
             && !recipes.is_empty()
@@ -321,6 +346,29 @@ impl Session {
             prelude: Vec::new(),
         });
         Ok(())
+    }
+
+    /// Connects, and shows what happens meanwhile. A signal ends that at once, or, where something was begun that can be taken
+    /// back, once it is.
+    async fn reach(&self, target: &Target) -> Result<Connection, Error> {
+        let connecting = self.engines.connect(target);
+        tokio::pin!(connecting);
+        let mut interrupts = self.interrupts.clone();
+        let reached = tokio::select! {
+            biased;
+            reached = &mut connecting => reached,
+            signal = interrupts.stop() => {
+                target.attempt.withdrawal.ask();
+                let (begun, _) = target.attempt.log.lines();
+                if !begun.is_empty() {
+                    let _ = tokio::time::timeout(TAKING_BACK, connecting).await;
+                }
+                Err(signal.error())
+            }
+            never = tell(self.ui.clone(), target.attempt.log.clone()) => match never {},
+        };
+        self.ui.clear_progress();
+        reached
     }
 
     /// Says which upgrades shells that have ended did not finish.

@@ -31,6 +31,7 @@ pub(crate) mod restore;
 mod run;
 mod savepoint;
 mod savepoints;
+mod server;
 pub mod set;
 pub(crate) mod state_of;
 mod stop;
@@ -51,6 +52,7 @@ pub static COMMANDS: &[&dyn Command] = &[
     &connect::Connect,
     &tables::Tables,
     &describe::Describe,
+    &server::Server,
     &background::Async,
     &foreground::Fg,
     &plan::Plan,

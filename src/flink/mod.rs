@@ -137,6 +137,7 @@ impl Engine for FlinkRest {
             sql: None,
             jobs: Some(jobs),
             stores: Some(Arc::new(stores)),
+            server: None,
         })
     }
 

@@ -50,7 +50,23 @@ pub(crate) enum Mode {
     NoSasl,
     /// HTTP at that path.
     Http(String),
+    /// Kyuubi's REST API.
+    Rest,
 }
+
+impl Mode {
+    /// Whether requests have headers.
+    pub(crate) const fn has_headers(&self) -> bool {
+        matches!(self, Self::Http(_) | Self::Rest)
+    }
+}
+
+/// The port of a URL of the REST API without one: the default of `kyuubi.frontend.rest.bind.port`.
+const REST_PORT: u16 = 10099;
+
+/// For whom a session is opened by somebody else, as Hive's and Kyuubi's drivers say it. A server looks for them as they
+/// are, not among the settings.
+pub(crate) const PROXY_USER: [&str; 2] = ["hive.server2.proxy.user", "kyuubi.session.proxy.user"];
 
 /// Files and names of who the shell is, and of whom it trusts. Never a secret itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,6 +95,8 @@ pub(crate) struct Address {
     pub(crate) mode: Mode,
     pub(crate) tls: bool,
     pub(crate) credentials: Credentials,
+    /// For whom the session is opened, if not for who opens it.
+    pub(crate) proxy_user: Option<String>,
     /// Settings of the session (`hiveconf`).
     pub(crate) settings: BTreeMap<String, String>,
     /// Variables of the session (`hivevar`).
@@ -87,7 +105,14 @@ pub(crate) struct Address {
 
 impl Address {
     /// The URL schemes, the preferred one first.
-    pub(crate) const SCHEMES: &[&str] = &["hive2", "jdbc:hive2", "kyuubi", "jdbc:kyuubi"];
+    pub(crate) const SCHEMES: &[&str] = &[
+        "hive2",
+        "jdbc:hive2",
+        "kyuubi",
+        "jdbc:kyuubi",
+        "kyuubi+http",
+        "kyuubi+https",
+    ];
 
     /// Takes a URL apart.
     ///
@@ -97,9 +122,12 @@ impl Address {
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| malformed("there is no `://` in it"))?;
-        let family = match scheme {
-            "hive2" | "jdbc:hive2" => Family::Hive,
-            "kyuubi" | "jdbc:kyuubi" => Family::Kyuubi,
+        // Over REST the scheme says whether there is TLS.
+        let (family, rest_tls) = match scheme {
+            "hive2" | "jdbc:hive2" => (Family::Hive, None),
+            "kyuubi" | "jdbc:kyuubi" => (Family::Kyuubi, None),
+            "kyuubi+http" => (Family::Kyuubi, Some(false)),
+            "kyuubi+https" => (Family::Kyuubi, Some(true)),
             _ => return Err(malformed("its scheme is unknown")),
         };
         let (rest, variables) = rest.split_once('#').unwrap_or((rest, ""));
@@ -112,11 +140,15 @@ impl Address {
             return Err(malformed("it names several servers")
                 .hint("name the one to connect to, or ;serviceDiscoveryMode=zooKeeper if they are ZooKeeper's"));
         }
-        let mode = options.mode()?;
+        let mode = match rest_tls {
+            None => options.mode()?,
+            Some(_) => options.rest(namespace.is_some())?,
+        };
         let [tcp, http] = family.ports();
         let default_port = match (&namespace, &mode) {
             (Some(_), _) => discovery::PORT,
             (None, Mode::Http(_)) => http,
+            (None, Mode::Rest) => REST_PORT,
             (None, _) => tcp,
         };
         let mut servers = Vec::new();
@@ -132,7 +164,11 @@ impl Address {
             namespace,
             mode: mode.clone(),
         });
-        let tls = options.tls()?;
+        let tls = match rest_tls {
+            Some(tls) => tls,
+            None => options.tls()?,
+        };
+        let proxy_user = options.proxy_user()?;
         Ok(Self {
             family,
             host,
@@ -142,6 +178,7 @@ impl Address {
             mode,
             tls,
             credentials: options.credentials()?,
+            proxy_user,
             settings: read_pairs(settings)?,
             variables: read_pairs(variables)?,
         })
@@ -163,9 +200,14 @@ impl Address {
     /// The URL in its plain form: fit to be shown and stored, and the same for every way to write it.
     pub(crate) fn shown(&self) -> String {
         let database = self.database.as_deref().unwrap_or_default();
-        let tls = if self.tls { ";ssl=true" } else { "" };
+        let (scheme, tls) = match (&self.mode, self.tls) {
+            (Mode::Rest, true) => ("kyuubi+https", ""),
+            (Mode::Rest, false) => ("kyuubi+http", ""),
+            (_, true) => (self.family.scheme(), ";ssl=true"),
+            (_, false) => (self.family.scheme(), ""),
+        };
         let mode = match &self.mode {
-            Mode::Sasl => String::new(),
+            Mode::Sasl | Mode::Rest => String::new(),
             Mode::NoSasl => ";auth=noSasl".to_owned(),
             Mode::Http(path) => format!(";transportMode=http;httpPath={path}"),
         };
@@ -179,7 +221,7 @@ impl Address {
                 ),
             ),
         };
-        format!("{}://{place}/{database}{tls}{mode}{found}", self.family.scheme())
+        format!("{scheme}://{place}/{database}{tls}{mode}{found}")
     }
 }
 
@@ -241,6 +283,33 @@ impl Options {
             None | Some("binary") if no_sasl => Ok(Mode::NoSasl),
             None | Some("binary") => Ok(Mode::Sasl),
             Some(_) => Err(malformed("its `transportMode` is neither `binary` nor `http`")),
+        }
+    }
+
+    /// Of a URL of the REST API, which says all of that by its scheme.
+    fn rest(&mut self, is_discovered: bool) -> Result<Mode> {
+        if is_discovered {
+            return Err(
+                malformed("servers register their Thrift address in ZooKeeper, not the one of REST")
+                    .hint("name the server itself, or write kyuubi:// for Thrift"),
+            );
+        }
+        match ["transportMode", "httpPath", "auth", "ssl", "principal"]
+            .into_iter()
+            .find(|name| self.take(name).is_some())
+        {
+            None => Ok(Mode::Rest),
+            Some(name) => Err(malformed(&format!("`{name}` is an option of Thrift"))
+                .hint("kyuubi+https:// is REST over TLS, kyuubi+http:// without, and kyuubi:// is Thrift")),
+        }
+    }
+
+    /// For whom the session is to be opened.
+    fn proxy_user(&mut self) -> Result<Option<String>> {
+        let said: Vec<_> = PROXY_USER.into_iter().filter_map(|name| self.take(name)).collect();
+        match said.as_slice() {
+            [first, second] if first != second => Err(malformed("it names two proxy users")),
+            said => Ok(said.first().cloned().filter(|name| !name.is_empty())),
         }
     }
 
@@ -371,6 +440,8 @@ mod tests {
                 "kyuubi://h;transportMode=http",
                 "kyuubi://h:10010/;transportMode=http;httpPath=cliservice",
             ),
+            ("kyuubi+http://h", "kyuubi+http://h:10099/"),
+            ("kyuubi+https://[::1]:443/db", "kyuubi+https://[::1]:443/db"),
         ] {
             let address = read(text);
             assert_eq!(address.shown(), shown, "{text}");
@@ -387,6 +458,13 @@ mod tests {
         let pairs = |pairs: &BTreeMap<String, String>| format!("{pairs:?}");
         assert_eq!(pairs(&address.settings), r#"{"a.b": "1", "c": "x=y"}"#);
         assert_eq!(pairs(&address.variables), r#"{"v": "2"}"#);
+        let address = read("kyuubi+https://h/db;hive.server2.proxy.user=bob?a=b#v=1");
+        assert_eq!((address.mode, address.tls), (Mode::Rest, true));
+        assert_eq!(address.proxy_user.as_deref(), Some("bob"));
+        assert_eq!(
+            read("hive2://h;kyuubi.session.proxy.user=x").proxy_user.as_deref(),
+            Some("x")
+        );
     }
 
     #[test]
@@ -410,6 +488,12 @@ mod tests {
             "hive2://a:1/;serviceDiscoveryMode=zooKeeperHA",
             "hive2://a:1/;zooKeeperNamespace=x",
             "hive2://h:99999",
+            "kyuubi+http://h;ssl=true",
+            "kyuubi+http://h;auth=geheim",
+            "kyuubi+http://h;transportMode=http",
+            "kyuubi+http://h;serviceDiscoveryMode=zooKeeper",
+            "kyuubi+http://h;hive.server2.proxy.user=a;kyuubi.session.proxy.user=geheim",
+            "kyuubi+ftp://h",
         ] {
             let error = Address::read(text).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Rejected, "{text}");
@@ -419,7 +503,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "(jdbc:)?hive2://[ -~é]{0,40}") {
+        fn any_text_is_read_or_refused(text in "((jdbc:)?hive2|kyuubi\\+https?)://[ -~é]{0,40}") {
             if let Ok(address) = Address::read(&text) {
                 prop_assert_eq!(Address::read(&address.shown()).map(|again| again.shown()).ok(), Some(address.shown()));
             }

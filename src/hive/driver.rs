@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Target, Token, read_headers};
+use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Server, Target, Token, read_headers};
 use skep_hive::{Authorization, Endpoint, Header, Limits, Pem, Tls, Transport};
 
-use super::address::{Address, Credentials, Mode};
+use super::address::{Address, Credentials, Mode, PROXY_USER};
 use super::failure::one_line;
+use super::lists::Lists;
 use super::session::{Opening, Session};
 use super::sql::HiveSql;
 
@@ -21,7 +22,8 @@ const ANONYMOUS: &str = "anonymous";
 /// A file of certificates or a secret is read up to here, in bytes.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// The driver of `hive2://host:port/database` and `jdbc:hive2://…`: HiveServer2, Spark Thrift Server.
+/// The driver of `hive2://host:port/database` and `jdbc:hive2://…` (HiveServer2, Spark Thrift Server), and of `kyuubi://…` and
+/// `kyuubi+http://…` (Kyuubi over Thrift and over REST).
 #[derive(Debug, Clone, Default)]
 pub struct HiveServer2 {
     limits: Limits,
@@ -70,8 +72,8 @@ impl Engine for HiveServer2 {
 
     fn summary(&self) -> &'static str {
         "hive2://host:port/database[;ssl=true;transportMode=http;httpPath=PATH;auth=noSasl?SETTING=V#VARIABLE=V] \
-         (kyuubi://, jdbc:hive2://, jdbc:kyuubi://): HiveServer2, Spark Thrift Server or Kyuubi; SQL, and the jobs of \
-         Kyuubi's Flink engine"
+         (kyuubi://, jdbc:hive2://, jdbc:kyuubi://; kyuubi+http://host:port/database, kyuubi+https:// for Kyuubi over REST): \
+         HiveServer2, Spark Thrift Server or Kyuubi; SQL, and the jobs of Kyuubi's Flink engine"
     }
 
     async fn connect(&self, target: &Target) -> Result<Connection> {
@@ -82,11 +84,16 @@ impl Engine for HiveServer2 {
         }
         let address = Address::read(&target.url)?;
         let opening = Opening::new(&address, target, self.limits)?;
-        let session = Session::open(Arc::new(opening)).await?;
+        let session = Session::open(Arc::new(opening), &target.attempt).await?;
+        let server = session.live().client.has_lists().then(|| {
+            let lists: Arc<dyn Server> = Arc::new(Lists(Arc::clone(&session)));
+            lists
+        });
         let (name, version) = session.product().await;
         let label = format!("{} {}", address.family.scheme(), address.place());
         if let Some(engine) = self.engines.iter().find(|engine| engine.product() == name) {
-            return engine.connect(session, &address, target, &version, label).await;
+            let connection = engine.connect(session, &address, target, &version, label).await?;
+            return Ok(Connection { server, ..connection });
         }
         if target.rest.is_some() {
             return Err(
@@ -101,6 +108,7 @@ impl Engine for HiveServer2 {
             sql: Some(Arc::new(HiveSql(session))),
             jobs: None,
             stores: None,
+            server,
         })
     }
 }
@@ -123,7 +131,7 @@ impl Opening {
             (Some(Token::File(file)), _) | (None, Some(file)) => Some(secret(file)?),
             (None, None) => None,
         };
-        let is_http = matches!(address.mode, Mode::Http(_));
+        let is_http = address.mode.has_headers();
         if token.is_some() && !is_http {
             return Err(EngineError::rejected("a token can be sent over HTTP only").hint(
                 ";transportMode=http in the URL, if the server speaks it; a user name and a password otherwise",
@@ -136,11 +144,21 @@ impl Opening {
         if !headers.is_empty() && !is_http {
             return Err(EngineError::rejected("headers can be sent over HTTP only").hint("leave them out"));
         }
+        let is_anonymous = user.is_none() && password.is_none();
         let user = user.unwrap_or_else(|| ANONYMOUS.to_owned());
         let password = password.unwrap_or_else(|| ANONYMOUS.to_owned());
         if user.contains('\0') || password.contains('\0') {
             return Err(EngineError::rejected("a user name or password can't hold a zero byte"));
         }
+        let authorization = match token {
+            Some(token) => Some(Authorization::Bearer(token)),
+            // A header may say who it is.
+            None if is_anonymous && address.mode == Mode::Rest => None,
+            None => Some(Authorization::Basic {
+                user: user.clone(),
+                password: password.clone(),
+            }),
+        };
         let transport = match &address.mode {
             Mode::NoSasl => Transport::Plain,
             Mode::Sasl => Transport::Sasl {
@@ -149,15 +167,10 @@ impl Opening {
             },
             Mode::Http(path) => Transport::Http {
                 path: path.clone(),
-                authorization: Some(match token {
-                    Some(token) => Authorization::Bearer(token),
-                    None => Authorization::Basic {
-                        user: user.clone(),
-                        password: password.clone(),
-                    },
-                }),
+                authorization,
                 headers,
             },
+            Mode::Rest => Transport::Rest { authorization, headers },
         };
         Ok(Self {
             endpoint: Endpoint {
@@ -175,19 +188,24 @@ impl Opening {
     }
 }
 
-/// What a session is told when it is opened, as Hive's own driver writes it.
+/// What a session is told when it is opened, as Hive's own driver writes it; a setting over REST by its own name.
 fn configuration(address: &Address, target: &Target) -> std::collections::BTreeMap<String, String> {
     let mut settings = address.settings.clone();
     settings.extend(target.properties.clone());
-    let settings = settings
-        .into_iter()
-        .map(|(key, value)| (format!("set:hiveconf:{key}"), value));
+    let settings = settings.into_iter().map(|(key, value)| {
+        if address.mode == Mode::Rest || PROXY_USER.contains(&key.as_str()) {
+            (key, value)
+        } else {
+            (format!("set:hiveconf:{key}"), value)
+        }
+    });
     let variables = address
         .variables
         .iter()
         .map(|(key, value)| (format!("set:hivevar:{key}"), value.clone()));
     let database = address.database.clone().map(|name| ("use:database".to_owned(), name));
-    settings.chain(variables).chain(database).collect()
+    let proxy = address.proxy_user.clone().map(|user| (PROXY_USER[0].to_owned(), user));
+    settings.chain(variables).chain(database).chain(proxy).collect()
 }
 
 fn tls(address: &Address, target: &Target) -> Result<Option<Tls>> {

@@ -9,9 +9,24 @@ const MESSAGE_LIMIT: usize = 600;
 /// How the shell says who it is.
 const CREDENTIALS: &str = "-n USER and -p or -w FILE; over HTTP also --token-file FILE or --header @FILE";
 
-/// What to look at when there is no way to a server.
+/// What to look at when there is no way to a server, by what is spoken to it.
 const WAY: &str = "is HiveServer2 up, and is this its port (hive.server2.thrift.port, 10000 unless it is set)? ;ssl=true, \
                    ;auth=noSasl and ;transportMode=http must be as the server has them";
+
+const REST_WAY: &str = "is Kyuubi up, and is this the port of its REST API (kyuubi.frontend.rest.bind.port, 10099 unless it is \
+                        set)? kyuubi+https:// is with TLS, kyuubi+http:// without; a server that was just started takes no sessions \
+                        for some seconds";
+
+/// The same error, said of a server that is spoken to over REST.
+pub(crate) fn over_rest(mut error: EngineError) -> EngineError {
+    for hint in &mut error.hints {
+        if hint == WAY {
+            hint.clear();
+            hint.push_str(REST_WAY);
+        }
+    }
+    error
+}
 
 /// The error that it is to the shell if no session could be opened.
 pub(crate) fn explain_opening(error: Error) -> EngineError {

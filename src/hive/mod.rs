@@ -1,10 +1,13 @@
-//! HiveServer2 and what speaks its protocol, such as Spark Thrift Server (`hive2://`, `jdbc:hive2://`): statements, each an
-//! operation that can be followed and cancelled. There are no jobs with savepoints behind them.
+//! HiveServer2 and what speaks its protocol, such as Spark Thrift Server (`hive2://`, `jdbc:hive2://`) and Kyuubi, that one
+//! also over REST: statements, each an operation that can be followed and cancelled. There are no jobs with savepoints behind
+//! them, unless an engine is that knows of them.
 
 pub(crate) mod address;
 mod discovery;
 mod driver;
 pub(crate) mod failure;
+mod launch;
+mod lists;
 pub(crate) mod operation;
 pub(crate) mod rows;
 pub(crate) mod session;

@@ -1,21 +1,24 @@
 //! A session, which is opened again with all it was told when its connection or the server has gone.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use skep_engine::{Dialect, EngineError, ErrorKind, Result};
-use skep_hive::{Client, Endpoint, Error, Limits, OperationHandle, SessionHandle};
-use tokio::sync::Mutex;
+use skep_engine::{Attempt, Dialect, EngineError, ErrorKind, Result};
+use skep_hive::{Client, Endpoint, Error, Limits, SessionHandle, Transport};
+use tokio::sync::{Mutex, oneshot};
 
 use super::discovery::Discovery;
-use super::failure::{explain, explain_opening, of_failure, one_line};
+use super::failure::{explain, explain_opening, one_line, over_rest};
+use super::launch;
 use super::operation::Running;
 use crate::syntax::classifier::{Kind, ObjectType, Scope, classify};
 use crate::syntax::literal;
 
-/// `CLI_DBMS_NAME` and `CLI_DBMS_VER` of `TGetInfoType`.
+/// `CLI_SERVER_NAME`, `CLI_DBMS_NAME` and `CLI_DBMS_VER` of `TGetInfoType`.
+const SERVER: i32 = 13;
 const PRODUCT: i32 = 17;
 const VERSION: i32 = 18;
 
@@ -43,19 +46,36 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    async fn open(opening: &Opening) -> Result<Self> {
-        let client = connect(opening).await?;
-        let session = client
-            .open_session(&opening.user, &opening.password, &opening.configuration)
+    /// Opens one and waits for its engine. In a task of its own: a session that nobody waits for any more is closed.
+    async fn open(opening: &Opening, attempt: &Attempt) -> Result<Self> {
+        let (waiting, forgotten) = oneshot::channel::<Infallible>();
+        let is_rest = matches!(opening.endpoint.transport, Transport::Rest { .. });
+        let (opening, attempt) = (opening.clone(), attempt.clone());
+        let opened = tokio::spawn(async move {
+            let client = connect(&opening).await?;
+            let session = client
+                .open_session(&opening.user, &opening.password, &opening.configuration)
+                .await
+                .map_err(explain_opening)?;
+            let live = Self {
+                client: Arc::new(client),
+                handle: session.handle.clone(),
+            };
+            let launched = tokio::select! {
+                launched = launch::follow(&live.client, &session, &attempt) => launched,
+                () = attempt.withdrawal.asked() => Err(EngineError::new(ErrorKind::Cancelled, "given up")),
+                _ = forgotten => Err(EngineError::new(ErrorKind::Cancelled, "given up")),
+            };
+            if launched.is_err() {
+                live.close().await;
+            }
+            launched.map(|()| live)
+        });
+        let opened = opened
             .await
-            .map_err(explain_opening)?;
-        if let Some(launch) = OperationHandle::launch(&session.configuration) {
-            await_launch(&client, &launch).await?;
-        }
-        Ok(Self {
-            client: Arc::new(client),
-            handle: session.handle,
-        })
+            .unwrap_or_else(|error| Err(EngineError::failed(format!("internal error: {error}"))));
+        drop(waiting);
+        opened.map_err(|error| if is_rest { over_rest(error) } else { error })
     }
 
     /// Tells the server that it is not needed any more. One that can't be told closes it for want of use.
@@ -116,35 +136,6 @@ async fn connect(opening: &Opening) -> Result<Client> {
     ))
 }
 
-/// Waits until the engine of a session runs: any other call would wait for it as well, for as long as calls may take.
-async fn await_launch(client: &Client, launch: &OperationHandle) -> Result<()> {
-    let deadline = Instant::now() + client.limits().open;
-    let mut pause = Duration::from_millis(10);
-    loop {
-        match client.status(launch).await {
-            Ok(status) if status.failure.is_some() => {
-                let failure = of_failure(&status.failure.unwrap_or_default());
-                return Err(EngineError {
-                    kind: ErrorKind::Connect,
-                    message: format!("the session's engine did not start: {}", failure.message),
-                    ..failure
-                });
-            }
-            Ok(status) if status.state.is_terminal() => return Ok(()),
-            // It is not told any more: the session's first call tells what became of it.
-            Err(Error::Server(_)) => return Ok(()),
-            Err(error) => return Err(explain_opening(error)),
-            Ok(_) if Instant::now() >= deadline => {
-                let message = format!("the session's engine has not started in {:?}", client.limits().open);
-                return Err(EngineError::new(ErrorKind::Connect, message));
-            }
-            Ok(_) => {}
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(200));
-    }
-}
-
 /// What the session was told, secrets in plain text: in memory only.
 #[derive(Debug, Default)]
 struct Memory {
@@ -168,8 +159,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// Opens one, and keeps it from being closed for want of use.
-    pub(crate) async fn open(opening: Arc<Opening>) -> Result<Arc<Self>> {
-        let live = Live::open(&opening).await?;
+    pub(crate) async fn open(opening: Arc<Opening>, attempt: &Attempt) -> Result<Arc<Self>> {
+        let live = Live::open(&opening, attempt).await?;
         let session = Arc::new(Self {
             opening,
             live: RwLock::new(Arc::new(live)),
@@ -182,12 +173,17 @@ impl Session {
 
     /// A session of the same sort with nothing in it.
     pub(crate) async fn another(&self) -> Result<Arc<Self>> {
-        Self::open(Arc::clone(&self.opening)).await
+        Self::open(Arc::clone(&self.opening), &Attempt::default()).await
     }
 
     /// Says that another dialect than Hive's is spoken in it.
     pub(crate) fn speaks(&self, dialect: Dialect) {
         let _ = self.dialect.set(dialect);
+    }
+
+    /// What it was opened with.
+    pub(crate) fn configuration(&self) -> &BTreeMap<String, String> {
+        &self.opening.configuration
     }
 
     fn dialect(&self) -> &Dialect {
@@ -212,7 +208,7 @@ impl Session {
             opening.configuration.remove(&format!("set:hiveconf:{key}"));
             opening.configuration.insert(key.clone(), value.clone());
         }
-        let live = Live::open(&opening).await?;
+        let live = Live::open(&opening, &Attempt::default()).await?;
         let again = settings
             .iter()
             .filter(|(key, _)| prelude.iter().any(|text| sets(text, key, dialect)))
@@ -287,7 +283,7 @@ impl Session {
             kind: ErrorKind::Connect,
             ..error
         };
-        let live = Live::open(&self.opening)
+        let live = Live::open(&self.opening, &Attempt::default())
             .await
             .map_err(|error| failed(error, "no new one could be opened"))?;
         for text in &memory.prelude {
@@ -372,6 +368,6 @@ async fn keep_alive(session: Weak<Session>) {
         let Some(session) = session.upgrade() else { return };
         let live = session.live();
         // If the server can't be told, or has dropped the session, the next statement finds out.
-        let _ = live.client.info(&live.handle, PRODUCT).await;
+        let _ = live.client.info(&live.handle, SERVER).await;
     }
 }

@@ -253,6 +253,7 @@ mod tests {
             sql: None,
             jobs: None,
             stores: None,
+            server: None,
         };
         let mut job = Job::new(
             "orders".to_owned(),

@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 
 use crate::LIMIT;
 use crate::keeper::Keeper;
-use crate::kyuubi;
 use crate::peer;
 use crate::server::{Mode, Server, free_port};
 use crate::world::{Program, World};
@@ -24,9 +23,6 @@ pub enum Case {
 /// The cases of a server of that sort. What the way to it can't touch is tried on one.
 pub fn of(mode: Mode) -> Vec<(&'static str, Case)> {
     use Case::{Alone, Shared};
-    if mode == Mode::Kyuubi {
-        return kyuubi::cases();
-    }
     let mut cases = vec![
         ("one_row", Shared(one_row)),
         ("errors", Shared(errors)),
@@ -51,7 +47,6 @@ pub fn of(mode: Mode) -> Vec<(&'static str, Case)> {
             ("trust", Shared(trust)),
             ("restarted", Alone(restarted)),
         ],
-        Mode::Kyuubi => Vec::new(),
         Mode::Http => vec![("many_rows", Shared(many_rows)), ("restarted", Alone(restarted))],
     });
     cases

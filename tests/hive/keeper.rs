@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::LIMIT;
 use crate::cache::run;
-use crate::process::Process;
+use crate::cluster::Process;
 use crate::server::{free_port, jdk, spark};
 use crate::world::World;
 

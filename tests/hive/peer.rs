@@ -15,14 +15,25 @@ const PACKAGES: [&str; 3] = ["pyhive==0.7.0", "thrift-sasl==0.4.3", "pure-sasl==
 
 /// What it reads of each query on the server at that port: the names of the columns, and the rows.
 pub fn read(port: u16, queries: &[&str]) -> Vec<[Value; 2]> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive/peer.py");
-    let mut python = python().unwrap();
-    python.arg(script).arg(port.to_string()).args(queries);
+    let mut python = script("peer.py");
+    python.arg(port.to_string()).args(queries);
     let written = cache::run(&mut python).unwrap();
     written
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// Runs `replay.py` on the Kyuubi server at that port; it fails where that is not as was recorded.
+pub fn replay(port: u16, arguments: &[&str]) {
+    cache::run(script("kyuubi/replay.py").arg(port.to_string()).args(arguments)).unwrap();
+}
+
+fn script(name: &str) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive").join(name);
+    let mut python = python().unwrap();
+    python.env("PYTHONDONTWRITEBYTECODE", "1").arg(script);
+    python
 }
 
 /// Python, which finds PyHive and Thrift.

@@ -12,11 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::LIMIT;
 use crate::cache::{self, run};
-use crate::peer;
-use crate::process::Process;
+use crate::cluster::Process;
 use crate::world::World;
-
-use serde_json::Value;
 
 /// The version of Spark.
 const VERSION: &str = "3.5.7";
@@ -51,12 +48,10 @@ pub enum Mode {
     NoSasl,
     /// HTTP.
     Http,
-    /// What stands in for Kyuubi and its Flink engine.
-    Kyuubi,
 }
 
 impl Mode {
-    pub const ALL: [Self; 4] = [Self::Sasl, Self::NoSasl, Self::Http, Self::Kyuubi];
+    pub const ALL: [Self; 3] = [Self::Sasl, Self::NoSasl, Self::Http];
 }
 
 impl fmt::Display for Mode {
@@ -65,7 +60,6 @@ impl fmt::Display for Mode {
             Self::Sasl => "sasl",
             Self::NoSasl => "nosasl",
             Self::Http => "http",
-            Self::Kyuubi => "kyuubi",
         })
     }
 }
@@ -122,7 +116,6 @@ impl Server {
             Mode::Sasl => "",
             Mode::NoSasl => ";auth=noSasl;ssl=true",
             Mode::Http => ";transportMode=http;httpPath=cliservice",
-            Mode::Kyuubi => return format!("jdbc:kyuubi://127.0.0.1:{}/;auth=noSasl", self.port),
         };
         format!("jdbc:hive2://127.0.0.1:{}/default{options}", self.port)
     }
@@ -135,15 +128,6 @@ impl Server {
     /// The server's own key and certificate, as Java has them.
     pub fn keystore(&self) -> PathBuf {
         self.world.path("keystore.p12")
-    }
-
-    /// What the stand-in was asked for, a line of JSON each.
-    pub fn journal(&self) -> Vec<Value> {
-        let journal = self.world.read("journal");
-        journal
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
     }
 
     fn make_keystore(&self) -> Result<(), String> {
@@ -180,21 +164,12 @@ impl Server {
     }
 
     fn command(&self) -> Result<Command, String> {
-        if self.mode == Mode::Kyuubi {
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive/kyuubi.py");
-            let mut python = peer::python()?;
-            let sample = Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("crates/metadata/tests/samples/1.20.3-heap-savepoint-canonical");
-            python.arg(script).arg(self.port.to_string());
-            python.arg(self.world.path("journal")).arg(sample);
-            return Ok(python);
-        }
         let spark = spark()?;
         let work = self.world.path("spark");
         let (transport, authentication) = match self.mode {
             Mode::Sasl => ("binary", "NONE"),
             Mode::NoSasl => ("binary", "NOSASL"),
-            Mode::Http | Mode::Kyuubi => ("http", "NONE"),
+            Mode::Http => ("http", "NONE"),
         };
         let mut java = Command::new(jdk("java"));
         java.current_dir(&work)

@@ -59,6 +59,7 @@ impl Engine for Scripted {
             })),
             jobs: Some(cluster),
             stores: None,
+            server: None,
         })
     }
 }

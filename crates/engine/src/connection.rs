@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::{JobControl, Result, Security, ShellTables, Sql, Stores};
+use crate::{Attempt, JobControl, Result, Security, Server, ShellTables, Sql, Stores};
 
 /// A text that must not be shown: its `Debug` says nothing of it.
 #[derive(Clone)]
@@ -53,6 +53,8 @@ pub struct Target {
     pub data_dir: PathBuf,
     /// Tables of the shell's own, for an engine that runs in its process.
     pub tables: Option<Arc<dyn ShellTables>>,
+    /// What happens while the connection is made, and whether it is still wanted.
+    pub attempt: Attempt,
 }
 
 impl Target {
@@ -68,6 +70,7 @@ impl Target {
             history: None,
             data_dir: data_dir.into(),
             tables: None,
+            attempt: Attempt::default(),
         }
     }
 
@@ -157,6 +160,8 @@ pub struct Connection {
     pub jobs: Option<Arc<dyn JobControl>>,
     /// Finds savepoints and checkpoints.
     pub stores: Option<Arc<dyn Stores>>,
+    /// Tells what else the server does.
+    pub server: Option<Arc<dyn Server>>,
 }
 
 impl fmt::Debug for Connection {

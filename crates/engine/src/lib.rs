@@ -1,11 +1,12 @@
 //! The seam between the shell and an engine.
 //!
 //! An [`Engine`] is a driver: it turns a [`Target`] (a URL and what goes with it) into a [`Connection`].
-//! A connection has up to three sides, and a driver fills in those that its server really has:
+//! A connection has up to four sides, and a driver fills in those that its server really has:
 //!
 //! * [`Sql`]: a session that takes statements. Submitting is apart from fetching.
 //! * [`JobControl`]: the job verbs, addressed by [`JobId`] alone. It needs no SQL session.
 //! * [`Stores`]: where savepoints and checkpoints lie, and what is known of the jobs that made them.
+//! * [`Server`]: what the server does for everybody else.
 //!
 //! Rows come as a pull stream with one owner ([`Rows`]), a job's status as a latest value ([`Watched`] in a
 //! [`tokio::sync::watch`] channel), its log as a bounded ring ([`LogRing`]).
@@ -13,6 +14,7 @@
 //! Two rules hold for every driver. Each side effect runs in a task of the driver's own, so that a caller who drops
 //! the future never loses the server's reply. And nothing that is not idempotent is sent twice.
 
+mod attempt;
 mod connection;
 mod dialect;
 mod error;
@@ -26,11 +28,13 @@ mod rows;
 mod savepoint;
 mod search;
 mod security;
+mod server;
 mod sql;
 mod tables;
 mod trial;
 mod withdrawal;
 
+pub use attempt::Attempt;
 pub use connection::{Capabilities, Connection, Engine, Secret, Target};
 pub use dialect::{Dialect, DoubleQuote};
 pub use error::{EngineError, ErrorKind, Position, Result};
@@ -47,6 +51,7 @@ pub use rows::{Batch, ENGINE_TYPE, RowKind, Rows};
 pub use savepoint::{Lineage, Recipe, Savepoint, SavepointKind, Stores, Verdict};
 pub use search::Search;
 pub use security::{Security, Token, read_headers};
+pub use server::{Server, ServerEngine, ServerOperation, ServerSession};
 pub use sql::{
     ClaimMode, Column, Object, ObjectKind, Offered, Operation, OperationHandle, Restore, Sql, StartedJob, Submit,
 };

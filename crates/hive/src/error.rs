@@ -154,7 +154,10 @@ impl Failure {
             .filter(|message| !message.trim().is_empty())
             .or(first)
             .unwrap_or_else(|| "the server gives no reason".to_owned());
-        let (message, tail) = clean(&message);
+        let (mut message, tail) = clean(&message);
+        if message.is_empty() {
+            message.push_str("the server gives no reason");
+        }
         trace.push_str(&tail);
         let is_unknown_handle = ["Invalid SessionHandle", "Invalid OperationHandle"]
             .iter()
@@ -167,6 +170,15 @@ impl Failure {
             trace,
             is_unknown_handle,
         }
+    }
+
+    /// Of what Kyuubi's REST API says: words of the resource's, and behind the class of the exception what Thrift would say,
+    /// with the stack below.
+    pub(crate) fn of_answer(message: &str) -> Self {
+        const CLASS: &str = "org.apache.kyuubi.KyuubiSQLException: ";
+        let first = message.lines().next().unwrap_or_default();
+        let said = first.find(CLASS).map_or(message, |at| &message[at..]);
+        Self::of_status(Some(said.to_owned()), None, 0, &[])
     }
 
     /// Of an operation that failed: the text is a message and, in Spark, a Java stack trace below it.

@@ -42,6 +42,22 @@ impl TypeId {
     /// Text.
     const STRING: Self = Self(7);
 
+    /// A number with a fixed point.
+    pub(crate) const DECIMAL: Self = Self(15);
+
+    /// The type that Kyuubi's REST API calls so: as Thrift's definition does, `TIMESTAMPLOCALTZ_TYPE` and the like.
+    pub(crate) fn of_name(name: &str) -> Self {
+        let name = name.strip_suffix("_TYPE").unwrap_or(name);
+        let name = match name {
+            "NULL" => "VOID",
+            "UNION" => "UNIONTYPE",
+            "TIMESTAMPLOCALTZ" => "TIMESTAMP WITH LOCAL TIME ZONE",
+            name => name,
+        };
+        let found = Self::NAMES.iter().position(|known| *known == name);
+        found.and_then(|id| i32::try_from(id).ok()).map_or(Self::STRING, Self)
+    }
+
     /// Its name in SQL; none if the number is not known.
     pub fn name(self) -> Option<&'static str> {
         usize::try_from(self.0).ok().and_then(|id| Self::NAMES.get(id).copied())
@@ -78,7 +94,7 @@ pub struct ColumnType {
 }
 
 impl ColumnType {
-    const fn of(id: TypeId) -> Self {
+    pub(crate) const fn of(id: TypeId) -> Self {
         Self {
             id,
             precision: None,

@@ -16,6 +16,8 @@ use crate::thrift::{Kind, Malformed, Reader, Writer};
 pub struct Protocol(u8);
 
 impl Protocol {
+    /// What Kyuubi's REST API stands on: rows come one by one.
+    pub(crate) const V1: Self = Self(1);
     /// The first one with columnar results: Hive 0.13.
     pub const V6: Self = Self(6);
     /// That of Hive 1.2 and 2.0.
@@ -65,6 +67,27 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
+    /// The handle whose public id is that UUID: over REST no secret goes with it.
+    pub(crate) fn of_uuid(text: &str) -> Option<Self> {
+        let groups: Vec<&str> = text.split('-').collect();
+        if !groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) {
+            return None;
+        }
+        let digits: Vec<u32> = groups
+            .concat()
+            .chars()
+            .map(|digit| digit.to_digit(16))
+            .collect::<Option<_>>()?;
+        let (pairs, _) = digits.as_chunks::<2>();
+        Some(Self {
+            guid: pairs
+                .iter()
+                .filter_map(|[high, low]| u8::try_from(high * 16 + low).ok())
+                .collect(),
+            secret: Vec::new(),
+        })
+    }
+
     /// Reads a `THandleIdentifier`.
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let mut handle = Self {
@@ -141,27 +164,32 @@ pub struct OperationHandle {
 }
 
 impl OperationHandle {
+    /// The operation whose handle that is. `UNKNOWN`, as Kyuubi's own driver has it, where nothing is said of its kind.
+    pub(crate) const fn unknown(handle: Handle, has_result_set: bool) -> Self {
+        Self {
+            handle,
+            kind: 8,
+            has_result_set,
+            modified: None,
+        }
+    }
+
     /// Its public id.
     pub const fn id(&self) -> &Handle {
         &self.handle
     }
 
     /// The operation by which a server starts the engine of a session, which Kyuubi names in the session's configuration.
-    pub fn launch(configuration: &BTreeMap<String, String>) -> Option<Self> {
+    pub(crate) fn launch(configuration: &BTreeMap<String, String>) -> Option<Self> {
         let part = |name: &str| {
             let text = configuration.get(&format!("kyuubi.session.engine.launch.handle.{name}"))?;
             STANDARD.decode(text).ok()
         };
-        Some(Self {
-            handle: Handle {
-                guid: part("guid")?,
-                secret: part("secret")?,
-            },
-            // `UNKNOWN`, as Kyuubi's own driver has it.
-            kind: 8,
-            has_result_set: false,
-            modified: None,
-        })
+        let handle = Handle {
+            guid: part("guid")?,
+            secret: part("secret")?,
+        };
+        Some(Self::unknown(handle, false))
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -219,6 +247,20 @@ pub enum OperationState {
 }
 
 impl OperationState {
+    /// Kyuubi's words for them, over REST.
+    pub(crate) fn of_name(name: &str) -> Self {
+        match name.strip_suffix("_STATE").unwrap_or(name) {
+            "INITIALIZED" | "PENDING" => Self::Pending,
+            "RUNNING" | "COMPILED" => Self::Running,
+            "FINISHED" => Self::Finished,
+            "CANCELED" => Self::Canceled,
+            "CLOSED" => Self::Closed,
+            "ERROR" => Self::Error,
+            "TIMEOUT" | "TIMEDOUT" => Self::TimedOut,
+            _ => Self::Unknown,
+        }
+    }
+
     fn of_wire(number: i32) -> Self {
         match number {
             0 | 7 => Self::Pending,

@@ -63,6 +63,7 @@ impl Engine for LocalEngine {
             ))),
             jobs: Some(host.clone()),
             stores: Some(host),
+            server: None,
         })
     }
 

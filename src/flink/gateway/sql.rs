@@ -142,6 +142,7 @@ impl Engine for FlinkGateway {
             sql: Some(Arc::new(GatewaySql(session))),
             jobs: Some(sides.jobs),
             stores: Some(Arc::new(stores)),
+            server: None,
         })
     }
 }

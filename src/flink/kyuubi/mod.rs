@@ -5,6 +5,7 @@
 
 mod control;
 mod operation;
+mod orphan;
 mod rows;
 mod submission;
 
@@ -148,6 +149,7 @@ impl Behind for BehindKyuubi {
             sql: Some(Arc::new(flink)),
             jobs: Some(jobs),
             stores: Some(Arc::new(stores)),
+            server: None,
         })
     }
 }

@@ -55,7 +55,11 @@ impl Query {
         }
     }
 
-    async fn end(&self) -> Result<()> {
+    /// Ends it and its job.
+    ///
+    /// # Errors
+    /// The job goes on, or nobody can say.
+    pub(super) async fn end(&self) -> Result<()> {
         await_tasks(self.jobs.as_ref(), &self.job).await;
         // It waits behind a fetch, for a second at most.
         match self.live.client.close(&self.operation).await {

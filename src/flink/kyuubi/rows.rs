@@ -10,6 +10,7 @@ use skep_hive::Error;
 use tokio::sync::mpsc;
 
 use super::operation::Query;
+use super::orphan;
 use crate::flink::gateway::operation::end_job;
 use crate::flink::gateway::rows::{absence, fate};
 use crate::hive::failure::explain;
@@ -29,6 +30,9 @@ const NO_ROWS_YET: &str = "Futures timed out";
 
 /// What it says when it has given as many rows as it keeps.
 const NO_MORE_KEPT: &str = "The max rows should be larger than 0";
+
+/// What it says of columns whose type it has no word for.
+const NO_SUCH_TYPE: &str = "is not supported currently";
 
 /// The rows, for their one owner.
 pub(super) struct QueryRows {
@@ -62,8 +66,26 @@ impl Rows for QueryRows {
 
 /// The columns of a query.
 pub(super) async fn schema(query: &Query) -> Result<SchemaRef> {
-    let schema = query.live.client.schema(&query.operation).await.map_err(explain)?;
-    Ok(schema.to_arrow(ENGINE_TYPE))
+    match query.live.client.schema(&query.operation).await {
+        Ok(schema) => Ok(schema.to_arrow(ENGINE_TYPE)),
+        // INTERVAL, of which rows would come, but no columns.
+        Err(Error::Server(failure)) if failure.message.contains(NO_SUCH_TYPE) => {
+            Err(explain(Error::Server(failure)).hint("CAST(column AS STRING) gives it as text"))
+        }
+        Err(error) => Err(explain(error)),
+    }
+}
+
+/// The error that a fetch's failure is to the shell.
+pub(super) fn explain_fetch(error: Error) -> EngineError {
+    match error {
+        Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => EngineError {
+            message: "the engine has given as many rows as it keeps of one statement".to_owned(),
+            ..explain(Error::Server(failure))
+        }
+        .hint("kyuubi.session.engine.flink.max.rows, behind `?` in the URL, is their number"),
+        error => explain(error),
+    }
 }
 
 struct Fetching {
@@ -114,13 +136,21 @@ impl Fetching {
     /// Why the rows end before their end.
     async fn explain(&self, error: Error) -> EngineError {
         let (job, jobs) = (self.query.job, Some(self.query.jobs.as_ref()));
-        let shown = explain(error.clone());
+        let shown = explain_fetch(error.clone());
         match error {
-            Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => EngineError {
-                message: "the engine has given as many rows as it keeps of one query".to_owned(),
-                ..shown
+            Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => {
+                // The query would go on, and nobody could ever read its rows.
+                let ended = self.query.end().await;
+                let fate = fate(jobs, Some(job)).await;
+                let told = EngineError {
+                    message: format!("{}; {fate}", shown.message),
+                    ..shown
+                };
+                match ended {
+                    Ok(()) => told,
+                    Err(error) => told.hint(format!("it could not be ended: {error}; !cancel {job} asks again")),
+                }
             }
-            .hint("kyuubi.session.engine.flink.max.rows, behind `?` in the URL, is their number"),
             Error::Server(failure) if !failure.is_unknown_handle => {
                 let fate = fate(jobs, Some(job)).await;
                 EngineError {
@@ -132,7 +162,13 @@ impl Fetching {
             _ => {
                 let ended = end_job(self.query.jobs.as_ref(), &job).await;
                 let fate = fate(jobs, Some(job)).await;
-                let what = if ended.is_ok() { "; its job was ended" } else { "" };
+                let what = match ended {
+                    Ok(()) => "; its job was ended",
+                    Err(_) => {
+                        orphan::end_later(&self.query.jobs, job);
+                        "; its job is ended as soon as that can be asked for"
+                    }
+                };
                 let mut told = EngineError::new(ErrorKind::Lost, format!("{}{what}; {fate}", shown.message));
                 told.trace = shown.trace;
                 told.hint(format!(

@@ -74,7 +74,7 @@ pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordB
             .client
             .fetch(&running.operation, &schema, PAGE)
             .await
-            .map_err(explain)?;
+            .map_err(rows::explain_fetch)?;
         match set.rows.filter(|rows| rows.num_rows() > 0) {
             Some(rows) => found.push(rows),
             None => break,
@@ -198,7 +198,17 @@ impl Submission<'_> {
         // Asked before anything is fetched: it would wait for that.
         let job_id = match live.client.query_id(&operation).await {
             Ok(text) => text.parse().ok(),
-            Err(_) => self.submit.job_id,
+            // Not told: if it has been carried out, its job has the id that was chosen for it.
+            Err(_) => match Running::new(Arc::clone(&live.client), operation.clone()).finish().await {
+                Ok(_) => self.submit.job_id,
+                Err(error) if matches!(error.kind, ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Connect) => {
+                    return self.find(error).await;
+                }
+                Err(error) => {
+                    live.close().await;
+                    return Err(self.complaint(error));
+                }
+            },
         };
         match job_id {
             Some(job_id) if matches!(self.kind, Kind::Query) => self.query(live, operation, job_id).await,

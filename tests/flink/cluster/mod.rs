@@ -47,6 +47,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Cluster {
     version: &'static str,
+    services: &'static [Service],
     dir: PathBuf,
     ports: Ports,
     installation: Installation,
@@ -63,6 +64,20 @@ impl Cluster {
     /// # Errors
     /// What is missing, or why it does not start, with the end of the log that tells.
     pub fn start(version: &'static str, work: &Work, name: &str, options: Options) -> Result<Self, String> {
+        Self::start_only(&Service::ALL, version, work, name, options)
+    }
+
+    /// The same with these services alone.
+    ///
+    /// # Errors
+    /// As for [`Self::start`].
+    pub fn start_only(
+        services: &'static [Service],
+        version: &'static str,
+        work: &Work,
+        name: &str,
+        options: Options,
+    ) -> Result<Self, String> {
         let installation = Installation::prepare(&Kit::flink(version), &work.path("installation.log"))?;
         let mut tries = 0;
         loop {
@@ -83,6 +98,7 @@ impl Cluster {
             };
             let cluster = Self {
                 version,
+                services,
                 dir,
                 ports,
                 installation: installation.clone(),
@@ -101,12 +117,10 @@ impl Cluster {
     }
 
     fn start_services(&self) -> Result<(), String> {
-        for service in Service::ALL {
-            self.launch(service)?;
+        for service in self.services {
+            self.launch(*service)?;
         }
-        Service::ALL
-            .into_iter()
-            .try_for_each(|service| self.wait_healthy(service))
+        self.services.iter().try_for_each(|service| self.wait_healthy(*service))
     }
 
     /// Its version, as `2.3.0`.
@@ -127,6 +141,11 @@ impl Cluster {
     /// The History Server's `host:port`.
     pub fn history(&self) -> String {
         format!("127.0.0.1:{}", self.ports.history)
+    }
+
+    /// Its jars, and the Java that runs them.
+    pub const fn installation(&self) -> &Installation {
+        &self.installation
     }
 
     /// The certificates, if it is reached over TLS.

@@ -1,6 +1,7 @@
-//! Calls over HTTP: each is a POST.
+//! HTTP: a call over Thrift is a POST, one of Kyuubi's REST API what that says.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE,
 };
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 
-use super::{Authorization, Endpoint, Header, MESSAGE_LIMIT, innermost, tls};
+use super::{Authorization, Endpoint, Header, MESSAGE_LIMIT, Transport, innermost, tls};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -19,8 +20,36 @@ use crate::limits::Limits;
 const COOKIES: usize = 16;
 const COOKIE_LIMIT: usize = 4096;
 
-/// So much of a refusal's text is kept, in bytes.
+/// So much of a refusal is read, in bytes. Kyuubi's have stack traces in them, of 50 kB and more.
+const REFUSAL_LIMIT: usize = 1024 * 1024;
+
+/// So much of a refusal's text is kept where nothing is known of its form, in bytes.
 const TEXT_LIMIT: usize = 2048;
+
+/// Where Kyuubi's REST API begins.
+const REST_PATH: &str = "api/v1";
+
+/// A request: its method, where it goes below the server's own path, and what it carries, with the type of that.
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) body: Option<(&'static str, Vec<u8>)>,
+}
+
+/// An answer, with whatever status.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
+    /// The server wants Kerberos.
+    negotiates: bool,
+}
+
+impl Answer {
+    /// The beginning of what came.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body[..self.body.len().min(TEXT_LIMIT)]).into_owned()
+    }
+}
 
 /// A server behind HTTP.
 #[derive(Debug, Clone)]
@@ -38,7 +67,21 @@ struct Inner {
 }
 
 impl Http {
-    pub(super) fn new(
+    /// The server at that endpoint, if HTTP is spoken there.
+    pub(crate) fn open(endpoint: &Endpoint, limits: &Limits) -> Result<Option<Self>> {
+        let (path, authorization, headers) = match &endpoint.transport {
+            Transport::Http {
+                path,
+                authorization,
+                headers,
+            } => (path.as_str(), authorization, headers),
+            Transport::Rest { authorization, headers } => (REST_PATH, authorization, headers),
+            Transport::Plain | Transport::Sasl { .. } => return Ok(None),
+        };
+        Self::new(endpoint, path, authorization.as_ref(), headers, limits).map(Some)
+    }
+
+    fn new(
         endpoint: &Endpoint,
         path: &str,
         authorization: Option<&Authorization>,
@@ -51,7 +94,6 @@ impl Http {
             None => tls::unused()?,
         };
         let mut all = HeaderMap::new();
-        all.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-thrift"));
         if let Some(authorization) = authorization {
             let value = match authorization {
                 Authorization::Basic { user, password } => {
@@ -66,7 +108,12 @@ impl Http {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| no_header(name))?;
             all.append(name, value);
         }
-        let client = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if is_here(&endpoint.host) {
+            // A proxy is a way out of this machine.
+            builder = builder.no_proxy();
+        }
+        let client = builder
             .tls_backend_preconfigured(config)
             .default_headers(all)
             .connect_timeout(limits.connect)
@@ -95,11 +142,31 @@ impl Http {
         })))
     }
 
+    /// Makes a call of Thrift's.
     pub(super) async fn call(&self, call: &'static str, message: Vec<u8>, limit: Duration) -> Result<Vec<u8>> {
+        let request = Request {
+            method: Method::POST,
+            path: String::new(),
+            body: Some(("application/x-thrift", message)),
+        };
+        let answer = self.ask(call, request, limit).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer.body),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.stranger(&answer)),
+            status => Err(Error::Http {
+                call,
+                status: status.as_u16(),
+                text: answer.text(),
+            }),
+        }
+    }
+
+    /// Sends a request, once, and gives the answer, whatever its status.
+    pub(crate) async fn ask(&self, call: &'static str, request: Request, limit: Duration) -> Result<Answer> {
         let inner = Arc::clone(&self.0);
         // In a task of its own: it goes on also if nobody waits for it.
         let exchange = tokio::spawn(async move {
-            let exchanged = tokio::time::timeout(limit, inner.exchange(call, message)).await;
+            let exchanged = tokio::time::timeout(limit, inner.exchange(call, request)).await;
             exchanged.unwrap_or(Err(Error::Timeout { call, limit }))
         });
         exchange.await.unwrap_or_else(|error| {
@@ -107,31 +174,64 @@ impl Http {
             Err(Error::Lost { call, cause })
         })
     }
+
+    /// What it means that the server does not let this client in.
+    pub(crate) fn stranger(&self, answer: &Answer) -> Error {
+        Error::Login {
+            place: self.0.place.clone(),
+            user: self.0.user.clone(),
+            cause: if answer.negotiates {
+                format!("{}, the server wants Kerberos", answer.status)
+            } else {
+                answer.status.to_string()
+            },
+        }
+    }
 }
 
 impl Inner {
-    async fn exchange(&self, call: &'static str, message: Vec<u8>) -> Result<Vec<u8>> {
-        let mut request = self.client.post(&self.url).body(message);
+    async fn exchange(&self, call: &'static str, sent: Request) -> Result<Answer> {
+        let url = format!("{}{}", self.url, sent.path);
+        let mut request = self.client.request(sent.method, url);
+        if let Some((kind, body)) = sent.body {
+            request = request.header(CONTENT_TYPE, kind).body(body);
+        }
         if let Some(cookies) = self.cookies() {
             request = request.header(COOKIE, cookies);
         }
         let mut response = request.send().await.map_err(|error| self.not_sent(call, &error))?;
         self.keep_cookies(&response);
         let status = response.status();
-        if status != StatusCode::OK {
-            return Err(self.refused(call, response).await);
+        let negotiates = response
+            .headers()
+            .get(WWW_AUTHENTICATE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"Negotiate"));
+        let mut body = Vec::new();
+        if !status.is_success() {
+            // What it says is kept as far as it came.
+            while let Ok(Some(chunk)) = response.chunk().await {
+                body.extend_from_slice(&chunk[..chunk.len().min(REFUSAL_LIMIT - body.len())]);
+                if body.len() == REFUSAL_LIMIT {
+                    break;
+                }
+            }
         }
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(call, &error))? {
-            if answer.len() + chunk.len() > MESSAGE_LIMIT {
+        while status.is_success()
+            && let Some(chunk) = response.chunk().await.map_err(|error| lost(call, &error))?
+        {
+            if body.len() + chunk.len() > MESSAGE_LIMIT {
                 return Err(Error::protocol(
                     call,
                     format!("it is longer than {MESSAGE_LIMIT} bytes"),
                 ));
             }
-            answer.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk);
         }
-        Ok(answer)
+        Ok(Answer {
+            status,
+            body,
+            negotiates,
+        })
     }
 
     fn not_sent(&self, call: &'static str, error: &reqwest::Error) -> Error {
@@ -144,38 +244,6 @@ impl Inner {
             return Error::Tls { place, cause };
         }
         Error::Connect { place, cause }
-    }
-
-    async fn refused(&self, call: &'static str, mut response: Response) -> Error {
-        let status = response.status();
-        let negotiates = response
-            .headers()
-            .get(WWW_AUTHENTICATE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"Negotiate"));
-        let mut text = Vec::new();
-        while let Ok(Some(chunk)) = response.chunk().await {
-            text.extend_from_slice(&chunk[..chunk.len().min(TEXT_LIMIT - text.len())]);
-            if text.len() == TEXT_LIMIT {
-                break;
-            }
-        }
-        let text = String::from_utf8_lossy(&text).into_owned();
-        match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::Login {
-                place: self.place.clone(),
-                user: self.user.clone(),
-                cause: if negotiates {
-                    format!("{status}, the server wants Kerberos")
-                } else {
-                    status.to_string()
-                },
-            },
-            _ => Error::Http {
-                call,
-                status: status.as_u16(),
-                text,
-            },
-        }
     }
 
     fn cookies(&self) -> Option<HeaderValue> {
@@ -204,6 +272,11 @@ impl Inner {
             }
         }
     }
+}
+
+/// Whether that is this machine itself.
+fn is_here(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether TLS is behind an error. One of I/O names what it wraps, and not as its source; it may wrap another.

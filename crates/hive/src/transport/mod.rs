@@ -1,6 +1,6 @@
 //! How calls reach the server.
 
-mod http;
+pub(crate) mod http;
 mod sasl;
 mod stream;
 mod tls;
@@ -57,10 +57,17 @@ pub enum Transport {
         /// Password. A server with `NONE` does not look at it, but wants one.
         password: String,
     },
-    /// HTTP: each call is a POST.
+    /// Thrift over HTTP: each call is a POST.
     Http {
         /// The path, without the `/` at its beginning.
         path: String,
+        /// Who this client is.
+        authorization: Option<Authorization>,
+        /// Headers of every request.
+        headers: Vec<Header>,
+    },
+    /// Kyuubi's REST API.
+    Rest {
         /// Who this client is.
         authorization: Option<Authorization>,
         /// Headers of every request.
@@ -74,6 +81,7 @@ impl fmt::Debug for Transport {
             Self::Plain => f.write_str("Plain"),
             Self::Sasl { user, .. } => write!(f, "Sasl({user:?})"),
             Self::Http { path, .. } => write!(f, "Http({path:?})"),
+            Self::Rest { .. } => f.write_str("Rest"),
         }
     }
 }
@@ -146,23 +154,14 @@ pub(crate) enum Channel {
 
 impl Channel {
     pub(crate) async fn open(endpoint: &Endpoint, limits: &Limits) -> Result<Self> {
-        Ok(match &endpoint.transport {
-            Transport::Http {
-                path,
-                authorization,
-                headers,
-            } => Self::Http(http::Http::new(
-                endpoint,
-                path,
-                authorization.as_ref(),
-                headers,
-                limits,
-            )?),
-            Transport::Plain => Self::Stream(stream::Stream::open(endpoint, None, limits).await?),
-            Transport::Sasl { user, password } => {
-                Self::Stream(stream::Stream::open(endpoint, Some((user, password)), limits).await?)
-            }
-        })
+        if let Some(http) = http::Http::open(endpoint, limits)? {
+            return Ok(Self::Http(http));
+        }
+        let login = match &endpoint.transport {
+            Transport::Sasl { user, password } => Some((user.as_str(), password.as_str())),
+            _ => None,
+        };
+        Ok(Self::Stream(stream::Stream::open(endpoint, login, limits).await?))
     }
 
     /// Sends a message and waits for the one that answers it. What was begun is brought to its end also if nobody waits.

@@ -1,4 +1,4 @@
-//! The calls.
+//! The calls over Thrift.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -14,12 +14,9 @@ use crate::service::{Fields, OperationHandle, OperationStatus, Protocol, RowSet,
 use crate::thrift::{Kind, Malformed, Reader, Writer};
 use crate::transport::{Channel, Endpoint};
 
-/// A connection to a server.
-///
-/// Calls over TCP are answered one after another, in the order in which they were made. A call is carried out also if the
-/// caller stops waiting for it. Over TCP, Hive and Spark close a session when the connection ends that opened it.
+/// A connection that Thrift is spoken on. What each call does: [`crate::Client`].
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Calls {
     channel: Channel,
     limits: Limits,
     sequence: AtomicI32,
@@ -32,12 +29,8 @@ enum Fetch {
     Log = 1,
 }
 
-impl Client {
-    /// Connects. Over HTTP nothing is sent before the first call.
-    ///
-    /// # Errors
-    /// [`Error::Connect`], [`Error::Tls`], [`Error::Login`], [`Error::Certificate`].
-    pub async fn connect(endpoint: &Endpoint, limits: Limits) -> Result<Self> {
+impl Calls {
+    pub(crate) async fn connect(endpoint: &Endpoint, limits: Limits) -> Result<Self> {
         Ok(Self {
             channel: Channel::open(endpoint, &limits).await?,
             limits,
@@ -45,17 +38,7 @@ impl Client {
         })
     }
 
-    /// The time limits.
-    pub const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Opens a session in the newest version of the protocol that the server has. `configuration` is as JDBC drivers send
-    /// it: `set:hiveconf:KEY`, `set:hivevar:KEY`, `use:database`.
-    ///
-    /// # Errors
-    /// The server refuses it, or speaks no version with columnar results.
-    pub async fn open_session(
+    pub(crate) async fn open_session(
         &self,
         user: &str,
         password: &str,
@@ -119,22 +102,13 @@ impl Client {
         })
     }
 
-    /// Closes a session, and all its operations with it.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn close_session(&self, session: &SessionHandle) -> Result<()> {
+    pub(crate) async fn close_session(&self, session: &SessionHandle) -> Result<()> {
         let write = |writer: &mut Writer| session.write(writer, 1);
         self.call("CloseSession", self.limits.request, write, nothing_more)
             .await
     }
 
-    /// A fact about the server (`TGetInfoType`), where it is a text: 13 its name, 17 the product, 18 the version. Spark
-    /// drops the connection when it is asked for others.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn info(&self, session: &SessionHandle, what: i32) -> Result<Option<String>> {
+    pub(crate) async fn info(&self, session: &SessionHandle, what: i32) -> Result<Option<String>> {
         let write = |writer: &mut Writer| {
             session.write(writer, 1);
             writer.i32(2, what);
@@ -159,13 +133,7 @@ impl Client {
         Ok(text)
     }
 
-    /// Hands a statement over, to be run asynchronously. Settings are for this statement alone, where the server heeds
-    /// them; `timeout` is the server's own.
-    ///
-    /// # Errors
-    /// The statement is refused, as by a server that compiles it at once. After [`Error::Lost`] and [`Error::Timeout`] it
-    /// may run.
-    pub async fn execute(
+    pub(crate) async fn execute(
         &self,
         session: &SessionHandle,
         statement: &str,
@@ -188,20 +156,12 @@ impl Client {
         .await
     }
 
-    /// The catalogs.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn catalogs(&self, session: &SessionHandle) -> Result<OperationHandle> {
+    pub(crate) async fn catalogs(&self, session: &SessionHandle) -> Result<OperationHandle> {
         self.operation("GetCatalogs", self.limits.request, |writer| session.write(writer, 1))
             .await
     }
 
-    /// The schemas (databases) whose names match a pattern of SQL's LIKE.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn schemas(
+    pub(crate) async fn schemas(
         &self,
         session: &SessionHandle,
         catalog: Option<&str>,
@@ -215,11 +175,7 @@ impl Client {
         .await
     }
 
-    /// The tables and views whose names match patterns; `types` is as in JDBC, empty for all.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn tables(
+    pub(crate) async fn tables(
         &self,
         session: &SessionHandle,
         catalog: Option<&str>,
@@ -239,11 +195,7 @@ impl Client {
         .await
     }
 
-    /// The columns whose tables and names match patterns.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn columns(
+    pub(crate) async fn columns(
         &self,
         session: &SessionHandle,
         catalog: Option<&str>,
@@ -261,11 +213,7 @@ impl Client {
         .await
     }
 
-    /// How far an operation is.
-    ///
-    /// # Errors
-    /// The server could not be asked; that the operation has failed is in the status.
-    pub async fn status(&self, operation: &OperationHandle) -> Result<OperationStatus> {
+    pub(crate) async fn status(&self, operation: &OperationHandle) -> Result<OperationStatus> {
         let write = |writer: &mut Writer| {
             operation.write(writer, 1);
             writer.bool(2, true);
@@ -274,31 +222,19 @@ impl Client {
             .await
     }
 
-    /// Asks the server to end an operation. That it has is in its status.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn cancel(&self, operation: &OperationHandle) -> Result<()> {
+    pub(crate) async fn cancel(&self, operation: &OperationHandle) -> Result<()> {
         let write = |writer: &mut Writer| operation.write(writer, 1);
         self.call("CancelOperation", self.limits.request, write, nothing_more)
             .await
     }
 
-    /// Lets the server forget an operation.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn close(&self, operation: &OperationHandle) -> Result<()> {
+    pub(crate) async fn close(&self, operation: &OperationHandle) -> Result<()> {
         let write = |writer: &mut Writer| operation.write(writer, 1);
         self.call("CloseOperation", self.limits.request, write, nothing_more)
             .await
     }
 
-    /// The columns of an operation's result. Spark knows them only when it is finished.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn schema(&self, operation: &OperationHandle) -> Result<TableSchema> {
+    pub(crate) async fn schema(&self, operation: &OperationHandle) -> Result<TableSchema> {
         const CALL: &str = "GetResultSetMetadata";
         let write = |writer: &mut Writer| operation.write(writer, 1);
         let mut schema = None;
@@ -315,20 +251,11 @@ impl Client {
         Ok(schema.unwrap_or(TableSchema { columns: Vec::new() }))
     }
 
-    /// The next rows of a result, up to `limit`; none of them after the last. The columns are those that
-    /// [`Client::schema`] gave.
-    ///
-    /// # Errors
-    /// The operation has failed, was cancelled, or is not finished yet.
-    pub async fn fetch(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
+    pub(crate) async fn fetch(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
         self.fetch_of(operation, Fetch::Rows, schema, limit).await
     }
 
-    /// What the server has logged about an operation since it was asked last, up to `limit` lines, as a column of text.
-    ///
-    /// # Errors
-    /// The server keeps no log, or could not be asked.
-    pub async fn log(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
+    pub(crate) async fn log(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
         self.fetch_of(operation, Fetch::Log, schema, limit).await
     }
 
@@ -362,12 +289,7 @@ impl Client {
         Ok(set)
     }
 
-    /// The id that the engine behind the server gives the query: of Kyuubi's Flink engine the job's. Empty if there is
-    /// none.
-    ///
-    /// # Errors
-    /// The server does not have the call (Hive before 2.4 and 3.0, Spark), or could not be asked.
-    pub async fn query_id(&self, operation: &OperationHandle) -> Result<String> {
+    pub(crate) async fn query_id(&self, operation: &OperationHandle) -> Result<String> {
         const CALL: &str = "GetQueryId";
         let answer = self
             .answer(CALL, self.limits.request, |writer| operation.write(writer, 1))

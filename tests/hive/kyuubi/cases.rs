@@ -1,0 +1,306 @@
+//! Statements, jobs and queries.
+
+use super::{Case, Door};
+use crate::cases::Shell;
+use crate::peer;
+
+/// A source of five rows a second, which are counted, and a sink.
+pub const TABLES: &str = "CREATE TABLE src (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5', \
+                          'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '1000000');\n\
+                          CREATE TABLE snk (id BIGINT) WITH ('connector' = 'blackhole');\n";
+
+/// A source of ten rows.
+const TEN: &str = "CREATE TABLE ten (id BIGINT) WITH ('connector' = 'datagen', 'fields.id.kind' = 'sequence', \
+                   'fields.id.start' = '1', 'fields.id.end' = '10');\n";
+
+/// Nobody listens there.
+const NO_REST: &str = "--rest http://127.0.0.1:1";
+
+/// Each has sessions and names of jobs of its own.
+pub fn all() -> Vec<Case> {
+    let shared = |name, run| Case {
+        name,
+        run,
+        alone: false,
+        stand_in_only: false,
+    };
+    vec![
+        shared("statements", statements),
+        shared("errors", errors),
+        shared("types", types),
+        shared("recorded", recorded),
+        shared("a_job_and_back", a_job_and_back),
+        shared("without_rest", without_rest),
+        shared("dml_sync", dml_sync),
+        shared("dml_sync_in_the_background", dml_sync_in_the_background),
+        shared("a_query_that_ends", a_query_that_ends),
+        shared("an_endless_query", an_endless_query),
+        shared("no_slots", no_slots),
+        shared("most_rows", most_rows),
+        shared("a_query_ends_with_the_shell", a_query_ends_with_the_shell),
+        shared("kept_alive", kept_alive),
+    ]
+}
+
+fn statements(door: &Door) {
+    let shell = Shell::new();
+    let script = format!("{TABLES}SHOW TABLES;\n!tables s%\n!describe src\nSELECT 1;\n");
+    let output = door.csv(&shell).stdin(script).run().expect_code(0);
+    assert!(output.stdout.starts_with("table name\nsnk\nsrc\n"), "{output}");
+    assert!(output.stdout.contains("default_database"), "{output}");
+    assert!(output.stdout.contains("id    BIGINT"), "{output}");
+    assert!(output.stdout.ends_with("EXPR$0\n1\n"), "{output}");
+}
+
+fn errors(door: &Door) {
+    let shell = Shell::new();
+    let run = |sql: &str| door.csv(&shell).stdin(sql).run().expect_code(1);
+    run("SELEC 1;\n").expect_stderr("Non-query expression encountered in illegal context");
+    let output = run("SELECT id FROM nosuch;\n").expect_stderr("Object 'nosuch' not found");
+    output.expect_stderr("\n                  ^^^^^^\n");
+    run("SELECT 1/0;\n").expect_stderr("Division by zero");
+    run("ADD JAR '/no/such.jar';\n").expect_stderr("jar resource [/no/such.jar] not found");
+    run("CREATE TABLE twice (a INT) WITH ('connector' = 'blackhole');\nCREATE TABLE twice (a INT) WITH ('connector' = 'blackhole');\n")
+        .expect_stderr("twice");
+    // Rows of it would come, but its columns can't be told.
+    run("SELECT INTERVAL '1' DAY AS iv;\n").expect_stderr("CAST(column AS STRING)");
+}
+
+/// Each type as the engine puts it, of which some is lost on its way.
+fn types(door: &Door) {
+    let shell = Shell::new();
+    let sql = "SELECT CAST(1 AS TINYINT) ti, CAST(2 AS SMALLINT) si, 3 i, CAST(4 AS BIGINT) bi, CAST(1.5 AS FLOAT) f, \
+               CAST(2.5 AS DOUBLE) d, CAST(12345.6789 AS DECIMAL(20,4)) de, TRUE b, CAST('ab' AS CHAR(4)) c, CAST('vc' AS \
+               VARCHAR(5)) v, DATE '2024-02-29' dt, TIME '12:34:56' tm, TIMESTAMP '2024-02-29 12:34:56.123456' ts, \
+               ARRAY[1,2] a, MAP['k',1] m, CAST(NULL AS INT) n1, CAST(NULL AS STRING) n2;\n";
+    let output = door.csv(&shell).stdin(sql).run();
+    output.expect(
+        0,
+        "ti,si,i,bi,f,d,de,b,c,v,dt,tm,ts,a,m,n1,n2\n\
+         1,2,3,4,1.5,2.5,12345.6789,true,ab  ,vc,2024-02-29,12:34:56,2024-02-29 12:34:56.123456,\"[1,2]\",{k=1},,\n",
+    );
+    let sql = "SELECT CAST(TIMESTAMP '2024-02-29 12:34:56.123' AS TIMESTAMP_LTZ(3)) tl, ROW(1,'x') r;\n";
+    let output = door.csv(&shell).stdin(sql).run().expect_code(0);
+    assert!(output.stdout.contains("2024-02-29 12:34:56.123"), "{output}");
+    assert!(
+        output.stdout.contains(r#""{INT NOT NULL:1,CHAR(1) NOT NULL:""x""}""#),
+        "{output}"
+    );
+}
+
+/// What was recorded of a real server, asked again.
+fn recorded(door: &Door) {
+    peer::replay(door.server.port(), door.peer());
+}
+
+/// An INSERT is saved, stopped with a savepoint and brought back from it.
+fn a_job_and_back(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("there and back by {}", door.way));
+    let script = format!(
+        "{TABLES}SET 'pipeline.name' = '{name}';\nINSERT INTO snk SELECT id AS there_and_back FROM src;\n!savepoint \
+         %1\n!stop %1\n"
+    );
+    let output = door.csv(&shell).stdin(script).run().expect_code(0);
+    let paths: Vec<_> = output
+        .stdout
+        .lines()
+        .filter(|line| line.contains("/savepoint-"))
+        .collect();
+    let [_, path] = paths[..] else { panic!("{output}") };
+    let witness = door.server.witness();
+    let [first] = &witness.named(&name)[..] else {
+        panic!("{:?}", witness.named(&name))
+    };
+    assert_eq!(first.state, "FINISHED");
+    let script = format!("!restore '{name}'\n!cancel '{name}'\n");
+    let output = door.csv(&shell).stdin(script).run().expect_code(0);
+    output.expect_stderr("CANCELED");
+
+    let jobs = witness.named(&name);
+    let second = jobs.iter().find(|job| job.id != first.id).unwrap();
+    assert_eq!((jobs.len(), second.state.as_str()), (2, "CANCELED"));
+    let restored = &witness.checkpoints(&second.id)["latest"]["restored"]["external_path"];
+    assert_eq!(restored, path);
+    // Each was sent once, in a session that was opened for it with the job's id, and closed.
+    if let Some(sessions) = door.sessions_of("there_and_back") {
+        let ids: Vec<_> = sessions
+            .iter()
+            .filter(|entries| entries.iter().any(|entry| entry["closed"] == true))
+            .map(|entries| entries[0]["opened"]["$internal.pipeline.job-id"].clone())
+            .collect();
+        assert!(ids.contains(&first.id.as_str().into()), "{sessions:?}");
+        assert!(ids.contains(&second.id.as_str().into()), "{sessions:?}");
+    }
+}
+
+/// Where the cluster's REST interface can't be reached, SQL through a session apart does what it can, and what it can't is said.
+fn without_rest(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("without rest by {}", door.way));
+    let script = format!(
+        "{TABLES}SET 'pipeline.name' = '{name}';\nINSERT INTO snk SELECT id FROM src;\n!jobs\n!savepoint %1\n!stop %1\n"
+    );
+    let output = door.csv(&shell).with(NO_REST).with("--force").stdin(script).run();
+    let [job] = &door.server.witness().named(&name)[..] else {
+        panic!("{output}")
+    };
+    assert!(output.stdout.contains("/savepoint-"), "{output}");
+    assert_eq!(job.state, "FINISHED", "{output}");
+    output.expect_stderr(
+        "SQL has no way to take a savepoint of a job that runs on, and the cluster's REST interface can't be used",
+    );
+
+    // An endless query's own session is held by its fetch: another one ends it.
+    let query = format!("a query without rest by {}", door.way);
+    let mut prompt = door.csv(&shell).with(NO_REST).pty();
+    prompt.wait_text("> ");
+    for line in format!("{TABLES}SET 'pipeline.name' = '{query}';\nSELECT id FROM src;").lines() {
+        prompt.line(line);
+    }
+    prompt.wait_for("two rows", |screen| screen.text.lines().any(|line| line.trim() == "2"));
+    prompt.send("\x03");
+    prompt.wait_text("cancelled");
+    let [job] = &door.server.witness().named(&query)[..] else {
+        panic!("{:?}", door.server.witness().jobs())
+    };
+    assert_eq!(job.state, "CANCELED");
+    prompt.line("!quit");
+    prompt.wait();
+}
+
+/// The end of a job is waited for by skep, not by the server, whose session it would hold.
+fn dml_sync(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("waited for by {}", door.way));
+    let script = format!(
+        "{TABLES}{TEN}SET 'table.dml-sync' = 'true';\nSET 'pipeline.name' = '{name}';\nINSERT INTO snk SELECT id FROM \
+         ten;\n!jobs -a\n"
+    );
+    let output = door.csv(&shell).stdin(script).run().expect_code(0);
+    // The list was made when the job had ended.
+    assert!(output.stdout.contains("FINISHED"), "{output}");
+    let [job] = &door.server.witness().named(&name)[..] else {
+        panic!("{output}")
+    };
+    assert_eq!(job.state, "FINISHED");
+}
+
+/// One in the background holds nothing, though the server is to wait for it.
+fn dml_sync_in_the_background(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("not waited for by {}", door.way));
+    let script = format!(
+        "{TABLES}SET 'table.dml-sync' = 'true';\nSET 'pipeline.name' = '{name}';\nINSERT INTO snk SELECT id AS unwaited \
+         FROM src &;\nSHOW TABLES;\n!cancel %1\n"
+    );
+    let output = door.csv(&shell).stdin(script).run().expect_code(0);
+    assert!(output.stdout.contains("table name\nsnk\nsrc\n"), "{output}");
+    let [job] = &door.server.witness().named(&name)[..] else {
+        panic!("{output}")
+    };
+    assert_eq!(job.state, "CANCELED");
+    door.expect_sent_once("AS unwaited", &job.id);
+}
+
+/// All rows of a query that ends, in their order, across pages and the engine's time-outs.
+fn a_query_that_ends(door: &Door) {
+    let shell = Shell::new();
+    let output = door.csv(&shell).stdin(format!("{TEN}SELECT id FROM ten;\n")).run();
+    output.expect(0, "id\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
+}
+
+/// Rows come while the query runs, Ctrl-C ends its job, and the session goes on.
+fn an_endless_query(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("endless by {}", door.way));
+    let mut prompt = door.csv(&shell).pty();
+    prompt.wait_text("> ");
+    for line in format!("{TABLES}SET 'pipeline.name' = '{name}';\nSELECT id AS endless FROM src;").lines() {
+        prompt.line(line);
+    }
+    prompt.wait_for("two rows", |screen| screen.text.lines().any(|line| line.trim() == "2"));
+    prompt.send("\x03");
+    prompt.wait_text("cancelled");
+    // When that is said, it is so.
+    let [job] = &door.server.witness().named(&name)[..] else {
+        panic!("{:?}", door.server.witness().jobs())
+    };
+    assert_eq!(job.state, "CANCELED");
+    let opened = door.expect_sent_once("AS endless", &job.id);
+    if !opened.is_null() {
+        assert_eq!(opened["execution.checkpointing.mode"], "AT_LEAST_ONCE");
+    }
+    prompt.line("SELECT 7 AS after;");
+    prompt.wait_for("the next", |screen| screen.text.lines().any(|line| line.trim() == "7"));
+    prompt.line("!quit");
+    prompt.wait();
+}
+
+/// A query whose tasks wait for slots gives no rows, and that is why.
+fn no_slots(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("no slots by {}", door.way));
+    let mut prompt = door.csv(&shell).pty();
+    prompt.wait_text("> ");
+    let script =
+        format!("{TABLES}SET 'parallelism.default' = '99';\nSET 'pipeline.name' = '{name}';\nSELECT id FROM src;");
+    for line in script.lines() {
+        prompt.line(line);
+    }
+    prompt.wait_text("waits for slots");
+    prompt.send("\x03");
+    prompt.wait_text("cancelled");
+    let [job] = &door.server.witness().named(&name)[..] else {
+        panic!("{:?}", door.server.witness().jobs())
+    };
+    assert_eq!(job.state, "CANCELED");
+    prompt.line("!quit");
+    prompt.wait();
+}
+
+/// The engine keeps so many rows of a query, and then fails it: that is said in words, and its job does not go on.
+fn most_rows(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("most rows by {}", door.way));
+    let script = format!(
+        "CREATE TABLE fast (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000', 'fields.id.kind' = \
+         'sequence', 'fields.id.start' = '1', 'fields.id.end' = '100000000');\nSET 'pipeline.name' = '{name}';\nSELECT id \
+         FROM fast;\n"
+    );
+    // What the shell asks for itself is less.
+    let program = door.csv_with(&shell, "kyuubi.session.engine.flink.max.rows=1500");
+    let output = program.stdin(script).run().expect_code(1);
+    let rows: String = (1..=1500).map(|id| format!("{id}\n")).collect();
+    assert_eq!(output.stdout, format!("id\n{rows}"), "{}", output.stderr);
+    let output = output.expect_stderr("as many rows as it keeps of one statement");
+    output.expect_stderr("kyuubi.session.engine.flink.max.rows");
+    let witness = door.server.witness();
+    let [job] = &witness.named(&name)[..] else {
+        panic!("{:?}", witness.jobs())
+    };
+    assert_eq!(job.state, "CANCELED");
+}
+
+/// A query in the background has a session of its own, which is closed, and its job with it.
+fn a_query_ends_with_the_shell(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("detached by {}", door.way));
+    let script = format!("{TABLES}SET 'pipeline.name' = '{name}';\nSELECT id AS detached FROM src &;\n");
+    door.csv(&shell).stdin(script).run().expect_code(0);
+    let witness = door.server.witness();
+    let id = witness.wait_named(&name);
+    witness.wait_state(&id, "CANCELED");
+    door.expect_sent_once("AS detached", &id);
+    if let Some(sessions) = door.sessions_of("AS detached") {
+        assert_eq!(sessions[0].last().unwrap()["closed"], true, "{sessions:?}");
+    }
+}
+
+/// A session of skep's outlives one that nobody uses and that is closed for it.
+fn kept_alive(door: &Door) {
+    let shell = Shell::new();
+    let mut live = door.csv(&shell).start();
+    live.send("CREATE TABLE kept (id BIGINT) WITH ('connector' = 'blackhole');\nSHOW TABLES;\n");
+    live.wait_out("table name\nkept\n");
+    peer::replay(
+        door.server.port(),
+        &[door.peer(), &["--idle", &door.server.rest().to_string()]].concat(),
+    );
+    live.send("SELECT 7 AS seven;\nSHOW TABLES;\n!quit\n");
+    live.wait_out("seven\n7\ntable name\nkept\n");
+    let output = live.wait();
+    assert!(!output.stderr.contains("opened again"), "{output}");
+}
