@@ -220,6 +220,7 @@ impl Calls {
         Ok(RowSet {
             rows: Some(rows::read(&answer, schema).map_err(Error::malformed(CALL))?),
             bytes: answer.len(),
+            more: false,
         })
     }
 
@@ -233,6 +234,7 @@ impl Calls {
         Ok(RowSet {
             rows: Some(rows),
             bytes,
+            more: false,
         })
     }
 
