@@ -50,7 +50,8 @@ impl Command for Server {
         let connection = &session.open()?.connection;
         let lists = connection.server.clone().ok_or_else(|| {
             let message = format!("{} does not tell what else it does", connection.label);
-            Error::failed(message).hint("!connect lists the engines and their URLs; docs/connections.md says which of them do")
+            Error::failed(message)
+                .hint("!connect lists the engines and their URLs; docs/connections.md says which of them do")
         })?;
         match args.word(0) {
             Some("sessions") => sessions(session, lists.as_ref()).await?,
@@ -62,7 +63,9 @@ impl Command for Server {
 }
 
 async fn sessions(session: &Session, lists: &dyn Lists) -> Result<(), Error> {
-    let found = session.unless_interrupted(async { Ok(lists.sessions().await?) }).await?;
+    let found = session
+        .unless_interrupted(async { Ok(lists.sessions().await?) })
+        .await?;
     let mut listing = Listing::new([
         ("", Align::Left),
         ("session", Align::Left),

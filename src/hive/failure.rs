@@ -100,10 +100,6 @@ pub(crate) fn of_failure(failure: &Failure) -> EngineError {
     }
     let mut error = EngineError::new(kind, message).trace(format!("{}\n{}", failure.message, failure.trace));
     error.position = position;
-    // Seen of Kyuubi with Flink, whose rows could be had if only their types could.
-    if failure.message.contains("is not supported currently") && failure.message.contains("data type") {
-        error = error.hint("CAST(… AS STRING) makes a text of what the server can't send");
-    }
     if failure.is_unknown_handle {
         error = error.hint("the server has dropped the session or the statement; the next one gets a session that is told what this was");
     }

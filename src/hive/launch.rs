@@ -215,7 +215,10 @@ mod tests {
                 "2026-11-21 01:03:14,390 WARN  main org.apache.kyuubi.shaded.zookeeper.Y: no \x1b[2J way",
                 "WARN Y: no \u{fffd}[2J way",
             ),
-            ("Error: Could not find or load main class a.B", "Error: Could not find or load main class a.B"),
+            (
+                "Error: Could not find or load main class a.B",
+                "Error: Could not find or load main class a.B",
+            ),
         ] {
             assert_eq!(in_short(line).as_deref(), Some(short));
         }
@@ -231,10 +234,18 @@ mod tests {
         log.kept.push_back("Error: no".to_owned());
         log.last = Some("Error: no".to_owned());
         let error = explain(failure, Some(log));
-        assert!(error.message.ends_with(": NoClassDefFoundError: scala/Product"), "{error}");
+        assert!(
+            error.message.ends_with(": NoClassDefFoundError: scala/Product"),
+            "{error}"
+        );
         assert!(error.hints[0].ends_with("/srv/engines"), "{:?}", error.hints);
         assert!(error.hints.last().unwrap().ends_with("Error: no"), "{:?}", error.hints);
-        assert!(error.trace.unwrap().ends_with("The end of the launch's log:\nError: no"));
+        assert!(
+            error
+                .trace
+                .unwrap()
+                .ends_with("The end of the launch's log:\nError: no")
+        );
     }
 
     proptest! {

@@ -83,7 +83,9 @@ impl Server for Lists {
 
 /// Milliseconds since 1970; nothing where there are none yet.
 fn moment(milliseconds: i64) -> Option<Timestamp> {
-    Timestamp::from_millisecond(milliseconds).ok().filter(|_| milliseconds > 0)
+    Timestamp::from_millisecond(milliseconds)
+        .ok()
+        .filter(|_| milliseconds > 0)
 }
 
 /// What it means that a list can't be had.

@@ -154,7 +154,10 @@ impl Failure {
             .filter(|message| !message.trim().is_empty())
             .or(first)
             .unwrap_or_else(|| "the server gives no reason".to_owned());
-        let (message, tail) = clean(&message);
+        let (mut message, tail) = clean(&message);
+        if message.is_empty() {
+            message.push_str("the server gives no reason");
+        }
         trace.push_str(&tail);
         let is_unknown_handle = ["Invalid SessionHandle", "Invalid OperationHandle"]
             .iter()

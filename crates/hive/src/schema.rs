@@ -55,9 +55,7 @@ impl TypeId {
             name => name,
         };
         let found = Self::NAMES.iter().position(|known| *known == name);
-        found
-            .and_then(|id| i32::try_from(id).ok())
-            .map_or(Self::STRING, Self)
+        found.and_then(|id| i32::try_from(id).ok()).map_or(Self::STRING, Self)
     }
 
     /// Its name in SQL; none if the number is not known.

@@ -260,17 +260,26 @@ mod tests {
             r#"{"state": "ERROR_STATE", "exception": "org.apache.kyuubi.KyuubiSQLException: no\n\tat a.B\nCaused by: c.D: deep"}"#,
         );
         let failure = failed.failure.unwrap();
-        assert_eq!((failure.message.as_str(), failure.root.as_deref()), ("no", Some("c.D: deep")));
+        assert_eq!(
+            (failure.message.as_str(), failure.root.as_deref()),
+            ("no", Some("c.D: deep"))
+        );
         assert_eq!(event(r#"{"state": "X"}"#).state, OperationState::Unknown);
     }
 
     #[test]
     fn a_session_is_open_once_it_says_when() {
         let state = |text: &str| serde_json::from_str::<SessionEvent>(text).unwrap().status().state;
-        assert_eq!(state(r#"{"openedTime": -1, "exception": null}"#), OperationState::Running);
+        assert_eq!(
+            state(r#"{"openedTime": -1, "exception": null}"#),
+            OperationState::Running
+        );
         assert_eq!(state(r#"{"openedTime": -1, "exception": "x"}"#), OperationState::Error);
         // A statement of it failed later.
-        assert_eq!(state(r#"{"openedTime": 5, "exception": "x"}"#), OperationState::Finished);
+        assert_eq!(
+            state(r#"{"openedTime": 5, "exception": "x"}"#),
+            OperationState::Finished
+        );
     }
 
     #[test]
@@ -282,14 +291,21 @@ mod tests {
         )
         .unwrap();
         let names: Vec<_> = metadata.schema().columns.iter().map(|(_, of)| of.name()).collect();
-        assert_eq!(names, ["INT", "DECIMAL(20,4)", "TIMESTAMP WITH LOCAL TIME ZONE", "STRING"]);
+        assert_eq!(
+            names,
+            ["INT", "DECIMAL(20,4)", "TIMESTAMP WITH LOCAL TIME ZONE", "STRING"]
+        );
     }
 
     #[test]
     fn what_a_list_leaves_out_is_empty() {
-        let entry: SessionEntry =
-            serde_json::from_str(r#"{"identifier": "x", "user": null, "idleTime": "?", "conf": {"kyuubi.session.name": "n"}}"#)
-                .unwrap();
-        assert_eq!((entry.user.as_str(), entry.idle_time, entry.conf.name.as_str()), ("", 0, "n"));
+        let entry: SessionEntry = serde_json::from_str(
+            r#"{"identifier": "x", "user": null, "idleTime": "?", "conf": {"kyuubi.session.name": "n"}}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (entry.user.as_str(), entry.idle_time, entry.conf.name.as_str()),
+            ("", 0, "n")
+        );
     }
 }

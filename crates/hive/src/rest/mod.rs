@@ -21,7 +21,9 @@ pub use body::{EngineEntry, OperationEntry, SessionEntry};
 use crate::error::{Error, Failure, Result};
 use crate::limits::Limits;
 use crate::schema::TableSchema;
-use crate::service::{Handle, OperationHandle, OperationState, OperationStatus, Protocol, RowSet, Session, SessionHandle};
+use crate::service::{
+    Handle, OperationHandle, OperationState, OperationStatus, Protocol, RowSet, Session, SessionHandle,
+};
 use crate::transport::Endpoint;
 use crate::transport::http::{Answer, Http, Request};
 
@@ -182,8 +184,7 @@ impl Calls {
         table: Option<&str>,
         column: Option<&str>,
     ) -> Result<OperationHandle> {
-        let body =
-            json!({ "catalogName": catalog, "schemaName": schema, "tableName": table, "columnName": column });
+        let body = json!({ "catalogName": catalog, "schemaName": schema, "tableName": table, "columnName": column });
         self.begin(session, "columns", Some(&body), self.limits.request).await
     }
 
@@ -203,7 +204,9 @@ impl Calls {
 
     pub(crate) async fn schema(&self, operation: &OperationHandle) -> Result<TableSchema> {
         let path = format!("{}/resultsetmetadata", of_operation(operation));
-        let answer = self.result("GET /operations/…/resultsetmetadata", operation, &path).await?;
+        let answer = self
+            .result("GET /operations/…/resultsetmetadata", operation, &path)
+            .await?;
         let metadata: body::Metadata = understood("GET /operations/…/resultsetmetadata", &answer)?;
         Ok(metadata.schema())
     }
@@ -471,7 +474,12 @@ mod tests {
              org.apache.flink.table.api.ValidationException: SQL validation failed. From line 1, column 8 to line 1, column \
              13: Column 'nosuch' not found in any table\n\tat a.B.c(D.scala:1)\nCaused by: e.F: deep\n\tat g.H\n",
         );
-        assert!(failure.message.starts_with("Error operating ExecuteStatement: org.apache.flink"), "{failure:?}");
+        assert!(
+            failure
+                .message
+                .starts_with("Error operating ExecuteStatement: org.apache.flink"),
+            "{failure:?}"
+        );
         assert!(failure.message.ends_with("not found in any table"), "{failure:?}");
         assert_eq!(failure.root.as_deref(), Some("e.F: deep"));
         let id = "d88a2c0c-2012-48b4-9f16-92741b1b8e0b";
@@ -485,7 +493,9 @@ mod tests {
     #[test]
     fn who_asks_too_early_is_told_so() {
         let early = |text: &str| is_early(&Failure::of_answer(text));
-        assert!(early("Error getting result row set: org.apache.kyuubi.KyuubiSQLException: Expected state FINISHED, but found RUNNING\n\tat a"));
+        assert!(early(
+            "Error getting result row set: org.apache.kyuubi.KyuubiSQLException: Expected state FINISHED, but found RUNNING\n\tat a"
+        ));
         assert!(early("Expected state FINISHED, but found PENDING"));
         assert!(!early("Expected state FINISHED, but found ERROR"));
         assert!(!early("Expected state FINISHED, but found "));
@@ -496,7 +506,12 @@ mod tests {
     fn a_uuid_is_a_handle_and_nothing_else() {
         let id = "856d3052-e6f6-4882-8e33-9c7bff3633cf";
         assert_eq!(Handle::of_uuid(id).unwrap().to_string(), id);
-        for text in ["", "856d3052", "856d3052-e6f6-4882-8e33-9c7bff3633cg", "856d3052-e6f6-4882-8e33-9c7bff3633cé"] {
+        for text in [
+            "",
+            "856d3052",
+            "856d3052-e6f6-4882-8e33-9c7bff3633cg",
+            "856d3052-e6f6-4882-8e33-9c7bff3633cé",
+        ] {
             assert!(Handle::of_uuid(text).is_none(), "{text}");
         }
     }

@@ -16,13 +16,13 @@ trait Both: Read + Write {}
 impl<T: Read + Write> Both for T {}
 
 /// A request: its head, in small letters but for values, and its body.
-struct Request {
-    head: Vec<String>,
-    body: Vec<u8>,
+pub struct Request {
+    pub head: Vec<String>,
+    pub body: Vec<u8>,
 }
 
 impl Request {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.iter().filter_map(|line| line.split_once(": "));
         lines
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
@@ -31,13 +31,13 @@ impl Request {
 }
 
 /// Answers one request on each connection, with the next of these texts: a head and a body.
-struct Server {
-    port: u16,
-    heard: mpsc::Receiver<Request>,
+pub struct Server {
+    pub port: u16,
+    pub heard: mpsc::Receiver<Request>,
 }
 
 impl Server {
-    fn start(tls: Option<Arc<ServerConfig>>, answers: Vec<Vec<u8>>) -> Self {
+    pub fn start(tls: Option<Arc<ServerConfig>>, answers: Vec<Vec<u8>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, heard) = mpsc::channel();
@@ -91,14 +91,14 @@ fn read(stream: &mut Box<dyn Both>) -> Option<Request> {
         head.push(line);
     }
     let mut request = Request { head, body: Vec::new() };
-    let length = request.header("content-length")?.parse().ok()?;
+    let length = request.header("content-length").unwrap_or("0").parse().ok()?;
     request.body = vec![0; length];
     reader.read_exact(&mut request.body).ok()?;
     Some(request)
 }
 
 /// An answer with that status and these lines in its head.
-fn answer(status: &str, lines: &str, body: &[u8]) -> Vec<u8> {
+pub fn answer(status: &str, lines: &str, body: &[u8]) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 {status}\r\n{lines}connection: close\r\ncontent-length: {}\r\n\r\n",
         body.len()

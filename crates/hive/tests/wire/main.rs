@@ -3,6 +3,7 @@
 
 mod http;
 mod idle;
+mod rest;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
