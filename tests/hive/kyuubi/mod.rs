@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use server::{Kind, Kyuubi};
+pub use server::{FLINK, Kind, Kyuubi};
 
 use crate::cases::Shell;
 use crate::world::Program;

@@ -22,7 +22,7 @@ use crate::witness::Witness;
 use crate::world::World;
 
 /// The version of Flink that Kyuubi's engine of today speaks to.
-const FLINK: &str = "1.20.3";
+pub const FLINK: &str = "1.20.3";
 
 /// Where a Kyuubi distribution is unpacked, as its own scripts call it.
 const HOME: &str = "KYUUBI_HOME";
