@@ -47,6 +47,7 @@ impl Engine for Directories {
             sql: Some(Arc::new(Directory { dir })),
             jobs: None,
             stores: None,
+            server: None,
         })
     }
 }

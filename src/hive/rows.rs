@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -21,6 +22,9 @@ const LARGEST_PAGE: usize = 100_000;
 
 /// What a page is to have, in bytes: more is held here, and twice on its way; less costs round trips.
 const PAGE_BYTES: usize = 2 * 1024 * 1024;
+
+/// How long a server is left alone that has no rows yet and says that there will be some.
+pub(crate) const NO_ROWS_PAUSE: Duration = Duration::from_millis(50);
 
 /// What comes of an operation, in this order.
 enum Event {
@@ -88,6 +92,10 @@ async fn fetch(running: &Running, sender: &mpsc::Sender<Result<Event>>) -> Resul
             return Ok(());
         }
         let count = rows.num_rows();
+        if count == 0 && set.more {
+            tokio::time::sleep(NO_ROWS_PAUSE).await;
+            continue;
+        }
         if count == 0 {
             break;
         }

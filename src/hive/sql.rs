@@ -19,6 +19,9 @@ use crate::syntax::classifier::{Kind, Scope, classify};
 /// So many rows of a catalog are asked for at once.
 const PAGE: usize = 1000;
 
+/// What a server says that wants to be told which kinds of tables to list.
+const ONLY_KINDS: &str = "only support to list TABLE, VIEW";
+
 /// A session, as the shell sees it.
 pub(crate) struct HiveSql(pub(crate) Arc<Session>);
 
@@ -51,17 +54,25 @@ impl HiveSql {
     /// The tables and views of the databases that fit a pattern of LIKE.
     pub(crate) async fn objects_like(&self, databases: &str) -> Result<Vec<Object>> {
         let pattern: Arc<str> = databases.into();
-        let listed = self.list(|live| {
-            let pattern = Arc::clone(&pattern);
-            async move {
-                live.client
-                    .tables(&live.handle, None, Some(&pattern), Some("%"), &[])
-                    .await
-            }
-        });
+        let list = async |kinds: &'static [&'static str]| {
+            self.list(|live| {
+                let pattern = Arc::clone(&pattern);
+                async move {
+                    live.client
+                        .tables(&live.handle, None, Some(&pattern), Some("%"), kinds)
+                        .await
+                }
+            })
+            .await
+        };
+        let listed = match list(&[]).await {
+            // Flink 1.20's own endpoint: all kinds are more than it can list.
+            Err(error) if error.message.contains(ONLY_KINDS) => list(&["TABLE", "VIEW"]).await?,
+            listed => listed?,
+        };
         let mut objects = Vec::new();
         // As in JDBC: catalog, schema, name, type.
-        for rows in listed.await? {
+        for rows in listed {
             for row in 0..rows.num_rows() {
                 objects.push(Object {
                     catalog: text(&rows, row, 0),

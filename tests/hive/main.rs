@@ -1,5 +1,6 @@
 //! What skep does on real Spark Thrift Servers, which this starts itself: one for each way to speak to it; and on Kyuubi with
-//! Flink's engine, for which something stands in unless `KYUUBI_HOME` names a distribution of it.
+//! Flink's engine, for which something stands in unless `KYUUBI_HOME` names a distribution of it, and on Flink's own HiveServer2
+//! endpoint.
 //!
 //! `SKEP_TEST_ENGINES=none` starts nothing and ignores every case. Otherwise the arguments are those of any test:
 //! `cargo test --test hive -- sasl::cancel`. It needs a JDK, 17 or newer, and Python 3 with pip, by which Spark comes (PyPI's
@@ -11,6 +12,7 @@ mod cases;
 #[allow(dead_code, unused_imports, reason = "the tests on Flink use the rest")]
 #[path = "../flink/cluster/mod.rs"]
 mod cluster;
+mod endpoint;
 mod keeper;
 mod kyuubi;
 mod peer;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Trial};
 
 use cases::Case;
+use endpoint::Endpoint;
 use kyuubi::{Door, Kind, Kyuubi, Way};
 use server::{Mode, Server};
 
@@ -126,8 +129,16 @@ fn main() -> ExitCode {
             });
         }
     }
+    let endpoint: Arc<Shared<Endpoint>> = Arc::default();
+    for (name, run) in endpoint::cases() {
+        let shared = Arc::clone(&endpoint);
+        let trial = Trial::test(format!("flink-endpoint::{name}"), move || {
+            Ok(shared.run(Endpoint::start, false, run)?)
+        });
+        trials.push(trial.with_ignored_flag(!engines));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
-    drop((servers, kyuubis));
+    drop((servers, kyuubis, endpoint));
     if conclusion.has_failed() {
         ExitCode::from(101)
     } else {

@@ -29,6 +29,11 @@ pub fn replay(port: u16, arguments: &[&str]) {
     cache::run(script("kyuubi/replay.py").arg(port.to_string()).args(arguments)).unwrap();
 }
 
+/// Asks a Kyuubi server's REST API what was recorded of a real one, and panics where it answers otherwise.
+pub fn replay_rest(port: u16) {
+    cache::run(script("kyuubi/replay_rest.py").arg(port.to_string())).unwrap();
+}
+
 fn script(name: &str) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hive").join(name);
     let mut python = python().unwrap();

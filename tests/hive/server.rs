@@ -19,7 +19,7 @@ use crate::world::World;
 const VERSION: &str = "3.5.7";
 
 /// What Spark's own launcher opens of the JDK.
-const OPENS: [&str; 14] = [
+pub const OPENS: [&str; 14] = [
     "java.base/java.lang",
     "java.base/java.lang.invoke",
     "java.base/java.lang.reflect",

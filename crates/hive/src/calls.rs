@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
@@ -17,7 +18,9 @@ use crate::transport::{Channel, Endpoint};
 /// A connection that Thrift is spoken on. What each call does: [`crate::Client`].
 #[derive(Debug)]
 pub(crate) struct Calls {
-    channel: Channel,
+    endpoint: Endpoint,
+    /// It is another one only if the server ended the first over the version of the protocol.
+    channel: Mutex<Arc<Channel>>,
     limits: Limits,
     sequence: AtomicI32,
 }
@@ -32,7 +35,8 @@ enum Fetch {
 impl Calls {
     pub(crate) async fn connect(endpoint: &Endpoint, limits: Limits) -> Result<Self> {
         Ok(Self {
-            channel: Channel::open(endpoint, &limits).await?,
+            endpoint: endpoint.clone(),
+            channel: Mutex::new(Arc::new(Channel::open(endpoint, &limits).await?)),
             limits,
             sequence: AtomicI32::new(1),
         })
@@ -48,14 +52,21 @@ impl Calls {
         let mut refusal = None;
         for protocol in [Protocol::V11, Protocol::V8, Protocol::V6] {
             match self.open(protocol, user, password, configuration).await {
-                // An older server does not know the number, takes the field as missing, and has opened nothing.
+                // An older server does not know the number, takes the field as missing, and has opened nothing. It has not
+                // read the message to its end either: what comes next on this connection, it does not understand.
                 Err(Error::Refused { call, message }) if message.contains("client_protocol") => {
+                    let channel = Channel::open(&self.endpoint, &self.limits).await?;
+                    *self.channel.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(channel);
                     refusal = Some(Error::Refused { call, message });
                 }
                 other => return other,
             }
         }
         Err(refusal.unwrap_or_else(|| Error::protocol(CALL, "it was not asked")))
+    }
+
+    fn channel(&self) -> Arc<Channel> {
+        Arc::clone(&self.channel.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn open(
@@ -273,15 +284,21 @@ impl Calls {
             writer.i64(3, i64::try_from(limit).unwrap_or(i64::MAX));
             writer.i16(4, what as i16);
         };
-        let mut set = RowSet { rows: None, bytes: 0 };
+        let mut set = RowSet {
+            rows: None,
+            bytes: 0,
+            more: false,
+        };
         self.call("FetchResults", self.limits.fetch, write, |fields| {
-            // `hasMoreRows`, field 2, is false whatever is to come: it is not looked at.
             fields.read(|reader, id, kind| {
-                if (id, kind) != (3, Kind::Struct) {
-                    return Ok(false);
+                match (id, kind) {
+                    (2, Kind::Bool) => set.more = reader.bool()?,
+                    (3, Kind::Struct) => {
+                        set.bytes = reader.left();
+                        set.rows = read_row_set(reader, schema)?;
+                    }
+                    _ => return Ok(false),
                 }
-                set.bytes = reader.left();
-                set.rows = read_row_set(reader, schema)?;
                 Ok(true)
             })
         })
@@ -356,12 +373,12 @@ impl Calls {
         // The arguments are a struct with one field: the request.
         writer.structure(1, write);
         writer.stop();
-        let answer = self.channel.call(call, writer.finish(), limit).await?;
+        let answer = self.channel().call(call, writer.finish(), limit).await?;
         let (message, _) = Reader::message(&answer).map_err(Error::malformed(call))?;
         if message.sequence != sequence {
             // Whatever comes next may answer another call as well.
             let cause = format!("it answers call {} in place of {sequence}", message.sequence);
-            self.channel.give_up(&cause);
+            self.channel().give_up(&cause);
             return Err(Error::protocol(call, cause));
         }
         Ok(answer)

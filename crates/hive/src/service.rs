@@ -367,6 +367,9 @@ pub struct RowSet {
     pub rows: Option<RecordBatch>,
     /// How many bytes they took on their way.
     pub bytes: usize,
+    /// The server says that there are more, also if these are none: it is to be asked again. That it does not say so means
+    /// nothing; Hive, Spark and Kyuubi never do, Flink's own endpoint does.
+    pub more: bool,
 }
 
 /// The fields of an answer, the first of which is its status.

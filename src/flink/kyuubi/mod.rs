@@ -130,7 +130,7 @@ impl Behind for BehindKyuubi {
         Ok(Connection {
             url: address.shown(),
             label,
-            greeting: format!("Apache Flink {} by Kyuubi, {greeting}", fit_to_show(version)),
+            greeting: format!("Apache Flink {}, {greeting}", fit_to_show(version)),
             capabilities: Capabilities {
                 chosen_job_id: true,
                 queries_are_jobs: true,

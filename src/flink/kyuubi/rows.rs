@@ -14,6 +14,7 @@ use super::orphan;
 use crate::flink::gateway::operation::end_job;
 use crate::flink::gateway::rows::{absence, fate};
 use crate::hive::failure::explain;
+use crate::hive::rows::NO_ROWS_PAUSE;
 
 /// Pages that are fetched before anybody has read the first of them.
 const AHEAD: usize = 2;
@@ -105,15 +106,9 @@ impl Fetching {
         while !query.is_cancelled() && !sender.is_closed() {
             // A fetch that has begun is waited for: the rows that it takes are given only once.
             let fetched = query.live.client.fetch(&query.operation, &self.schema, size).await;
-            let rows = match fetched {
-                Ok(set) => set.rows.filter(|rows| rows.num_rows() > 0),
-                Err(Error::Server(failure)) if failure.message.contains(NO_ROWS_YET) => {
-                    if quiet.elapsed() >= LOOK {
-                        quiet = Instant::now();
-                        self.look().await;
-                    }
-                    continue;
-                }
+            let (rows, more) = match fetched {
+                Ok(set) => (set.rows.filter(|rows| rows.num_rows() > 0), set.more),
+                Err(Error::Server(failure)) if failure.message.contains(NO_ROWS_YET) => (None, true),
                 Err(error) => {
                     if !query.is_cancelled() {
                         let _ = sender.send(Err(self.explain(error).await)).await;
@@ -122,6 +117,15 @@ impl Fetching {
                 }
             };
             let Some(rows) = rows else {
+                if more {
+                    if quiet.elapsed() >= LOOK {
+                        quiet = Instant::now();
+                        self.look().await;
+                    }
+                    // One that says so at once is not asked without a pause.
+                    tokio::time::sleep(NO_ROWS_PAUSE).await;
+                    continue;
+                }
                 query.close().await;
                 return;
             };

@@ -22,7 +22,7 @@ use crate::flink::gateway::settings::{self, Circumstances};
 use crate::flink::gateway::submission::search;
 use crate::hive::failure::explain;
 use crate::hive::operation::Running;
-use crate::hive::rows::follow;
+use crate::hive::rows::{NO_ROWS_PAUSE, follow};
 use crate::hive::session::{Live, Session};
 use crate::syntax::classifier::{Kind, classify};
 use crate::syntax::rewritten::Rewritten;
@@ -77,6 +77,7 @@ pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordB
             .map_err(rows::explain_fetch)?;
         match set.rows.filter(|rows| rows.num_rows() > 0) {
             Some(rows) => found.push(rows),
+            None if set.more => tokio::time::sleep(NO_ROWS_PAUSE).await,
             None => break,
         }
     }

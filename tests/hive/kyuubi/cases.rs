@@ -1,6 +1,6 @@
 //! Statements, jobs and queries.
 
-use super::{Case, Door};
+use super::{Case, Door, Way};
 use crate::cases::Shell;
 use crate::peer;
 
@@ -90,7 +90,10 @@ fn types(door: &Door) {
 
 /// What was recorded of a real server, asked again.
 fn recorded(door: &Door) {
-    peer::replay(door.server.port(), door.peer());
+    match door.way {
+        Way::Thrift => peer::replay(door.server.port(), door.peer()),
+        Way::Rest => peer::replay_rest(door.server.rest_port()),
+    }
 }
 
 /// An INSERT is saved, stopped with a savepoint and brought back from it.

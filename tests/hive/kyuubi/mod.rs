@@ -2,6 +2,7 @@
 //! that the jobs run on is asked what is so.
 
 mod cases;
+mod opening;
 mod restarts;
 mod server;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-pub use server::{Kind, Kyuubi};
+pub use server::{FLINK, Kind, Kyuubi};
 
 use crate::cases::Shell;
 use crate::world::Program;
@@ -20,16 +21,19 @@ use crate::world::Program;
 pub enum Way {
     /// HiveServer2's protocol over TCP.
     Thrift,
+    /// The server's own API over HTTP.
+    Rest,
 }
 
 impl Way {
-    pub const ALL: [Self; 1] = [Self::Thrift];
+    pub const ALL: [Self; 2] = [Self::Thrift, Self::Rest];
 }
 
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Thrift => "thrift",
+            Self::Rest => "rest",
         })
     }
 }
@@ -54,12 +58,20 @@ pub struct Case {
 /// All cases of that sort.
 pub fn cases(kind: Kind) -> Vec<Case> {
     let mut all = cases::all();
+    all.extend(opening::all());
     all.extend(restarts::all());
     all.retain(|case| kind == Kind::StandIn || !case.stand_in_only);
     all
 }
 
 impl Door {
+    fn url(&self) -> String {
+        match self.way {
+            Way::Thrift => self.server.url(),
+            Way::Rest => self.server.rest_url(),
+        }
+    }
+
     /// skep, with rows as CSV.
     fn csv(&self, shell: &Shell) -> Program {
         self.csv_with(shell, "")
@@ -67,10 +79,10 @@ impl Door {
 
     /// The same, with settings for the session: `a=b;c=d`.
     fn csv_with(&self, shell: &Shell, settings: &str) -> Program {
-        let url = match self.way {
-            Way::Thrift if settings.is_empty() => self.server.url(),
-            Way::Thrift => format!("{}?{settings}", self.server.url()),
-        };
+        let mut url = self.url();
+        if !settings.is_empty() {
+            url = format!("{url}?{settings}");
+        }
         shell.at(&url).with("-o csv")
     }
 

@@ -22,7 +22,7 @@ use crate::witness::Witness;
 use crate::world::World;
 
 /// The version of Flink that Kyuubi's engine of today speaks to.
-const FLINK: &str = "1.20.3";
+pub const FLINK: &str = "1.20.3";
 
 /// Where a Kyuubi distribution is unpacked, as its own scripts call it.
 const HOME: &str = "KYUUBI_HOME";
@@ -137,6 +137,16 @@ impl Kyuubi {
         }
     }
 
+    /// The URL of its REST API.
+    pub fn rest_url(&self) -> String {
+        format!("kyuubi+http://127.0.0.1:{}/", self.rest_port())
+    }
+
+    /// The port of its REST API.
+    pub fn rest_port(&self) -> u16 {
+        self.ports[1]
+    }
+
     /// The port of its HiveServer2.
     pub fn port(&self) -> u16 {
         self.ports[0]
@@ -209,7 +219,7 @@ impl Kyuubi {
         let [thrift, rest, _] = self.ports;
         let answers = |port: u16| TcpStream::connect(("127.0.0.1", port)).is_ok();
         match self.kind {
-            Kind::StandIn => answers(thrift),
+            Kind::StandIn => answers(thrift) && answers(rest),
             Kind::Real => {
                 let said = fs::read(log).unwrap_or_default();
                 String::from_utf8_lossy(&said).contains("Service[KyuubiServer] is started")
@@ -224,6 +234,7 @@ impl Kyuubi {
         let mut python = peer::python()?;
         python.env("PYTHONDONTWRITEBYTECODE", "1").arg(script);
         python.arg("--thrift").arg(self.ports[0].to_string());
+        python.arg("--rest").arg(self.ports[1].to_string());
         python.arg("--journal").arg(self.world.path("journal"));
         python.arg("--gateway").arg(self.cluster.gateway());
         python.arg("--idle").arg(IDLE.0.to_string());

@@ -75,7 +75,10 @@ class Calls:
         self.kyuubi = kyuubi
 
     def OpenSession(self, req):
-        session, launch = self.kyuubi.open(req.username or "anonymous", req.configuration or {})
+        conf = req.configuration or {}
+        # It is looked for by its own name.
+        user = conf.get("hive.server2.proxy.user") or conf.get("kyuubi.session.proxy.user") or req.username or "anonymous"
+        session, launch = self.kyuubi.open(user, conf)
         handle = ttypes.TSessionHandle(ttypes.THandleIdentifier(session.id.bytes, SECRET))
         told = {
             "kyuubi.session.engine.launch.handle.guid": base64.b64encode(launch.id.bytes).decode(),
@@ -108,6 +111,7 @@ class Calls:
         return ttypes.TGetOperationStatusResp(
             OK,
             operationState=STATES[operation.state],
+            errorMessage=operation.exception,
             operationStarted=int(operation.started * 1000),
             operationCompleted=int((operation.completed or 0) * 1000),
             hasResultSet=operation.kind != "LaunchEngine",

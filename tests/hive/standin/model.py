@@ -19,6 +19,11 @@ MAX_ROWS = "kyuubi.session.engine.flink.max.rows"
 # Whichever of these is before a key, or several, the engine takes the key alone.
 PREFIXES = ("set:", "hiveconf:", "flink.")
 KYUUBI_ERROR = "org.apache.kyuubi.KyuubiSQLException"
+UNSTARTED = (
+    "Failed to detect the root cause, please check /srv/skep-engines at server side if necessary. The last 10 line(s) of log are:\n"
+    "Error: Could not find or load main class org.apache.kyuubi.engine.flink.FlinkSQLEngine\n"
+    "Caused by: java.lang.NoClassDefFoundError: scala/Product"
+)
 
 
 class Refused(Exception):
@@ -74,7 +79,7 @@ class Operation:
         if self.exception is not None:
             return "ERROR"
         if self.completed is None:
-            return "PENDING"
+            return "RUNNING" if self.kind == "LaunchEngine" else "PENDING"
         settles = self.SETTLES if self.kind == "ExecuteStatement" else 0
         return "FINISHED" if time.time() >= self.completed + settles else "RUNNING"
 
@@ -87,6 +92,8 @@ class Session:
         self.created = self.touched = time.time()
         # The engine carries out one call of it at a time.
         self.turn = threading.RLock()
+        # Its engine runs, or can't be started.
+        self.launched, self.failure = threading.Event(), None
 
 
 class Kyuubi:
@@ -94,6 +101,8 @@ class Kyuubi:
 
     # Of a statement with this the server dies when it has been carried out, before it answers.
     DEADLY = "AS unanswered"
+    # A session with this setting waits for its engine: "never" comes, or it "fails" after a moment as one whose class path lacks Scala.
+    LAUNCH = "stand-in.launch"
 
     def __init__(self, engine, journal):
         self.engine, self.lock = engine, threading.Lock()
@@ -117,10 +126,38 @@ class Kyuubi:
             told[key] = value
         session = Session(user, conf, told, self.engine.open(told))
         self.sessions[session.id] = session
-        self.note(session=session.id.hex, opened=told)
+        self.note(session=session.id.hex, user=user, opened=told)
         launch = self.add(Operation(session, "LaunchEngine", "LaunchEngine"))
-        launch.complete(Answer([], []))
+        launch.lines.append(
+            "2026-11-21 01:03:14.388 INFO KyuubiSessionManager-exec-pool: Thread-64 org.apache.kyuubi.shaded.curator.X: Starting"
+        )
+        launch.lines.append(
+            "2026-11-21 01:03:14.390 INFO KyuubiSessionManager-exec-pool: Thread-64 org.apache.kyuubi.engine.ProcBuilder: Creating "
+            f"{user}'s working directory at /srv/skep-engines/{user}"
+        )
+        match told.get(self.LAUNCH):
+            case "never":
+                pass
+            case "fails":
+                threading.Timer(ROUND, self.fail, (session, launch)).start()
+            case _:
+                launch.complete(Answer([], []))
+                session.launched.set()
         return session, launch
+
+    def fail(self, session, launch):
+        """The engine does not start."""
+        launch.lines += UNSTARTED.split("\n")
+        launch.completed = time.time()
+        launch.exception = f"{KYUUBI_ERROR}: {UNSTARTED}"
+        session.failure = Refused(UNSTARTED)
+        session.launched.set()
+
+    def ready(self, session):
+        """Waits for the session's engine."""
+        session.launched.wait()
+        if session.failure:
+            raise session.failure
 
     def session(self, id):
         if id not in self.sessions:
@@ -150,7 +187,9 @@ class Kyuubi:
 
     def info(self, id, what):
         """CLI_SERVER_NAME, CLI_DBMS_NAME, CLI_DBMS_VER by their numbers. It counts as access."""
-        self.session(id).touched = time.time()
+        session = self.session(id)
+        session.touched = time.time()
+        self.ready(session)
         known = {13: "Apache Flink", 17: "Apache Flink", 18: "1.20.3"}
         if what not in known:
             raise Refused(f"Unrecognized GetInfoType value: {what}")
@@ -169,6 +208,7 @@ class Kyuubi:
         self.note(session=id.hex, statement=text)
         operation = self.add(Operation(session, text))
         try:
+            self.ready(session)
             with session.turn:
                 operation.complete(session.engine.execute(text.strip()))
             if self.DEADLY in text:
@@ -191,6 +231,7 @@ class Kyuubi:
         session = self.session(id)
         session.touched = time.time()
         operation = self.add(Operation(session, kind, kind))
+        self.ready(session)
         with session.turn:
             operation.complete(ask(session.engine))
         return operation

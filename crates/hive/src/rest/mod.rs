@@ -223,6 +223,7 @@ impl Calls {
         Ok(RowSet {
             rows: Some(rows::read(&answer, schema).map_err(Error::malformed(CALL))?),
             bytes: answer.len(),
+            more: false,
         })
     }
 
@@ -236,6 +237,7 @@ impl Calls {
         Ok(RowSet {
             rows: Some(rows),
             bytes,
+            more: false,
         })
     }
 
