@@ -93,7 +93,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let is_restored = request.restore.is_some();
     let (sql, prelude) = match own_session {
         Some((sql, prelude)) => (sql, prelude),
-        None => (open.sql()?, open.prelude.clone()),
+        None => (open.sql()?, open.needs()),
     };
     let dialect = sql.dialect();
     let kind = classifier::classify(&request.text, &dialect);
