@@ -262,7 +262,7 @@ fn most_rows(door: &Door) {
     let (shell, name) = (Shell::new(), format!("most rows by {}", door.way));
     let script = format!(
         "CREATE TABLE fast (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000', 'fields.id.kind' = \
-         'sequence', 'fields.id.start' = '1', 'fields.id.end' = '100000000');\nSET 'pipeline.name' = '{name}';\nSELECT id \
+         'sequence', 'fields.id.start' = '1', 'fields.id.end' = '1000000');\nSET 'pipeline.name' = '{name}';\nSELECT id \
          FROM fast;\n"
     );
     // What the shell asks for itself is less.
