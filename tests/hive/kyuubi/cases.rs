@@ -246,7 +246,10 @@ fn no_slots(door: &Door) {
     for line in script.lines() {
         prompt.line(line);
     }
-    prompt.wait_text("waits for slots");
+    // After a moment the cluster gives up, and the job begins anew.
+    prompt.wait_for("why there are no rows", |screen| {
+        screen.has("waits for slots") || screen.has("NoResourceAvailableException")
+    });
     prompt.send("\x03");
     prompt.wait_text("cancelled");
     let [job] = &door.server.witness().named(&name)[..] else {
