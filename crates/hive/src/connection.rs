@@ -25,7 +25,7 @@ pub struct Client {
 
 #[derive(Debug)]
 enum Wire {
-    Thrift(calls::Calls),
+    Thrift(Box<calls::Calls>),
     Rest(rest::Calls),
 }
 
@@ -51,7 +51,7 @@ impl Client {
         };
         let wire = match rest {
             Some(calls) => Wire::Rest(calls),
-            None => Wire::Thrift(calls::Calls::connect(endpoint, limits).await?),
+            None => Wire::Thrift(Box::new(calls::Calls::connect(endpoint, limits).await?)),
         };
         Ok(Self { wire, limits })
     }

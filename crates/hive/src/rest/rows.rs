@@ -97,7 +97,7 @@ impl Column {
             (Self::I64(column), Cell::Int(value)) => column.append_value(value),
             // A FLOAT is sent as the double that has the same text.
             (Self::F32(column), cell) if cell.is_number() => {
-                column.append_option(cell.number().map(|value| value as f32))
+                column.append_option(cell.number().map(|value| value as f32));
             }
             (Self::F64(column), cell) if cell.is_number() => column.append_option(cell.number()),
             (Self::Text(column), Cell::Text(text)) => column.append_value(text),
