@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Target, Token, read_headers};
-use skep_hive::{Authorization, Endpoint, Header, Limits, Pem, Tls, Transport};
+use skep_hive::{Authorization, Endpoint, Header, KERBEROS, Limits, Pem, Tls, Transport};
 
-use super::address::{Address, Credentials, Mode};
+use super::address::{Address, Credentials, Kerberos, Mode};
 use super::failure::one_line;
 use super::session::{Opening, Session};
 use super::sql::HiveSql;
@@ -81,6 +81,11 @@ impl Engine for HiveServer2 {
             );
         }
         let address = Address::read(&target.url)?;
+        if address.kerberos.is_some() && !KERBEROS {
+            return Err(EngineError::unsupported("this build does not speak Kerberos, which `principal` asks for")
+                .hint("one that was built with --features kerberos does; that takes the headers of libkrb5, and libclang")
+                .hint("a server may take user and password beside it (LDAP), or a token over HTTP"));
+        }
         let opening = Opening::new(&address, target, self.limits)?;
         let session = Session::open(Arc::new(opening)).await?;
         let (name, version) = session.product().await;
@@ -97,7 +102,10 @@ impl Engine for HiveServer2 {
             url: address.shown(),
             label,
             greeting: format!("{} {}", one_line(&name), one_line(&version)).trim().to_owned(),
-            capabilities: Capabilities::default(),
+            capabilities: Capabilities {
+                variables: true,
+                ..Capabilities::default()
+            },
             sql: Some(Arc::new(HiveSql(session))),
             jobs: None,
             stores: None,
@@ -132,6 +140,12 @@ impl Opening {
         if token.is_some() && user.is_some() {
             return Err(EngineError::rejected("a user name and a token can't both be sent").hint("give one of the two"));
         }
+        if token.is_some() && address.kerberos.is_some() {
+            return Err(
+                EngineError::rejected("a token and a ticket of Kerberos can't both be sent")
+                    .hint("leave out one of the two: the token, or ;principal=… in the URL"),
+            );
+        }
         let headers = headers(target, said)?;
         if !headers.is_empty() && !is_http {
             return Err(EngineError::rejected("headers can be sent over HTTP only").hint("leave them out"));
@@ -141,17 +155,22 @@ impl Opening {
         if user.contains('\0') || password.contains('\0') {
             return Err(EngineError::rejected("a user name or password can't hold a zero byte"));
         }
+        let kerberos = address.kerberos.clone();
         let transport = match &address.mode {
             Mode::NoSasl => Transport::Plain,
+            Mode::Sasl if let Some(Kerberos { service, protection }) = kerberos => {
+                Transport::Kerberos { service, protection }
+            }
             Mode::Sasl => Transport::Sasl {
                 user: user.clone(),
                 password: password.clone(),
             },
             Mode::Http(path) => Transport::Http {
                 path: path.clone(),
-                authorization: Some(match token {
-                    Some(token) => Authorization::Bearer(token),
-                    None => Authorization::Basic {
+                authorization: Some(match (token, kerberos) {
+                    (Some(token), _) => Authorization::Bearer(token),
+                    (None, Some(Kerberos { service, .. })) => Authorization::Negotiate(service),
+                    (None, None) => Authorization::Basic {
                         user: user.clone(),
                         password: password.clone(),
                     },
@@ -182,12 +201,15 @@ fn configuration(address: &Address, target: &Target) -> std::collections::BTreeM
     let settings = settings
         .into_iter()
         .map(|(key, value)| (format!("set:hiveconf:{key}"), value));
-    let variables = address
-        .variables
-        .iter()
-        .map(|(key, value)| (format!("set:hivevar:{key}"), value.clone()));
+    let mut variables = address.variables.clone();
+    variables.extend(target.variables.clone());
+    let variables = variables
+        .into_iter()
+        .map(|(key, value)| (format!("set:hivevar:{key}"), value));
     let database = address.database.clone().map(|name| ("use:database".to_owned(), name));
-    settings.chain(variables).chain(database).collect()
+    let proxy = address.proxy_user.clone();
+    let proxy = proxy.map(|name| ("hive.server2.proxy.user".to_owned(), name));
+    settings.chain(variables).chain(database).chain(proxy).collect()
 }
 
 fn tls(address: &Address, target: &Target) -> Result<Option<Tls>> {

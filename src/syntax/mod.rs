@@ -25,6 +25,7 @@ pub mod state_of;
 pub mod statement_set;
 pub mod tables;
 pub mod utf8;
+pub mod variables;
 
 pub use classifier::classify;
 pub use job_statement::JobStatement;

@@ -321,7 +321,15 @@ impl Client {
     /// # Errors
     /// The operation has failed, was cancelled, or is not finished yet.
     pub async fn fetch(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
-        self.fetch_of(operation, Fetch::Rows, schema, limit).await
+        self.page(operation, limit).await?.read(schema)
+    }
+
+    /// The same, not read yet: the next ones can be asked for before that, so that the server need not wait.
+    ///
+    /// # Errors
+    /// The server could not be asked. What it says is in the page.
+    pub async fn page(&self, operation: &OperationHandle, limit: usize) -> Result<Page> {
+        self.page_of(operation, Fetch::Rows, limit).await
     }
 
     /// What the server has logged about an operation since it was asked last, up to `limit` lines, as a column of text.
@@ -329,16 +337,10 @@ impl Client {
     /// # Errors
     /// The server keeps no log, or could not be asked.
     pub async fn log(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
-        self.fetch_of(operation, Fetch::Log, schema, limit).await
+        self.page_of(operation, Fetch::Log, limit).await?.read(schema)
     }
 
-    async fn fetch_of(
-        &self,
-        operation: &OperationHandle,
-        what: Fetch,
-        schema: &SchemaRef,
-        limit: usize,
-    ) -> Result<RowSet> {
+    async fn page_of(&self, operation: &OperationHandle, what: Fetch, limit: usize) -> Result<Page> {
         const NEXT: i32 = 0;
         let write = |writer: &mut Writer| {
             operation.write(writer, 1);
@@ -346,20 +348,7 @@ impl Client {
             writer.i64(3, i64::try_from(limit).unwrap_or(i64::MAX));
             writer.i16(4, what as i16);
         };
-        let mut set = RowSet { rows: None, bytes: 0 };
-        self.call("FetchResults", self.limits.fetch, write, |fields| {
-            // `hasMoreRows`, field 2, is false whatever is to come: it is not looked at.
-            fields.read(|reader, id, kind| {
-                if (id, kind) != (3, Kind::Struct) {
-                    return Ok(false);
-                }
-                set.bytes = reader.left();
-                set.rows = read_row_set(reader, schema)?;
-                Ok(true)
-            })
-        })
-        .await?;
-        Ok(set)
+        Ok(Page(self.answer(Page::CALL, self.limits.fetch, write).await?))
     }
 
     /// The id that the engine behind the server gives the query: of Kyuubi's Flink engine the job's. Empty if there is
@@ -415,16 +404,7 @@ impl Client {
         write: impl FnOnce(&mut Writer),
         read: impl FnOnce(&mut Fields<'_, '_>) -> Result<T, Malformed>,
     ) -> Result<T> {
-        let answer = self.answer(call, limit, write).await?;
-        let (value, failure) = read_answer(call, &answer, |reader| {
-            let mut fields = Fields { reader, failure: None };
-            let value = read(&mut fields)?;
-            Ok((value, fields.failure))
-        })?;
-        match failure {
-            Some(failure) => Err(Error::Server(Box::new(failure))),
-            None => Ok(value),
-        }
+        read_fields(call, &self.answer(call, limit, write).await?, read)
     }
 
     /// The bytes of the answer to a call.
@@ -443,6 +423,58 @@ impl Client {
             return Err(Error::protocol(call, cause));
         }
         Ok(answer)
+    }
+}
+
+/// Rows as they were sent.
+#[derive(Debug)]
+pub struct Page(Vec<u8>);
+
+impl Page {
+    const CALL: &'static str = "FetchResults";
+
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Its rows, in the columns that [`Client::schema`] gave.
+    ///
+    /// # Errors
+    /// The operation has failed, was cancelled, or is not finished yet; or these are no such rows.
+    pub fn read(&self, schema: &SchemaRef) -> Result<RowSet> {
+        let mut set = RowSet {
+            rows: None,
+            bytes: self.size(),
+        };
+        read_fields(Self::CALL, &self.0, |fields| {
+            // `hasMoreRows`, field 2, is false whatever is to come: it is not looked at.
+            fields.read(|reader, id, kind| {
+                if (id, kind) != (3, Kind::Struct) {
+                    return Ok(false);
+                }
+                set.rows = read_row_set(reader, schema)?;
+                Ok(true)
+            })
+        })?;
+        Ok(set)
+    }
+}
+
+/// Reads an answer that begins with a status.
+fn read_fields<T>(
+    call: &'static str,
+    answer: &[u8],
+    read: impl FnOnce(&mut Fields<'_, '_>) -> Result<T, Malformed>,
+) -> Result<T> {
+    let (value, failure) = read_answer(call, answer, |reader| {
+        let mut fields = Fields { reader, failure: None };
+        let value = read(&mut fields)?;
+        Ok((value, fields.failure))
+    })?;
+    match failure {
+        Some(failure) => Err(Error::Server(Box::new(failure))),
+        None => Ok(value),
     }
 }
 

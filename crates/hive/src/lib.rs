@@ -1,7 +1,7 @@
 //! An async client of HiveServer2 and of what speaks its protocol: Spark Thrift Server, Kyuubi.
 //!
 //! [`Client`] is a connection to a server at an [`Endpoint`]: over TCP bare ([`Transport::Plain`]) or within SASL frames
-//! ([`Transport::Sasl`]), or over HTTP ([`Transport::Http`]), each with TLS or without. Its methods are the calls of the
+//! ([`Transport::Sasl`], [`Transport::Kerberos`]), or over HTTP ([`Transport::Http`]), each with TLS or without. Its methods are the calls of the
 //! service `TCLIService` in the versions 6 to 11 of its protocol, in which results are columnar; they become Arrow arrays
 //! without a value for each cell.
 //!
@@ -18,7 +18,7 @@ mod service;
 mod thrift;
 mod transport;
 
-pub use client::Client;
+pub use client::{Client, Page};
 pub use error::{Error, Failure, Result};
 pub use limits::Limits;
 pub use registry::Registry;
@@ -26,4 +26,6 @@ pub use schema::{ColumnType, TableSchema, TypeId};
 pub use service::{
     Handle, OperationHandle, OperationState, OperationStatus, Progress, Protocol, RowSet, Session, SessionHandle,
 };
-pub use transport::{Authorization, Endpoint, Header, MESSAGE_LIMIT, Pem, Tls, Transport};
+pub use transport::{
+    Authorization, Endpoint, Header, KERBEROS, MESSAGE_LIMIT, Pem, Principal, Protection, Tls, Transport,
+};

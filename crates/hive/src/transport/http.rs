@@ -11,7 +11,7 @@ use reqwest::header::{
 };
 use reqwest::{Response, StatusCode};
 
-use super::{Authorization, Endpoint, Header, MESSAGE_LIMIT, innermost, tls};
+use super::{Authorization, Endpoint, Header, MESSAGE_LIMIT, innermost, kerberos, tls};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -32,6 +32,8 @@ struct Inner {
     url: String,
     place: String,
     user: String,
+    /// The server's name in Kerberos, where a ticket is shown to it.
+    service: Option<String>,
     tls: bool,
     /// What the server wants to be told again, by name. A session of a server behind a balancer may hang on it.
     cookies: Mutex<BTreeMap<String, String>>,
@@ -52,13 +54,15 @@ impl Http {
         };
         let mut all = HeaderMap::new();
         all.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-thrift"));
-        if let Some(authorization) = authorization {
-            let value = match authorization {
-                Authorization::Basic { user, password } => {
-                    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-                }
-                Authorization::Bearer(token) => format!("Bearer {token}"),
-            };
+        let value = match authorization {
+            Some(Authorization::Basic { user, password }) => {
+                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+            }
+            Some(Authorization::Bearer(token)) => Some(format!("Bearer {token}")),
+            // A new one for each request: it can't be shown twice.
+            Some(Authorization::Negotiate(_)) | None => None,
+        };
+        if let Some(value) = value {
             all.insert(AUTHORIZATION, header_value("Authorization", &value)?);
         }
         for Header(name, value) in headers {
@@ -88,7 +92,12 @@ impl Http {
             user: match authorization {
                 Some(Authorization::Basic { user, .. }) => user.clone(),
                 Some(Authorization::Bearer(_)) => "the bearer of this token".to_owned(),
+                Some(Authorization::Negotiate(_)) => "the holder of this ticket".to_owned(),
                 None => "nobody in particular".to_owned(),
+            },
+            service: match authorization {
+                Some(Authorization::Negotiate(service)) => Some(service.at(&endpoint.host)),
+                _ => None,
             },
             tls: endpoint.tls.is_some(),
             cookies: Mutex::default(),
@@ -112,6 +121,12 @@ impl Http {
 impl Inner {
     async fn exchange(&self, call: &'static str, message: Vec<u8>) -> Result<Vec<u8>> {
         let mut request = self.client.post(&self.url).body(message);
+        if let Some(service) = &self.service {
+            let place = self.place.clone();
+            let shown = kerberos::negotiation(service).await;
+            let shown = shown.map_err(|cause| Error::Kerberos { place, cause })?;
+            request = request.header(AUTHORIZATION, header_value("Authorization", &shown)?);
+        }
         if let Some(cookies) = self.cookies() {
             request = request.header(COOKIE, cookies);
         }

@@ -1,6 +1,7 @@
 //! How calls reach the server.
 
 mod http;
+mod kerberos;
 mod sasl;
 mod stream;
 mod tls;
@@ -13,6 +14,8 @@ use rustls::ClientConfig;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+
+pub use kerberos::{KERBEROS, Principal, Protection};
 
 /// A longer message is not taken, in bytes.
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
@@ -57,6 +60,13 @@ pub enum Transport {
         /// Password. A server with `NONE` does not look at it, but wants one.
         password: String,
     },
+    /// TCP within SASL's frames, after a log-in by Kerberos (`KERBEROS`).
+    Kerberos {
+        /// The server's name there.
+        service: Principal,
+        /// What the frames must be protected by; what the server asks for if none.
+        protection: Option<Protection>,
+    },
     /// HTTP: each call is a POST.
     Http {
         /// The path, without the `/` at its beginning.
@@ -73,6 +83,7 @@ impl fmt::Debug for Transport {
         match self {
             Self::Plain => f.write_str("Plain"),
             Self::Sasl { user, .. } => write!(f, "Sasl({user:?})"),
+            Self::Kerberos { service, .. } => write!(f, "Kerberos({service})"),
             Self::Http { path, .. } => write!(f, "Http({path:?})"),
         }
     }
@@ -100,6 +111,8 @@ pub enum Authorization {
     },
     /// A token.
     Bearer(String),
+    /// A ticket of Kerberos for the server of that name (SPNEGO).
+    Negotiate(Principal),
 }
 
 impl fmt::Debug for Authorization {
@@ -107,6 +120,7 @@ impl fmt::Debug for Authorization {
         f.write_str(match self {
             Self::Basic { .. } => "Basic",
             Self::Bearer(_) => "Bearer",
+            Self::Negotiate(_) => "Negotiate",
         })
     }
 }
@@ -158,9 +172,8 @@ impl Channel {
                 headers,
                 limits,
             )?),
-            Transport::Plain => Self::Stream(stream::Stream::open(endpoint, None, limits).await?),
-            Transport::Sasl { user, password } => {
-                Self::Stream(stream::Stream::open(endpoint, Some((user, password)), limits).await?)
+            Transport::Plain | Transport::Sasl { .. } | Transport::Kerberos { .. } => {
+                Self::Stream(stream::Stream::open(endpoint, limits).await?)
             }
         })
     }
