@@ -58,7 +58,7 @@ def run(side, directory, log):
 
 
 def compare(title, sides, rounds, directory, rows=None, check=None):
-    """Runs the sides in turn and prints a table of them. `rows` tells how many each one computes."""
+    """Runs the sides in turn and prints a table of them. `rows` tells how many each one computes. Gives what each took."""
     log = []
     for _ in range(rounds):
         for side in sides:
@@ -78,6 +78,7 @@ def compare(title, sides, rounds, directory, rows=None, check=None):
         if rows:
             cells += [f"{rows(side) / wall / 1e6:.2f}", f"{rows(side) / cpu / 1e6:.2f}"]
         line(cells + [f"{max(usage.peak for usage in usages) / MIB:.0f} MiB"])
+    return log
 
 
 def line(cells):

@@ -17,6 +17,7 @@ use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::job::schedule::Schedule;
 use crate::ledger::Ledger;
+use crate::properties::Properties;
 use crate::session::{RestoreFrom, Session, Settings};
 use crate::ui::Ui;
 use crate::{credentials, dispatch, script, shell, shutdown};
@@ -79,10 +80,14 @@ fn note_panic(panic: &PanicHookInfo<'_>) {
     }
 }
 
-async fn run(engines: Engines, options: Options) -> crate::error::ExitCode {
+async fn run(engines: Engines, mut options: Options) -> crate::error::ExitCode {
     let scripted = !options.sources.is_empty() || options.command.is_some() || !io::stdin().is_terminal();
     let ui = Ui::new(options.silent);
-    let mut session = match start(engines, &options, ui.clone(), !scripted) {
+    let started = match &options.property_file {
+        Some(file) => Properties::of_file(file).map(|said| said.complete(&mut options)),
+        None => Ok(()),
+    };
+    let mut session = match started.and_then(|()| start(engines, &options, ui.clone(), !scripted)) {
         Ok(session) => session,
         Err(error) => {
             ui.error(&error);

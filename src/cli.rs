@@ -26,6 +26,8 @@ pub struct Options {
     pub url: Option<String>,
     /// The name of the connection (`-c`).
     pub connection: Option<String>,
+    /// The file that says where and as whom (`--property-file`).
+    pub property_file: Option<PathBuf>,
     /// User (`-n`).
     pub user: Option<String>,
     /// Password (`-p`): given, or to be asked for.
@@ -50,6 +52,8 @@ pub struct Options {
     pub json: bool,
     /// Session properties (`-D k=v`).
     pub properties: Vec<(String, String)>,
+    /// Variables of statements (`--hivevar k=v`).
+    pub variables: Vec<(String, String)>,
     /// The files that secrets are in (`--secret k=@file`).
     pub secrets: Vec<(String, String)>,
     /// The authorities that are trusted (`--ca`).
@@ -123,6 +127,9 @@ pub fn definition() -> clap::Command {
                 .conflicts_with("url"),
         )
         .arg(
+            file("property-file", "url, user and password in one file, as beeline reads it").conflicts_with_all(["url", "connection"]),
+        )
+        .arg(
             option("execute", "SQL", "run this; may stand several times")
                 .short('e')
                 .action(ArgAction::Append)
@@ -185,6 +192,9 @@ pub fn definition() -> clap::Command {
                 .short('D')
                 .alias("hiveconf")
                 .action(ArgAction::Append),
+        )
+        .arg(
+            option("hivevar", "K=V", "what ${hivevar:K} and ${K} in statements stand for").action(ArgAction::Append),
         )
         .arg(option("secret", "NAME=@FILE", "the file that a secret is in").action(ArgAction::Append))
         .arg(file(
@@ -270,6 +280,7 @@ fn read(matches: &ArgMatches) -> Result<Options, clap::Error> {
     Ok(Options {
         url: text("url"),
         connection: text("connection"),
+        property_file: matches.get_one("property-file").cloned(),
         user: text("user"),
         password: matches.contains_id("password").then(|| text("password")),
         password_file: matches.get_one("password-file").cloned(),
@@ -282,6 +293,7 @@ fn read(matches: &ArgMatches) -> Result<Options, clap::Error> {
         yes: on("yes"),
         json: on("json"),
         properties: pairs(matches, "define")?,
+        variables: pairs(matches, "hivevar")?,
         secrets: pairs(matches, "secret")?,
         ca: matches.get_one("ca").cloned(),
         cert: matches.get_one("cert").cloned(),
@@ -405,6 +417,16 @@ mod tests {
             (options.show_header, options.silent, options.force),
             (Some(false), true, true)
         );
+        let options =
+            read_words("skep -u x -n me -w pw -i init.sql --hiveconf a=b --hivevar day=x=y --hivevar n=1").unwrap();
+        assert_eq!(
+            (options.user.as_deref(), options.init),
+            (Some("me"), Some("init.sql".into()))
+        );
+        assert_eq!(options.password_file, Some("pw".into()));
+        assert_eq!(options.properties, [("a".to_owned(), "b".to_owned())]);
+        let variables = [("day".to_owned(), "x=y".to_owned()), ("n".to_owned(), "1".to_owned())];
+        assert_eq!(options.variables, variables);
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub fn described(options: &Options, url: &str, data_dir: PathBuf, ui: &Ui) -> Re
     target.password = password(options, ui)?;
     target.security = security(options)?;
     target.properties = options.properties.iter().map(property).collect::<Result<_, _>>()?;
+    target.variables = options.variables.iter().map(variable).collect::<Result<_, _>>()?;
     target.rest.clone_from(&options.rest);
     target.history.clone_from(&options.history);
     Ok(target)
@@ -65,6 +66,7 @@ pub fn overrule(target: &mut Target, said: Target, options: &Options) {
         target.password = said.password;
     }
     target.properties.extend(said.properties);
+    target.variables.extend(said.variables);
     let security = &mut target.security;
     if said.security.ca.is_some() {
         security.ca = said.security.ca;
@@ -148,6 +150,21 @@ fn property((key, value): &(String, String)) -> Result<(String, String), Error> 
             .hint("on the command line itself every user of the machine could read it"));
     };
     Ok((key.clone(), read(Path::new(path))?))
+}
+
+/// A variable of statements.
+///
+/// # Errors
+/// It is a secret: its value would stand in the process list, and in whatever it is put into.
+fn variable((key, value): &(String, String)) -> Result<(String, String), Error> {
+    let key = key.strip_prefix("hivevar:").unwrap_or(key);
+    if is_secret_key(key) {
+        return Err(Error::usage(format!(
+            "--hivevar {key} is a secret, and would stand in statements for all to see"
+        ))
+        .hint("--secret NAME=@FILE, and ${secret:NAME} in the statement"));
+    }
+    Ok((key.to_owned(), value.clone()))
 }
 
 /// `--secret NAME=@FILE`. A value itself would stand in the process list, for everybody to see.

@@ -42,6 +42,7 @@ pub async fn run(session: &mut Session, command: &'static dyn Command, args: Arg
     let before = session.settings.json;
     let json = args.has("json");
     session.settings.json |= json;
+    let args = args.map_sql(|sql| session.with_variables(&sql).into_owned());
     let done = command.run(session, args).await;
     if json {
         session.settings.json = before;
@@ -50,6 +51,7 @@ pub async fn run(session: &mut Session, command: &'static dyn Command, args: Arg
 }
 
 async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow, Error> {
+    let text = &*session.with_variables(text);
     let dialect = match session.open().and_then(crate::session::Open::sql) {
         Ok(sql) => sql.dialect(),
         // Job statements work without a session.

@@ -1,5 +1,6 @@
 //! The shell's state: what a command works on.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::job::schedule::Schedule;
 use crate::ledger::{Ledger, LedgerError, Outcome};
 use crate::render;
 use crate::syntax::literal::quote_string;
-use crate::syntax::secrets;
+use crate::syntax::{secrets, variables};
 use crate::ui::{Ui, quantity, sanitize};
 
 /// What statements that start a job start from, unless they say it themselves.
@@ -309,6 +310,14 @@ impl Session {
         sql.map_or(Dialect::FLINK, |sql| sql.dialect())
     }
 
+    /// The statement with the values of variables in it, unless the server puts them there.
+    pub fn with_variables<'a>(&self, sql: &'a str) -> Cow<'a, str> {
+        match &self.open {
+            Some(open) if open.connection.capabilities.variables => Cow::Borrowed(sql),
+            _ => variables::substitute(sql, &self.dialect(), &self.target.variables),
+        }
+    }
+
     /// The target at that URL, with what the command line says of it.
     pub fn at(&self, url: &str) -> Target {
         Target {
@@ -324,6 +333,7 @@ impl Session {
     pub fn named(&self, name: &str) -> Result<Target, Error> {
         Ok(Target {
             tables: self.target.tables.clone(),
+            variables: self.target.variables.clone(),
             ..self.config.connection(name)?.target(self.target.data_dir.clone())?
         })
     }

@@ -141,6 +141,15 @@ impl Args {
         Ok(())
     }
 
+    /// The same with other SQL.
+    #[must_use]
+    pub fn map_sql(self, map: impl FnOnce(String) -> String) -> Self {
+        Self {
+            sql: self.sql.map(map),
+            ..self
+        }
+    }
+
     /// The positional words.
     pub fn words(&self) -> &[String] {
         &self.positionals

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use skep_engine::{EngineError, Result};
+use skep_hive::{Principal, Protection};
 use url::{Host, Url};
 
 use super::discovery::{self, Discovery};
@@ -80,6 +81,15 @@ pub(crate) struct Credentials {
     pub(crate) header_file: Option<PathBuf>,
 }
 
+/// A server that users log in to by Kerberos.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kerberos {
+    /// The server's name there.
+    pub(crate) service: Principal,
+    /// What SASL's frames must be protected by.
+    pub(crate) protection: Option<Protection>,
+}
+
 /// A URL taken apart: `jdbc:hive2://host:port/database;option=value?setting=value#variable=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -93,6 +103,7 @@ pub(crate) struct Address {
     /// The database that a session begins in.
     pub(crate) database: Option<String>,
     pub(crate) mode: Mode,
+    pub(crate) kerberos: Option<Kerberos>,
     pub(crate) tls: bool,
     pub(crate) credentials: Credentials,
     /// For whom the session is opened, if not for who opens it.
@@ -144,6 +155,7 @@ impl Address {
             None => options.mode()?,
             Some(_) => options.rest(namespace.is_some())?,
         };
+        let kerberos = options.kerberos(&mode)?;
         let [tcp, http] = family.ports();
         let default_port = match (&namespace, &mode) {
             (Some(_), _) => discovery::PORT,
@@ -176,6 +188,7 @@ impl Address {
             discovery,
             database: Some(database.to_owned()).filter(|name| !name.is_empty()),
             mode,
+            kerberos,
             tls,
             credentials: options.credentials()?,
             proxy_user,
@@ -211,6 +224,12 @@ impl Address {
             Mode::NoSasl => ";auth=noSasl".to_owned(),
             Mode::Http(path) => format!(";transportMode=http;httpPath={path}"),
         };
+        let kerberos = self.kerberos.as_ref().map_or_else(String::new, |kerberos| {
+            let protection = kerberos
+                .protection
+                .map(|protection| format!(";saslQop={}", protection.word()));
+            format!(";principal={}{}", kerberos.service, protection.unwrap_or_default())
+        });
         let (place, found) = match &self.discovery {
             None => (written(&self.host, self.port), String::new()),
             Some(discovery) => (
@@ -221,7 +240,7 @@ impl Address {
                 ),
             ),
         };
-        format!("{scheme}://{place}/{database}{tls}{mode}{found}")
+        format!("{scheme}://{place}/{database}{tls}{mode}{kerberos}{found}")
     }
 }
 
@@ -259,16 +278,46 @@ impl Options {
         }
     }
 
-    fn mode(&mut self) -> Result<Mode> {
-        if self.take("principal").is_some() || self.take("kyuubiServerPrincipal").is_some() {
-            return Err(malformed("Kerberos is not spoken")
-                .hint("a server may take user and password beside it (LDAP), or a token over HTTP"));
+    /// The server's name in Kerberos, under the name that Hive's driver has for it or Kyuubi's.
+    fn kerberos(&mut self, mode: &Mode) -> Result<Option<Kerberos>> {
+        let services = [self.take("principal"), self.take("kyuubiServerPrincipal")];
+        let protections = [self.take("saslQop"), self.take("sasl.qop")];
+        let protection = protections.into_iter().flatten().next();
+        let Some(service) = services.into_iter().flatten().next() else {
+            return match protection {
+                Some(_) => Err(malformed("`saslQop` says nothing without `principal`")),
+                None => Ok(None),
+            };
+        };
+        if *mode == Mode::NoSasl {
+            return Err(malformed("`auth=noSasl` and `principal` can't both be"));
         }
+        if protection.is_some() && *mode != Mode::Sasl {
+            return Err(malformed("`saslQop` says nothing over HTTP").hint("TLS protects what goes there: ;ssl=true"));
+        }
+        let is_whole = service
+            .split_once('/')
+            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !service.contains(char::is_whitespace));
+        if !is_whole {
+            return Err(malformed("its `principal` is none of a server").hint("such as hive/_HOST@EXAMPLE.ORG"));
+        }
+        let protection = protection
+            .map(|word| {
+                Protection::of_word(&word).ok_or_else(|| {
+                    malformed("its `saslQop` is not known").hint("`auth`, `auth-int` and `auth-conf` are")
+                })
+            })
+            .transpose()?;
+        let service = Principal::new(service);
+        Ok(Some(Kerberos { service, protection }))
+    }
+
+    fn mode(&mut self) -> Result<Mode> {
         let auth = self.take("auth").map(|auth| auth.to_ascii_lowercase());
         let transport = self.take("transportMode").map(|mode| mode.to_ascii_lowercase());
         let path = self.take("httpPath");
         let no_sasl = match auth.as_deref() {
-            None | Some("none" | "ldap" | "pam" | "custom" | "plain") => false,
+            None | Some("none" | "ldap" | "pam" | "custom" | "plain" | "kerberos") => false,
             Some("nosasl") => true,
             Some(_) => return Err(malformed("its `auth` is not known").hint("`noSasl` is, and leaving it out")),
         };
@@ -336,6 +385,10 @@ impl Options {
         };
         match self.0.into_keys().next() {
             None => Ok(credentials),
+            Some(key) if ["sslkeystore", "twoway"].contains(&key.to_ascii_lowercase().as_str()) => {
+                Err(malformed(&format!("a Java keystore, and so {key:?}, is not read"))
+                    .hint("certificate and key in PEM: ;cert=FILE;key=FILE"))
+            }
             Some(key) => Err(malformed(&format!("its option {key:?} is not known"))
                 .hint("a setting of the session stands behind `?`, a variable behind `#`")),
         }
@@ -437,6 +490,14 @@ mod tests {
                 "kyuubi://a:2181/;serviceDiscoveryMode=zooKeeper;zooKeeperNamespace=x/y",
             ),
             (
+                "jdbc:hive2://h/db;principal=hive/_HOST@EX.ORG;sasl.qop=auth-conf",
+                "hive2://h:10000/db;principal=hive/_HOST@EX.ORG;saslQop=auth-conf",
+            ),
+            (
+                "kyuubi://h;auth=KERBEROS;kyuubiServerPrincipal=kyuubi/gw@R;transportMode=http",
+                "kyuubi://h:10010/;transportMode=http;httpPath=cliservice;principal=kyuubi/gw@R",
+            ),
+            (
                 "kyuubi://h;transportMode=http",
                 "kyuubi://h:10010/;transportMode=http;httpPath=cliservice",
             ),
@@ -482,7 +543,14 @@ mod tests {
             "hive2://h;transportMode=smoke",
             "hive2://h;httpPath=x",
             "hive2://h;auth=geheim",
-            "hive2://h;principal=hive/_HOST@R",
+            "hive2://h;principal=geheim",
+            "hive2://h;principal=hive/",
+            "hive2://h;principal=hive/a b@R",
+            "hive2://h;principal=hive/_HOST@R;auth=noSasl",
+            "hive2://h;principal=hive/_HOST@R;saslQop=geheim",
+            "hive2://h;principal=hive/_HOST@R;saslQop=auth;transportMode=http",
+            "hive2://h;saslQop=auth",
+            "hive2://h;ssl=true;sslKeyStore=/k.jks",
             "hive2://a:1,b:2/",
             "hive2://a:1,b:99999/;serviceDiscoveryMode=zooKeeper",
             "hive2://a:1/;serviceDiscoveryMode=zooKeeperHA",

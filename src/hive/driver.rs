@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use skep_engine::{Capabilities, Connection, Engine, EngineError, Result, Server, Target, Token, read_headers};
-use skep_hive::{Authorization, Endpoint, Header, Limits, Pem, Tls, Transport};
+use skep_hive::{Authorization, Endpoint, Header, KERBEROS, Limits, Pem, Tls, Transport};
 
-use super::address::{Address, Credentials, Mode, PROXY_USER};
+use super::address::{Address, Credentials, Kerberos, Mode, PROXY_USER};
 use super::failure::one_line;
 use super::lists::Lists;
 use super::session::{Opening, Session};
@@ -83,6 +83,11 @@ impl Engine for HiveServer2 {
             );
         }
         let address = Address::read(&target.url)?;
+        if address.kerberos.is_some() && !KERBEROS {
+            return Err(EngineError::unsupported("this build does not speak Kerberos, which `principal` asks for")
+                .hint("one that was built with --features kerberos does; that takes the headers of libkrb5, and libclang")
+                .hint("a server may take user and password beside it (LDAP), or a token over HTTP"));
+        }
         let opening = Opening::new(&address, target, self.limits)?;
         let session = Session::open(Arc::new(opening), &target.attempt).await?;
         let server = session.live().client.has_lists().then(|| {
@@ -104,7 +109,10 @@ impl Engine for HiveServer2 {
             url: address.shown(),
             label,
             greeting: format!("{} {}", one_line(&name), one_line(&version)).trim().to_owned(),
-            capabilities: Capabilities::default(),
+            capabilities: Capabilities {
+                variables: true,
+                ..Capabilities::default()
+            },
             sql: Some(Arc::new(HiveSql(session))),
             jobs: None,
             stores: None,
@@ -140,6 +148,12 @@ impl Opening {
         if token.is_some() && user.is_some() {
             return Err(EngineError::rejected("a user name and a token can't both be sent").hint("give one of the two"));
         }
+        if token.is_some() && address.kerberos.is_some() {
+            return Err(
+                EngineError::rejected("a token and a ticket of Kerberos can't both be sent")
+                    .hint("leave out one of the two: the token, or ;principal=… in the URL"),
+            );
+        }
         let headers = headers(target, said)?;
         if !headers.is_empty() && !is_http {
             return Err(EngineError::rejected("headers can be sent over HTTP only").hint("leave them out"));
@@ -150,17 +164,22 @@ impl Opening {
         if user.contains('\0') || password.contains('\0') {
             return Err(EngineError::rejected("a user name or password can't hold a zero byte"));
         }
-        let authorization = match token {
-            Some(token) => Some(Authorization::Bearer(token)),
+        let kerberos = address.kerberos.clone();
+        let authorization = match (token, &kerberos) {
+            (Some(token), _) => Some(Authorization::Bearer(token)),
+            (None, Some(Kerberos { service, .. })) => Some(Authorization::Negotiate(service.clone())),
             // A header may say who it is.
-            None if is_anonymous && address.mode == Mode::Rest => None,
-            None => Some(Authorization::Basic {
+            (None, None) if is_anonymous && address.mode == Mode::Rest => None,
+            (None, None) => Some(Authorization::Basic {
                 user: user.clone(),
                 password: password.clone(),
             }),
         };
         let transport = match &address.mode {
             Mode::NoSasl => Transport::Plain,
+            Mode::Sasl if let Some(Kerberos { service, protection }) = kerberos => {
+                Transport::Kerberos { service, protection }
+            }
             Mode::Sasl => Transport::Sasl {
                 user: user.clone(),
                 password: password.clone(),
@@ -199,10 +218,11 @@ fn configuration(address: &Address, target: &Target) -> std::collections::BTreeM
             (format!("set:hiveconf:{key}"), value)
         }
     });
-    let variables = address
-        .variables
-        .iter()
-        .map(|(key, value)| (format!("set:hivevar:{key}"), value.clone()));
+    let mut variables = address.variables.clone();
+    variables.extend(target.variables.clone());
+    let variables = variables
+        .into_iter()
+        .map(|(key, value)| (format!("set:hivevar:{key}"), value));
     let database = address.database.clone().map(|name| ("use:database".to_owned(), name));
     let proxy = address.proxy_user.clone().map(|user| (PROXY_USER[0].to_owned(), user));
     settings.chain(variables).chain(database).chain(proxy).collect()

@@ -48,9 +48,12 @@ pub(crate) fn explain(error: Error) -> EngineError {
     let text = one_line(&error.to_string());
     let kind = match &error {
         Error::Server(failure) => return of_failure(failure),
-        Error::Connect { .. } | Error::Registry { .. } | Error::Tls { .. } | Error::Login { .. } | Error::Closed(_) => {
-            ErrorKind::Connect
-        }
+        Error::Connect { .. }
+        | Error::Registry { .. }
+        | Error::Tls { .. }
+        | Error::Login { .. }
+        | Error::Kerberos { .. }
+        | Error::Closed(_) => ErrorKind::Connect,
         Error::Certificate(_) => ErrorKind::Rejected,
         Error::Lost { .. } => ErrorKind::Lost,
         Error::Timeout { .. } => ErrorKind::Timeout,
@@ -62,6 +65,14 @@ pub(crate) fn explain(error: Error) -> EngineError {
     };
     let shown = EngineError::new(kind, text);
     match error {
+        Error::Kerberos { .. } => shown
+            .hint("kinit gets a ticket, klist shows those that there are; KRB5CCNAME says where they lie")
+            .hint("is ;principal=… in the URL the server's name (hive.server2.authentication.kerberos.principal)?"),
+        Error::Login { cause, .. }
+            if cause.contains("Unsupported mechanism type PLAIN") || cause.contains("Kerberos") =>
+        {
+            shown.hint("the server wants Kerberos: ;principal=hive/_HOST@REALM in the URL")
+        }
         Error::Login { .. } => shown.hint(format!("the server wants other credentials: {CREDENTIALS}")),
         Error::Tls { .. } => shown
             .hint("--ca FILE (in the URL ;ca=FILE or ;sslTrustStore=FILE) names the authority to trust, in PEM")

@@ -26,6 +26,10 @@ const PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// How long a server is left alone that has no rows yet and says that there will be some.
 pub(crate) const NO_ROWS_PAUSE: Duration = Duration::from_millis(50);
 
+/// From so many bytes on the next page is asked for before this one is read. An empty one is smaller, so that nothing is asked
+/// for behind the last.
+const LARGE_PAGE: usize = 64 * 1024;
+
 /// What comes of an operation, in this order.
 enum Event {
     /// It is finished: these are its columns.
@@ -84,26 +88,43 @@ async fn fetch(running: &Running, sender: &mpsc::Sender<Result<Event>>) -> Resul
     };
     let mut size = FIRST_PAGE;
     let mut is_first = true;
+    let mut ahead = None;
     while !schema.fields().is_empty() {
-        let set = client.fetch(operation, &schema, size).await.map_err(explain)?;
-        // A statement without a result has a column by name in Spark, and none in what it gives.
-        let Some(rows) = set.rows else { break };
-        if std::mem::take(&mut is_first) && send(sender, Event::Columns(SchemaRef::clone(&schema))).await.is_none() {
-            return Ok(());
-        }
-        let count = rows.num_rows();
-        if count == 0 && set.more {
+        let page = match ahead.take() {
+            Some(page) => page,
+            None => client.page(operation, size).await.map_err(explain)?,
+        };
+        let read = async {
+            let set = page.read(&schema).map_err(explain)?;
+            let count = set.rows.as_ref().map_or(0, RecordBatch::num_rows);
+            // A statement without a result has a column by name in Spark, and none in what it gives.
+            if let Some(rows) = set.rows {
+                if std::mem::take(&mut is_first) {
+                    send(sender, Event::Columns(SchemaRef::clone(&schema))).await;
+                }
+                if count > 0 {
+                    send(sender, Event::Rows(rows)).await;
+                }
+            }
+            Ok::<_, EngineError>((count, set.more))
+        };
+        let (count, more) = if page.size() < LARGE_PAGE {
+            read.await?
+        } else {
+            // The server sends the next one while this one is read; as large as this one, unless rows change.
+            let (next, read) = tokio::join!(client.page(operation, next_size(size, size, page.size())), read);
+            let counted = read?;
+            ahead = Some(next.map_err(explain)?);
+            counted
+        };
+        if count == 0 && more {
             tokio::time::sleep(NO_ROWS_PAUSE).await;
             continue;
         }
         if count == 0 {
             break;
         }
-        let fitting = PAGE_BYTES * count / set.bytes.max(1);
-        size = fitting.clamp(1, LARGEST_PAGE).min(size.saturating_mul(8));
-        if send(sender, Event::Rows(rows)).await.is_none() {
-            return Ok(());
-        }
+        size = next_size(size, count, page.size());
     }
     if is_first {
         send(sender, Event::Columns(Arc::new(Schema::empty()))).await;
@@ -111,6 +132,12 @@ async fn fetch(running: &Running, sender: &mpsc::Sender<Result<Event>>) -> Resul
     // All is read: the server need not keep it.
     running.close().await;
     Ok(())
+}
+
+/// How many rows are asked for after a page of `count` rows and so many bytes, for which `size` were asked.
+fn next_size(size: usize, count: usize, bytes: usize) -> usize {
+    let fitting = PAGE_BYTES * count / bytes.max(1);
+    fitting.clamp(1, LARGEST_PAGE).min(size.saturating_mul(8))
 }
 
 async fn send(sender: &mpsc::Sender<Result<Event>>, event: Event) -> Option<()> {

@@ -3,7 +3,9 @@
 /// How floating-point numbers are spelled. Both give the shortest digits that read back to the same value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NumberText {
-    /// As Java's `Double.toString` (and so Flink) does: plain from 1.0E-3 up to 1.0E7, scientific outside: `1.0E10`.
+    /// As `Double.toString` and `Float.toString` of Java 19 and later (and so Flink's and Hive's clients) do: plain from 1.0E-3
+    /// up to 1.0E7, scientific outside: `1.0E10`. Two digits at least, those that are nearest to the value: `4.9E-324`. Older
+    /// ones give a digit too many now and then (JDK-4511638), which reads as the same value.
     #[default]
     Java,
     /// Plain from 1e-5 up to 1e16, scientific outside: `10000000000.0`, `1e16`.
@@ -12,17 +14,24 @@ pub enum NumberText {
 
 /// A floating-point type: what [`push_float`] needs of it.
 pub(super) trait Float: ryu::Float {
+    /// Its smallest value that has all its digits.
+    const MIN_POSITIVE: f64;
+
     /// Its value as the wider type, which is exact.
     fn widen(self) -> f64;
 }
 
 impl Float for f32 {
+    const MIN_POSITIVE: f64 = Self::MIN_POSITIVE as f64;
+
     fn widen(self) -> f64 {
         f64::from(self)
     }
 }
 
 impl Float for f64 {
+    const MIN_POSITIVE: f64 = Self::MIN_POSITIVE;
+
     fn widen(self) -> f64 {
         self
     }
@@ -49,6 +58,16 @@ pub(super) fn push_float<T: Float>(value: T, spelling: NumberText, to: &mut Vec<
     let magnitude = wide.abs();
     if spelling == NumberText::Rust || magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
         to.extend_from_slice(text);
+    } else if magnitude < T::MIN_POSITIVE
+        && text
+            .iter()
+            .take_while(|&&b| b != b'e')
+            .filter(|b| b.is_ascii_digit())
+            .count()
+            == 1
+    {
+        // So near to zero one digit may do where the nearest two are others: `4.9E-324` for ryu's `5e-324`.
+        push_scientific(format!("{wide:.1e}").as_bytes(), to);
     } else {
         push_scientific(text, to);
     }
@@ -181,7 +200,12 @@ mod tests {
             (2e-3, "0.002"),
             (1e-5, "1.0E-5"),
             (f64::MIN_POSITIVE, "2.2250738585072014E-308"),
-            (5e-324, "5.0E-324"),
+            (5e-324, "4.9E-324"),
+            (1e-323, "9.9E-324"),
+            (2e-323, "2.0E-323"),
+            (1e23, "1.0E23"),
+            (2e23, "2.0E23"),
+            (9.5e-5, "9.5E-5"),
             (f64::MAX, "1.7976931348623157E308"),
             (100_000_000_000_000_000_000.0, "1.0E20"),
             (f64::NAN, "NaN"),
@@ -190,8 +214,18 @@ mod tests {
         ] {
             assert_eq!(float(value, NumberText::Java), text);
         }
-        assert_eq!(float(1.1f32, NumberText::Java), "1.1");
-        assert_eq!(float(16_777_216f32, NumberText::Java), "1.6777216E7");
+        for (value, text) in [
+            (1.1f32, "1.1"),
+            (16_777_216.0, "1.6777216E7"),
+            (f32::MAX, "3.4028235E38"),
+            (f32::MIN_POSITIVE, "1.1754944E-38"),
+            (f32::from_bits(1), "1.4E-45"),
+            (f32::from_bits(2), "2.8E-45"),
+            (f32::from_bits(7), "9.8E-45"),
+            (3.3e-4, "3.3E-4"),
+        ] {
+            assert_eq!(float(value, NumberText::Java), text);
+        }
         assert_eq!(float(1e10, NumberText::Rust), "10000000000.0");
     }
 

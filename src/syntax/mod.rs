@@ -27,6 +27,7 @@ pub mod statement_set;
 pub mod table_definition;
 pub mod tables;
 pub mod utf8;
+pub mod variables;
 
 pub use classifier::classify;
 pub use job_statement::JobStatement;

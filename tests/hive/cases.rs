@@ -35,12 +35,14 @@ pub fn of(mode: Mode) -> Vec<(&'static str, Case)> {
             ("nothing", Shared(nothing)),
             ("two_sessions", Shared(two_sessions)),
             ("url", Shared(url)),
+            ("variables", Shared(variables)),
             ("catalog", Shared(catalog)),
             ("background", Shared(background)),
             ("jobs", Shared(jobs)),
             ("timeout", Shared(timeout)),
             ("found_in_zookeeper", Shared(found_in_zookeeper)),
             ("peer_agrees", Shared(peer_agrees)),
+            ("beeline_agrees", Shared(beeline_agrees)),
         ],
         Mode::NoSasl => vec![
             ("many_rows", Shared(many_rows)),
@@ -192,6 +194,22 @@ fn url(server: &Server) {
     output.expect(0, "s,v\nas it was said,bee\n");
 }
 
+/// They are told to the server, which puts them into statements itself: so a SET of the session's counts.
+fn variables(server: &Server) {
+    let shell = Shell::new();
+    let output = shell
+        .csv(server)
+        .with("--hivevar who=bee --hivevar n=40 --hiveconf skep.test.setting=told")
+        .stdin(
+            "SELECT '${who}' AS v, ${hivevar:n} + 2 AS n, '${hiveconf:skep.test.setting}' AS s;\n\
+             SET hivevar:who=wasp;\nSELECT '${hivevar:who}' AS v;\n",
+        )
+        .run()
+        .expect_code(0);
+    assert!(output.stdout.starts_with("v,n,s\nbee,42,told\n"), "{output}");
+    assert!(output.stdout.ends_with("v\nwasp\n"), "{output}");
+}
+
 fn catalog(server: &Server) {
     let shell = Shell::new();
     let script = "CREATE TEMPORARY VIEW some_view AS SELECT 1 a, 'x' b;\n!tables some%\n!describe some_view\n\
@@ -283,6 +301,53 @@ fn peer_agrees(server: &Server) {
             }
         }
     }
+}
+
+/// Beeline prints the same cells: floating-point numbers to the letter. A decimal it may print in another spelling of the same
+/// number (`0E-18`), where the server has sent all digits.
+fn beeline_agrees(server: &Server) {
+    let queries = [
+        "SELECT d FROM VALUES (1.0E10D), (1.0E-5D), (double('NaN')), (double('Infinity')), (double('-Infinity')), (-0.0D), (0.0D), \
+         (1.7976931348623157E308D), (4.9E-324D), (2.2250738585072014E-308D), (1.0E7D), (9999999.0D), (9999999.999D), (1.0E-3D), \
+         (9.99E-4D), (0.1D), (100D), (123456789012D), (1.0E16D), (-1.5E300D), (1.0E22D), (1D / 3) AS t(d)",
+        "SELECT CAST(d AS FLOAT) f FROM VALUES (1.0E10D), (1.0E-5D), (double('NaN')), (double('Infinity')), (-0.0D), \
+         (3.4028235E38D), (1.4E-45D), (2.8E-45D), (1.1D), (16777216D), (1.0E-3D), (0.3D), (1.0E-4D) AS t(d)",
+        "SELECT id, CAST(id AS TINYINT) t, CAST(id AS BIGINT) b, id % 2 = 0 e, CAST(id / 7 AS DECIMAL(18,6)) de, \
+         id * 0.25D d, DATE_ADD(DATE '1969-12-31', CAST(id AS INT)) dt FROM range(100) ORDER BY id",
+        "SELECT CAST(0 AS DECIMAL(38,18)) a, CAST('0.000000000000000001' AS DECIMAL(38,18)) b, \
+         CAST('-12345678901234567890.123456789012345678' AS DECIMAL(38,18)) c, CAST(1 AS DECIMAL(10,0)) d, \
+         CAST('12345678901234567890123456789012345678' AS DECIMAL(38,0)) e, CAST('0.0000001' AS DECIMAL(7,7)) f, \
+         CAST(100 AS DECIMAL(10,2)) g, CAST('-0.00' AS DECIMAL(5,2)) h",
+    ];
+    let shell = Shell::new();
+    let mut script = queries.join(";\n");
+    script.push_str(";\n");
+    let ours = shell.csv(server).stdin(&script).run().expect_code(0);
+    let theirs = peer::beeline(server, &script);
+    let lines: [Vec<&str>; 2] =
+        [&ours.stdout, &theirs].map(|text| text.lines().filter(|line| !line.is_empty()).collect());
+    assert_eq!(lines[0].len(), lines[1].len(), "{theirs}");
+    assert_eq!(lines[0].len(), 140);
+    let mut spelled_otherwise = 0;
+    for (ours, theirs) in lines[0].iter().zip(&lines[1]) {
+        let cells: [Vec<&str>; 2] = [ours, theirs].map(|line| line.split(',').collect());
+        assert_eq!(cells[0].len(), cells[1].len(), "{ours} here, {theirs} there");
+        for (ours, theirs) in cells[0].iter().zip(&cells[1]) {
+            let same = ours == theirs
+                || theirs
+                    .split_once("E-")
+                    .is_some_and(|scientific| same_decimal(ours, scientific));
+            assert!(same, "{ours} here, {theirs} there");
+            spelled_otherwise += usize::from(ours != theirs);
+        }
+    }
+    assert_eq!(spelled_otherwise, 3);
+}
+
+/// Whether a decimal in full is the one-digit number with that exponent below zero.
+fn same_decimal(full: &str, (digit, exponent): (&str, &str)) -> bool {
+    let zeros = exponent.parse::<usize>().unwrap_or(0).saturating_sub(1);
+    full == format!("0.{}{digit}", "0".repeat(zeros))
 }
 
 fn trust(server: &Server) {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::cache;
+use crate::server::{Server, jdk, spark};
 
 /// What pip installs, PyHive with what it needs for SASL.
 const PACKAGES: [&str; 3] = ["pyhive==0.7.0", "thrift-sasl==0.4.3", "pure-sasl==0.6.2"];
@@ -39,6 +40,35 @@ fn script(name: &str) -> Command {
     let mut python = python().unwrap();
     python.env("PYTHONDONTWRITEBYTECODE", "1").arg(script);
     python
+}
+
+/// What beeline, of the same Spark, prints of a script as csv2.
+pub fn beeline(server: &Server, script: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("script.sql");
+    fs::write(&file, script).unwrap();
+    let mut java = Command::new(jdk("java"));
+    java.arg(format!("-Duser.home={}", home.path().display()))
+        .args(["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp"])
+        .arg(spark().unwrap().join("jars").join("*"))
+        .args([
+            "org.apache.hive.beeline.BeeLine",
+            "-n",
+            "peer",
+            "--silent=true",
+            "--outputformat=csv2",
+        ])
+        .arg("-u")
+        .arg(server.url())
+        .arg("-f")
+        .arg(&file);
+    let written = cache::run(&mut java).unwrap();
+    // It writes its prompt and what it reads there, too.
+    written
+        .lines()
+        .filter(|line| !line.contains("jdbc:hive2://"))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// Python, which finds PyHive and Thrift.

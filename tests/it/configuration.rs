@@ -108,3 +108,24 @@ fn a_secret_comes_from_where_the_file_says() {
         .run();
     drop(output.expect_code(1).expect_stderr("exit status: 3"));
 }
+
+#[test]
+fn a_property_file_of_beelines_says_where_and_as_whom() {
+    let world = World::new();
+    let file = world.write(
+        "c.properties",
+        "url = scripted\\:\nuser=bee\npassword=geheim\ndriver=org.apache.hive.jdbc.HiveDriver\n",
+    );
+    let program = || {
+        world
+            .scripted()
+            .with("-o csv --showHeader=false --property-file")
+            .arg(&file)
+    };
+    drop(program().with("-e").arg("SELECT 1").run().expect(0, "0,row 0\n"));
+    drop(program().with("-u scripted: -e").arg("SELECT 1").run().expect_code(2));
+    let empty = world.write("d.properties", "user=bee\npassword=geheim\n");
+    let output = world.scripted().with("--property-file").arg(&empty).run();
+    assert!(!output.stderr.contains("geheim"), "{output}");
+    output.expect_code(2).expect_stderr("names no `url`");
+}

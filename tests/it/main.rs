@@ -26,4 +26,5 @@ mod restore;
 mod scripts;
 #[cfg(feature = "local")]
 mod search;
+mod variables;
 mod world;

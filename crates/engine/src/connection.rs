@@ -45,6 +45,8 @@ pub struct Target {
     pub security: Security,
     /// Session properties (`-D k=v`).
     pub properties: BTreeMap<String, String>,
+    /// What stands for `${hivevar:K}` and `${K}` in statements (`--hivevar K=V`).
+    pub variables: BTreeMap<String, String>,
     /// The cluster's REST address, if it is overridden (`--rest`).
     pub rest: Option<String>,
     /// The History Server's address, if it is given (`--history`).
@@ -66,6 +68,7 @@ impl Target {
             password: None,
             security: Security::default(),
             properties: BTreeMap::new(),
+            variables: BTreeMap::new(),
             rest: None,
             history: None,
             data_dir: data_dir.into(),
@@ -111,6 +114,8 @@ pub trait Engine: Send + Sync {
 /// What an engine can do. The shell asks before it offers a verb; what is not declared is refused by name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Capabilities {
+    /// The server puts the values of variables into statements. For all others the shell does.
+    pub variables: bool,
     /// A statement takes a job id of the caller's choosing.
     pub chosen_job_id: bool,
     /// A query runs as a job that outlives this process if it is killed: what is known of it must be written down first.

@@ -25,6 +25,9 @@ pub(crate) struct Calls {
     sequence: AtomicI32,
 }
 
+/// The call that gives rows, and lines of the log.
+const FETCH: &str = "FetchResults";
+
 /// What is fetched of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fetch {
@@ -262,21 +265,16 @@ impl Calls {
         Ok(schema.unwrap_or(TableSchema { columns: Vec::new() }))
     }
 
-    pub(crate) async fn fetch(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
-        self.fetch_of(operation, Fetch::Rows, schema, limit).await
+    /// The next rows, as they were sent; what the server says of them is read by [`read_page`].
+    pub(crate) async fn page(&self, operation: &OperationHandle, limit: usize) -> Result<Vec<u8>> {
+        self.page_of(operation, Fetch::Rows, limit).await
     }
 
     pub(crate) async fn log(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
-        self.fetch_of(operation, Fetch::Log, schema, limit).await
+        read_page(&self.page_of(operation, Fetch::Log, limit).await?, schema)
     }
 
-    async fn fetch_of(
-        &self,
-        operation: &OperationHandle,
-        what: Fetch,
-        schema: &SchemaRef,
-        limit: usize,
-    ) -> Result<RowSet> {
+    async fn page_of(&self, operation: &OperationHandle, what: Fetch, limit: usize) -> Result<Vec<u8>> {
         const NEXT: i32 = 0;
         let write = |writer: &mut Writer| {
             operation.write(writer, 1);
@@ -284,26 +282,7 @@ impl Calls {
             writer.i64(3, i64::try_from(limit).unwrap_or(i64::MAX));
             writer.i16(4, what as i16);
         };
-        let mut set = RowSet {
-            rows: None,
-            bytes: 0,
-            more: false,
-        };
-        self.call("FetchResults", self.limits.fetch, write, |fields| {
-            fields.read(|reader, id, kind| {
-                match (id, kind) {
-                    (2, Kind::Bool) => set.more = reader.bool()?,
-                    (3, Kind::Struct) => {
-                        set.bytes = reader.left();
-                        set.rows = read_row_set(reader, schema)?;
-                    }
-                    _ => return Ok(false),
-                }
-                Ok(true)
-            })
-        })
-        .await?;
-        Ok(set)
+        self.answer(FETCH, self.limits.fetch, write).await
     }
 
     pub(crate) async fn query_id(&self, operation: &OperationHandle) -> Result<String> {
@@ -354,16 +333,7 @@ impl Calls {
         write: impl FnOnce(&mut Writer),
         read: impl FnOnce(&mut Fields<'_, '_>) -> Result<T, Malformed>,
     ) -> Result<T> {
-        let answer = self.answer(call, limit, write).await?;
-        let (value, failure) = read_answer(call, &answer, |reader| {
-            let mut fields = Fields { reader, failure: None };
-            let value = read(&mut fields)?;
-            Ok((value, fields.failure))
-        })?;
-        match failure {
-            Some(failure) => Err(Error::Server(Box::new(failure))),
-            None => Ok(value),
-        }
+        read_fields(call, &self.answer(call, limit, write).await?, read)
     }
 
     /// The bytes of the answer to a call.
@@ -382,6 +352,43 @@ impl Calls {
             return Err(Error::protocol(call, cause));
         }
         Ok(answer)
+    }
+}
+
+/// Reads the rows of a page, in the columns that `schema` has.
+pub(crate) fn read_page(page: &[u8], schema: &SchemaRef) -> Result<RowSet> {
+    let mut set = RowSet {
+        rows: None,
+        bytes: page.len(),
+        more: false,
+    };
+    read_fields(FETCH, page, |fields| {
+        fields.read(|reader, id, kind| {
+            match (id, kind) {
+                (2, Kind::Bool) => set.more = reader.bool()?,
+                (3, Kind::Struct) => set.rows = read_row_set(reader, schema)?,
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })
+    })?;
+    Ok(set)
+}
+
+/// Reads an answer that begins with a status.
+fn read_fields<T>(
+    call: &'static str,
+    answer: &[u8],
+    read: impl FnOnce(&mut Fields<'_, '_>) -> Result<T, Malformed>,
+) -> Result<T> {
+    let (value, failure) = read_answer(call, answer, |reader| {
+        let mut fields = Fields { reader, failure: None };
+        let value = read(&mut fields)?;
+        Ok((value, fields.failure))
+    })?;
+    match failure {
+        Some(failure) => Err(Error::Server(Box::new(failure))),
+        None => Ok(value),
     }
 }
 

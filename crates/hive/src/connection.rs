@@ -8,6 +8,7 @@ use arrow::datatypes::SchemaRef;
 use crate::calls;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::page::{Page, Sent};
 use crate::rest::{self, EngineEntry, OperationEntry, SessionEntry};
 use crate::schema::TableSchema;
 use crate::service::{OperationHandle, OperationStatus, RowSet, Session, SessionHandle};
@@ -225,7 +226,18 @@ impl Client {
     /// # Errors
     /// The operation has failed, was cancelled, or is not finished yet.
     pub async fn fetch(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
-        call!(self.fetch(operation, schema, limit))
+        self.page(operation, limit).await?.read(schema)
+    }
+
+    /// The same, not read yet: the next ones can be asked for before that, so that the server need not wait.
+    ///
+    /// # Errors
+    /// The server could not be asked. What it says of the operation may be in the page.
+    pub async fn page(&self, operation: &OperationHandle, limit: usize) -> Result<Page> {
+        Ok(Page(match &self.wire {
+            Wire::Thrift(calls) => Sent::Thrift(calls.page(operation, limit).await?),
+            Wire::Rest(calls) => Sent::Rest(calls.page(operation, limit).await?),
+        }))
     }
 
     /// What the server has logged about an operation since it was asked last, up to `limit` lines, as a column of text.

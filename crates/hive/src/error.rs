@@ -35,6 +35,14 @@ pub enum Error {
         /// Why not.
         cause: String,
     },
+    /// Kerberos gives no ticket for the server, or does not know it again.
+    #[error("{place}: no Kerberos: {cause}")]
+    Kerberos {
+        /// The server as `host:port`.
+        place: String,
+        /// Why not.
+        cause: String,
+    },
     /// A certificate or key can't be used.
     #[error("{0}")]
     Certificate(String),

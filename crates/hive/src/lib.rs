@@ -1,7 +1,7 @@
 //! An async client of HiveServer2 and of what speaks its protocol: Spark Thrift Server, Kyuubi, that one also by its REST API.
 //!
 //! [`Client`] is a connection to a server at an [`Endpoint`]: over TCP bare ([`Transport::Plain`]) or within SASL frames
-//! ([`Transport::Sasl`]), or over HTTP ([`Transport::Http`]), each with TLS or without. Its methods are the calls of the
+//! ([`Transport::Sasl`], [`Transport::Kerberos`]), or over HTTP ([`Transport::Http`]), each with TLS or without. Its methods are the calls of the
 //! service `TCLIService` in the versions 6 to 11 of its protocol, in which results are columnar; they become Arrow arrays
 //! without a value for each cell. With [`Transport::Rest`] the same methods are requests to Kyuubi, whose rows become the
 //! same arrays.
@@ -14,6 +14,7 @@ mod column;
 mod connection;
 mod error;
 mod limits;
+mod page;
 mod registry;
 mod rest;
 mod schema;
@@ -24,10 +25,13 @@ mod transport;
 pub use connection::Client;
 pub use error::{Error, Failure, Result};
 pub use limits::Limits;
+pub use page::Page;
 pub use registry::Registry;
 pub use rest::{EngineEntry, OperationEntry, SessionEntry};
 pub use schema::{ColumnType, TableSchema, TypeId};
 pub use service::{
     Handle, OperationHandle, OperationState, OperationStatus, Progress, Protocol, RowSet, Session, SessionHandle,
 };
-pub use transport::{Authorization, Endpoint, Header, MESSAGE_LIMIT, Pem, Tls, Transport};
+pub use transport::{
+    Authorization, Endpoint, Header, KERBEROS, MESSAGE_LIMIT, Pem, Principal, Protection, Tls, Transport,
+};

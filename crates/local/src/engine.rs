@@ -16,6 +16,7 @@ pub struct LocalEngine;
 impl LocalEngine {
     /// What the engine can do.
     pub const CAPABILITIES: Capabilities = Capabilities {
+        variables: false,
         queries_are_jobs: false,
         forgets_jobs_after: None,
         chosen_job_id: true,

@@ -336,7 +336,10 @@ fn new_version(session: &mut Session, prelude: &[String], args: &Args) -> Result
     let dialect = session.dialect();
     let mut statements = match (args.sql(), args.value("file")) {
         (Some(sql), _) => vec![sql.to_owned()],
-        (None, Some(file)) => read_file(Path::new(file), dialect)?,
+        (None, Some(file)) => read_file(Path::new(file), dialect)?
+            .iter()
+            .map(|statement| session.with_variables(statement).into_owned())
+            .collect(),
         (None, None) => Vec::new(),
     };
     let sql = statements

@@ -27,6 +27,9 @@ use crate::service::{
 use crate::transport::Endpoint;
 use crate::transport::http::{Answer, Http, Request};
 
+/// The call that gives rows.
+const ROW_SET: &str = "GET /operations/…/rowset";
+
 /// How the operation that starts a session's engine calls itself.
 const LAUNCH: &str = "LaunchEngine";
 
@@ -42,6 +45,15 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Calls {
     http: Http,
     limits: Limits,
+}
+
+/// Reads the rows of a page, in the columns that `schema` has.
+pub(crate) fn read_page(page: &[u8], schema: &SchemaRef) -> Result<RowSet> {
+    Ok(RowSet {
+        rows: Some(rows::read(page, schema).map_err(Error::malformed(ROW_SET))?),
+        bytes: page.len(),
+        more: false,
+    })
 }
 
 impl Calls {
@@ -211,20 +223,14 @@ impl Calls {
         Ok(metadata.schema())
     }
 
-    pub(crate) async fn fetch(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
-        const CALL: &str = "GET /operations/…/rowset";
+    pub(crate) async fn page(&self, operation: &OperationHandle, limit: usize) -> Result<Vec<u8>> {
         let path = format!(
             "{}/rowset?maxrows={}&fetchorientation=FETCH_NEXT",
             of_operation(operation),
             // The server reads it as an `int`.
             limit.min(i32::MAX as usize)
         );
-        let answer = self.result(CALL, operation, &path).await?;
-        Ok(RowSet {
-            rows: Some(rows::read(&answer, schema).map_err(Error::malformed(CALL))?),
-            bytes: answer.len(),
-            more: false,
-        })
+        self.result(ROW_SET, operation, &path).await
     }
 
     pub(crate) async fn log(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {

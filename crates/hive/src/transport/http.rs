@@ -12,7 +12,7 @@ use reqwest::header::{
 };
 use reqwest::{Method, Response, StatusCode};
 
-use super::{Authorization, Endpoint, Header, MESSAGE_LIMIT, Transport, innermost, tls};
+use super::{Authorization, Endpoint, Header, MESSAGE_LIMIT, Transport, innermost, kerberos, tls};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -61,6 +61,8 @@ struct Inner {
     url: String,
     place: String,
     user: String,
+    /// The server's name in Kerberos, where a ticket is shown to it.
+    service: Option<String>,
     tls: bool,
     /// What the server wants to be told again, by name. A session of a server behind a balancer may hang on it.
     cookies: Mutex<BTreeMap<String, String>>,
@@ -76,7 +78,7 @@ impl Http {
                 headers,
             } => (path.as_str(), authorization, headers),
             Transport::Rest { authorization, headers } => (REST_PATH, authorization, headers),
-            Transport::Plain | Transport::Sasl { .. } => return Ok(None),
+            Transport::Plain | Transport::Sasl { .. } | Transport::Kerberos { .. } => return Ok(None),
         };
         Self::new(endpoint, path, authorization.as_ref(), headers, limits).map(Some)
     }
@@ -94,13 +96,15 @@ impl Http {
             None => tls::unused()?,
         };
         let mut all = HeaderMap::new();
-        if let Some(authorization) = authorization {
-            let value = match authorization {
-                Authorization::Basic { user, password } => {
-                    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-                }
-                Authorization::Bearer(token) => format!("Bearer {token}"),
-            };
+        let value = match authorization {
+            Some(Authorization::Basic { user, password }) => {
+                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+            }
+            Some(Authorization::Bearer(token)) => Some(format!("Bearer {token}")),
+            // A new one for each request: it can't be shown twice.
+            Some(Authorization::Negotiate(_)) | None => None,
+        };
+        if let Some(value) = value {
             all.insert(AUTHORIZATION, header_value("Authorization", &value)?);
         }
         for Header(name, value) in headers {
@@ -135,7 +139,12 @@ impl Http {
             user: match authorization {
                 Some(Authorization::Basic { user, .. }) => user.clone(),
                 Some(Authorization::Bearer(_)) => "the bearer of this token".to_owned(),
+                Some(Authorization::Negotiate(_)) => "the holder of this ticket".to_owned(),
                 None => "nobody in particular".to_owned(),
+            },
+            service: match authorization {
+                Some(Authorization::Negotiate(service)) => Some(service.at(&endpoint.host)),
+                _ => None,
             },
             tls: endpoint.tls.is_some(),
             cookies: Mutex::default(),
@@ -195,6 +204,12 @@ impl Inner {
         let mut request = self.client.request(sent.method, url);
         if let Some((kind, body)) = sent.body {
             request = request.header(CONTENT_TYPE, kind).body(body);
+        }
+        if let Some(service) = &self.service {
+            let place = self.place.clone();
+            let shown = kerberos::negotiation(service).await;
+            let shown = shown.map_err(|cause| Error::Kerberos { place, cause })?;
+            request = request.header(AUTHORIZATION, header_value("Authorization", &shown)?);
         }
         if let Some(cookies) = self.cookies() {
             request = request.header(COOKIE, cookies);

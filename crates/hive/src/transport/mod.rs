@@ -1,6 +1,7 @@
 //! How calls reach the server.
 
 pub(crate) mod http;
+mod kerberos;
 mod sasl;
 mod stream;
 mod tls;
@@ -13,6 +14,8 @@ use rustls::ClientConfig;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+
+pub use kerberos::{KERBEROS, Principal, Protection};
 
 /// A longer message is not taken, in bytes.
 pub const MESSAGE_LIMIT: usize = 256 * 1024 * 1024;
@@ -57,6 +60,13 @@ pub enum Transport {
         /// Password. A server with `NONE` does not look at it, but wants one.
         password: String,
     },
+    /// TCP within SASL's frames, after a log-in by Kerberos (`KERBEROS`).
+    Kerberos {
+        /// The server's name there.
+        service: Principal,
+        /// What the frames must be protected by; what the server asks for if none.
+        protection: Option<Protection>,
+    },
     /// Thrift over HTTP: each call is a POST.
     Http {
         /// The path, without the `/` at its beginning.
@@ -80,6 +90,7 @@ impl fmt::Debug for Transport {
         match self {
             Self::Plain => f.write_str("Plain"),
             Self::Sasl { user, .. } => write!(f, "Sasl({user:?})"),
+            Self::Kerberos { service, .. } => write!(f, "Kerberos({service})"),
             Self::Http { path, .. } => write!(f, "Http({path:?})"),
             Self::Rest { .. } => f.write_str("Rest"),
         }
@@ -108,6 +119,8 @@ pub enum Authorization {
     },
     /// A token.
     Bearer(String),
+    /// A ticket of Kerberos for the server of that name (SPNEGO).
+    Negotiate(Principal),
 }
 
 impl fmt::Debug for Authorization {
@@ -115,6 +128,7 @@ impl fmt::Debug for Authorization {
         f.write_str(match self {
             Self::Basic { .. } => "Basic",
             Self::Bearer(_) => "Bearer",
+            Self::Negotiate(_) => "Negotiate",
         })
     }
 }
@@ -154,14 +168,10 @@ pub(crate) enum Channel {
 
 impl Channel {
     pub(crate) async fn open(endpoint: &Endpoint, limits: &Limits) -> Result<Self> {
-        if let Some(http) = http::Http::open(endpoint, limits)? {
-            return Ok(Self::Http(http));
-        }
-        let login = match &endpoint.transport {
-            Transport::Sasl { user, password } => Some((user.as_str(), password.as_str())),
-            _ => None,
-        };
-        Ok(Self::Stream(stream::Stream::open(endpoint, login, limits).await?))
+        Ok(match http::Http::open(endpoint, limits)? {
+            Some(http) => Self::Http(http),
+            None => Self::Stream(stream::Stream::open(endpoint, limits).await?),
+        })
     }
 
     /// Sends a message and waits for the one that answers it. What was begun is brought to its end also if nobody waits.

@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Endpoint, MESSAGE_LIMIT, innermost, sasl};
+use super::kerberos::{self, Mechanism};
+use super::{Endpoint, MESSAGE_LIMIT, Transport, innermost, sasl};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::thrift::Scanner;
@@ -37,35 +38,36 @@ struct Call {
     answer: oneshot::Sender<Result<Vec<u8>>>,
 }
 
+/// What is laid around messages.
+#[derive(Debug)]
+enum Framing {
+    /// Nothing.
+    Bare,
+    /// SASL's frames.
+    Frames,
+    /// SASL's frames, protected.
+    Protected(sasl::Layer),
+}
+
 trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Both for T {}
 
 impl Stream {
-    /// Connects, and logs in where there is a user.
-    pub(super) async fn open(endpoint: &Endpoint, login: Option<(&str, &str)>, limits: &Limits) -> Result<Self> {
+    /// Connects, and logs in where the server wants it.
+    pub(super) async fn open(endpoint: &Endpoint, limits: &Limits) -> Result<Self> {
         let mut stream = connect(endpoint, limits.connect).await?;
-        if let Some((user, password)) = login {
-            let place = endpoint.place();
-            match timeout(limits.connect, sasl::log_in(&mut stream, user, password)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(sasl::Failure::Refused(cause))) => {
-                    return Err(Error::Login {
-                        place,
-                        user: user.to_owned(),
-                        cause,
-                    });
-                }
-                Ok(Err(sasl::Failure::Malformed(cause))) => return Err(Error::Connect { place, cause }),
-                Ok(Err(sasl::Failure::Io(error))) => return Err(no_tls(&place, &error, "in the log-in (SASL)")),
-                Err(_) => {
-                    let cause = format!("no answer to the log-in (SASL) in {:?}", limits.connect);
-                    return Err(Error::Connect { place, cause });
-                }
+        let framing = match timeout(limits.connect, log_in(&mut stream, endpoint)).await {
+            Ok(framing) => framing?,
+            Err(_) => {
+                return Err(Error::Connect {
+                    place: endpoint.place(),
+                    cause: format!("no answer to the log-in (SASL) in {:?}", limits.connect),
+                });
             }
-        }
+        };
         let (calls, queue) = mpsc::channel(1);
         let broken = Broken::default();
-        tokio::spawn(serve(stream, login.is_some(), queue, Arc::clone(&broken)));
+        tokio::spawn(serve(stream, framing, queue, Arc::clone(&broken)));
         Ok(Self { calls, broken })
     }
 
@@ -102,6 +104,36 @@ fn break_off(broken: &Broken, why: &str) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .get_or_insert_with(|| why.to_owned());
+}
+
+/// Logs in, and says what lies around messages from then on.
+async fn log_in(stream: &mut Box<dyn Both>, endpoint: &Endpoint) -> Result<Framing> {
+    let (done, user) = match &endpoint.transport {
+        Transport::Sasl { user, password } => {
+            let done = sasl::log_in(stream, user, password).await;
+            (done.map(|()| Framing::Frames), user.as_str())
+        }
+        Transport::Kerberos { service, protection } => {
+            let done = match kerberos::context(&service.at(&endpoint.host), Mechanism::Kerberos) {
+                Ok(context) => sasl::log_in_by_kerberos(stream, context, *protection).await,
+                Err(cause) => Err(sasl::Failure::Kerberos(cause)),
+            };
+            let framing = done.map(|layer| layer.map_or(Framing::Frames, Framing::Protected));
+            (framing, "the holder of this ticket")
+        }
+        Transport::Plain | Transport::Http { .. } | Transport::Rest { .. } => return Ok(Framing::Bare),
+    };
+    let place = endpoint.place();
+    done.map_err(|failure| match failure {
+        sasl::Failure::Refused(cause) => Error::Login {
+            place,
+            user: user.to_owned(),
+            cause,
+        },
+        sasl::Failure::Malformed(cause) => Error::Connect { place, cause },
+        sasl::Failure::Kerberos(cause) => Error::Kerberos { place, cause },
+        sasl::Failure::Io(error) => no_tls(&place, &error, "in the log-in (SASL)"),
+    })
 }
 
 async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Box<dyn Both>> {
@@ -147,7 +179,7 @@ fn no_tls(place: &str, error: &io::Error, when: &str) -> Error {
 }
 
 /// Carries out calls until nobody can make any, or one breaks the connection.
-async fn serve(mut stream: Box<dyn Both>, framed: bool, mut calls: mpsc::Receiver<Call>, broken: Broken) {
+async fn serve(mut stream: Box<dyn Both>, mut framing: Framing, mut calls: mpsc::Receiver<Call>, broken: Broken) {
     let mut buffer = Vec::new();
     loop {
         let call = tokio::select! {
@@ -171,7 +203,7 @@ async fn serve(mut stream: Box<dyn Both>, framed: bool, mut calls: mpsc::Receive
             let _ = answer.send(Err(Error::Closed(why)));
             return;
         }
-        let exchanged = timeout(limit, exchange(&mut stream, framed, &message, &mut buffer)).await;
+        let exchanged = timeout(limit, exchange(&mut stream, &mut framing, &message, &mut buffer)).await;
         let error = match exchanged {
             Ok(Ok(bytes)) => {
                 // Who called may have gone.
@@ -221,21 +253,31 @@ impl From<io::Error> for Broke {
 /// failure.
 async fn exchange(
     stream: &mut Box<dyn Both>,
-    framed: bool,
+    framing: &mut Framing,
     message: &[u8],
     buffer: &mut Vec<u8>,
 ) -> Result<Vec<u8>, Broke> {
     // In one piece: the length alone would be a packet of its own.
-    let header = framed.then(|| sasl::length(message.len()));
-    let bytes = [header.as_ref().map_or(&[][..], |header| header), message].concat();
+    let bytes = match framing {
+        Framing::Bare => message.to_vec(),
+        Framing::Frames => framed(message),
+        Framing::Protected(layer) => {
+            let frames = layer.wrap(message).map_err(unprotected)?;
+            frames.iter().flat_map(|frame| framed(frame)).collect()
+        }
+    };
     stream.write_all(&bytes).await?;
     stream.flush().await?;
     let mut scanner = Scanner::message(MESSAGE_LIMIT);
     loop {
-        if framed {
-            read_frame(stream, buffer).await?;
-        } else {
-            read_some(stream, buffer).await?;
+        match framing {
+            Framing::Bare => read_some(stream, buffer).await?,
+            Framing::Frames => read_frame(stream, buffer).await?,
+            Framing::Protected(layer) => {
+                let mut frame = Vec::new();
+                read_frame(stream, &mut frame).await?;
+                buffer.extend_from_slice(&layer.unwrap(&frame).map_err(unprotected)?);
+            }
         }
         let end = scanner
             .advance(buffer)
@@ -247,6 +289,15 @@ async fn exchange(
             None => {}
         }
     }
+}
+
+/// A frame with that payload.
+fn framed(payload: &[u8]) -> Vec<u8> {
+    [&sasl::length(payload.len())[..], payload].concat()
+}
+
+fn unprotected(why: String) -> Broke {
+    Broke::Malformed(format!("Kerberos does not protect it: {why}"))
 }
 
 /// Adds a frame's payload. Room is made as bytes come, not as a length announces them.

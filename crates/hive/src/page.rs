@@ -1,0 +1,38 @@
+//! Rows on their way: sent, and not read yet.
+
+use arrow::datatypes::SchemaRef;
+
+use crate::error::Result;
+use crate::service::RowSet;
+use crate::{calls, rest};
+
+/// Rows as they were sent.
+#[derive(Debug)]
+pub struct Page(pub(crate) Sent);
+
+/// What was sent, by what was spoken.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    Thrift(Vec<u8>),
+    Rest(Vec<u8>),
+}
+
+impl Page {
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        match &self.0 {
+            Sent::Thrift(bytes) | Sent::Rest(bytes) => bytes.len(),
+        }
+    }
+
+    /// Its rows, in the columns that [`crate::Client::schema`] gave.
+    ///
+    /// # Errors
+    /// The operation has failed, was cancelled, or is not finished yet; or these are no such rows.
+    pub fn read(&self, schema: &SchemaRef) -> Result<RowSet> {
+        match &self.0 {
+            Sent::Thrift(bytes) => calls::read_page(bytes, schema),
+            Sent::Rest(bytes) => rest::read_page(bytes, schema),
+        }
+    }
+}
