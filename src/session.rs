@@ -15,6 +15,8 @@ use crate::job::Table;
 use crate::job::schedule::Schedule;
 use crate::ledger::{Ledger, LedgerError, Outcome};
 use crate::render;
+use crate::syntax::literal::quote_string;
+use crate::syntax::secrets;
 use crate::ui::{Ui, sanitize};
 
 /// What statements that start a job start from, unless they say it themselves.
@@ -96,11 +98,18 @@ impl Default for Settings {
 pub struct Open {
     /// The connection.
     pub connection: Arc<Connection>,
+    /// What the session was opened with, as statements that would set it, secrets as references.
+    pub given: Vec<String>,
     /// The session-scoped statements so far, in order, secrets as references.
     pub prelude: Vec<String>,
 }
 
 impl Open {
+    /// What a statement needs of this session, in order: what it was opened with, and what it has been told.
+    pub fn needs(&self) -> Vec<String> {
+        self.given.iter().chain(&self.prelude).cloned().collect()
+    }
+
     /// The side that takes statements.
     ///
     /// # Errors
@@ -316,11 +325,30 @@ impl Session {
         if !self.settings.one_shot {
             self.tell_upgrades(&connection.url).await;
         }
+        let given = self.given(&connection);
         self.open = Some(Open {
             connection,
+            given,
             prelude: Vec::new(),
         });
         Ok(())
+    }
+
+    /// What a connection's session was opened with, as statements, secrets as references.
+    fn given(&mut self, connection: &Connection) -> Vec<String> {
+        let Some(sql) = connection.sql.as_ref().filter(|_| connection.capabilities.restore) else {
+            return Vec::new();
+        };
+        let dialect = sql.dialect();
+        let string = |text: &str| quote_string(text, &dialect);
+        let mut given = Vec::new();
+        for (key, value) in sql.opened_with() {
+            let redacted = secrets::redact(&format!("SET {} = {}", string(&key), string(&value)), &dialect);
+            let known = redacted.secrets.into_iter().map(|secret| (secret.name, secret.value));
+            self.secrets.extend(known);
+            given.push(redacted.text);
+        }
+        given
     }
 
     /// Says which upgrades shells that have ended did not finish.

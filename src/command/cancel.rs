@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use skep_engine::{EngineError, ErrorKind, JobStatus, Savepoint};
+use skep_engine::{EngineError, ErrorKind, JobStatus};
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -79,7 +79,7 @@ impl Command for Cancel {
                     let request = savepoint::request(&args, None);
                     async move {
                         let (job_id, control) = (target.job_id()?, target.control()?);
-                        Ok::<Savepoint, Error>(control.savepoint(&job_id, request).await?)
+                        Ok(control.savepoint(&job_id, request).await?)
                     }
                 },
             )

@@ -1,10 +1,14 @@
 //! All savepoints and checkpoints that anybody knows of.
 
-use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, Search, Stores, Verdict};
+use std::time::Duration;
+
+use skep_engine::{Connection, ErrorKind, JobId, Lineage, Savepoint, SavepointKind, Search, Stores, Verdict};
 
 use crate::error::Error;
 use crate::ledger::{Family, Ledger};
-use crate::savepoint::{self, ChooseError, Chosen, Known, Which, is_remembered, mark_claimed, merge};
+use crate::savepoint::{
+    self, ChooseError, Chosen, Claim, Known, Which, claimed_unknown, is_remembered, mark_claimed, merge,
+};
 
 /// Those of one job, or of all: from the engine and its directories, and from the ledger; each path once, newest first.
 /// What only the ledger remembers is looked at again.
@@ -40,7 +44,15 @@ pub async fn search(
         Some(job) => ledger.savepoints(vec![job]).await,
         None => ledger.all_savepoints(Some(&connection.url)).await,
     };
+    let claims = ledger.claims().await.unwrap_or_default();
     let mut all = merge([found, recorded.unwrap_or_default()]);
+    let here: Vec<Claim> = claims
+        .iter()
+        .filter(|claim| claim.url == connection.url)
+        .cloned()
+        .collect();
+    let unknown = claimed_unknown(&all, &here, job);
+    all = merge([all, unknown]);
     if let Some(wanted) = search.newest().filter(|wanted| *wanted < all.len()) {
         all.truncate(wanted);
         search.leave_out();
@@ -48,8 +60,38 @@ pub async fn search(
     if let Some(stores) = &connection.stores {
         look_again(&mut all, stores.as_ref(), search).await;
     }
-    mark_claimed(&mut all, &ledger.claims().await.unwrap_or_default());
+    give_labels(&mut all, connection, ledger, job).await;
+    mark_claimed(&mut all, &claims);
     Ok(all)
+}
+
+/// Clocks of a cluster and of this machine may be that far apart.
+const SKEW: Duration = Duration::from_secs(2);
+
+/// Gives savepoints the labels that they were asked for with, where the shell that did so has not heard of them.
+async fn give_labels(all: &mut [Savepoint], connection: &Connection, ledger: &Ledger, job: Option<JobId>) {
+    // A ledger that can't be read awaits nothing.
+    for awaited in ledger.awaited_labels(job).await.unwrap_or_default() {
+        let since = awaited.asked.checked_sub(SKEW).unwrap_or(awaited.asked);
+        let is_it = |savepoint: &&mut Savepoint| {
+            savepoint.kind == SavepointKind::Savepoint
+                && savepoint.job_id == Some(awaited.job)
+                && savepoint.taken.is_some_and(|taken| taken >= since)
+                && savepoint.label.is_none()
+                && savepoint.verdict != Verdict::Gone
+        };
+        let here = awaited.url == connection.url;
+        // The first that was taken after that: later ones were asked for by others.
+        if let Some(found) = all
+            .iter_mut()
+            .filter(is_it)
+            .filter(|_| here)
+            .min_by_key(|found| found.taken)
+        {
+            found.label = Some(awaited.label);
+            ledger.saved(&connection.url, found.clone());
+        }
+    }
 }
 
 /// Looks at what only the ledger remembers. What was seen to be gone, and has not been found again since, stays so.

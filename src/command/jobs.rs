@@ -1,5 +1,6 @@
 //! `!jobs`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use super::spec::{Category, Flag, Kind, Spec};
 use super::target;
 use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
+use crate::savepoint::path_key;
 use crate::session::Session;
 use crate::ui::{Align, Listing};
 use crate::ui::{quantity, text};
@@ -65,6 +67,8 @@ impl Command for Jobs {
         } else {
             (own.into_iter().map(|entry| entry.job).collect(), None)
         };
+        let mut jobs = jobs;
+        complete(session, &mut jobs).await?;
         let now = Timestamp::now();
         if session.settings.json {
             for job in jobs {
@@ -82,6 +86,49 @@ impl Command for Jobs {
         // What could be had has been listed.
         unlisted.map_or(Ok(Flow::Continue), Err)
     }
+}
+
+/// So many running jobs are asked for their newest checkpoint, where the engine's list does not tell it.
+const ASKED: usize = 32;
+
+/// Adds what neither the engine's list nor the job's own record tells: the newest checkpoint of what runs here, and the newest
+/// savepoint that the ledger knows. One that is not there any more is not named.
+async fn complete(session: &Session, jobs: &mut [Job]) -> Result<(), Error> {
+    let connection = session.open.as_ref().map(|open| Arc::clone(&open.connection));
+    if let Some((connection, control)) = connection.and_then(|here| here.jobs.clone().map(|jobs| (here, jobs))) {
+        let untold = jobs
+            .iter_mut()
+            .filter(|job| job.known == Known::Live && job.url == connection.url && job.checkpoint_id.is_none());
+        let asked = untold
+            .take(ASKED)
+            .filter_map(|job| job.job_id.map(|id| (job, id)))
+            .map(|(job, id)| {
+                let control = Arc::clone(&control);
+                async move {
+                    // That one can't be asked leaves it as it is.
+                    if let Ok(status) = control.status(&id).await {
+                        job.apply(&status);
+                    }
+                }
+            });
+        session
+            .unless_interrupted(async { Ok(futures::future::join_all(asked).await) })
+            .await?;
+    }
+    // A ledger that can't be read knows nothing; the shell has said so already.
+    let saved = session.ledger.newest_savepoints().await.unwrap_or_default();
+    for job in jobs {
+        let Some(id) = job.job_id else { continue };
+        let known = saved.newest.get(&id);
+        if job
+            .savepoint
+            .as_ref()
+            .is_none_or(|path| saved.gone.contains(path_key(path).as_ref()))
+        {
+            job.savepoint = known.cloned();
+        }
+    }
+    Ok(())
 }
 
 fn limit(args: &Args, json: bool) -> Result<Option<u32>, Error> {

@@ -68,8 +68,23 @@ pub async fn run(
     let forget = args.has("forget");
     let what = if forget { "forgotten" } else { "deleted" };
     if !args.has("yes") && !session.settings.yes {
-        session.ui.say(&format!("{count} would be {what} · --yes does it"));
-        return Ok(());
+        let verb = if forget { "forget" } else { "delete" };
+        // Who has the list before their eyes says yes to that one.
+        let answer = match doomed.is_empty() {
+            true => None,
+            false => session.ui.confirm(&format!("{verb} {count}?")),
+        };
+        match answer {
+            Some(true) => {}
+            Some(false) => {
+                session.ui.say("nothing was done");
+                return Ok(());
+            }
+            None => {
+                session.ui.say(&format!("{count} would be {what} · --yes does it"));
+                return Ok(());
+            }
+        }
     }
     let mut failures = Vec::new();
     for savepoint in &doomed {

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::json;
-use skep_engine::{ErrorKind, Format, JobId, SavepointRequest};
+use skep_engine::{EngineError, ErrorKind, Format, JobId, SavepointRequest};
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -12,6 +13,7 @@ use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
 use crate::job::record::Action;
+use crate::ledger::AwaitedLabel;
 use crate::savepoint::parse_label;
 use crate::session::Session;
 use crate::statement::new_job_id;
@@ -202,6 +204,53 @@ async fn note_end(session: &Session, target: &Target) {
     }
 }
 
+/// Why there is no savepoint, as far as is known.
+pub struct Unsaved {
+    error: Error,
+    /// There is none, and will be none.
+    is_certain: bool,
+}
+
+impl From<Error> for Unsaved {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            is_certain: true,
+        }
+    }
+}
+
+impl From<EngineError> for Unsaved {
+    fn from(error: EngineError) -> Self {
+        let is_certain = !matches!(error.kind, ErrorKind::Lost | ErrorKind::Timeout);
+        Self {
+            error: error.into(),
+            is_certain,
+        }
+    }
+}
+
+/// Writes down what the savepoint is to be called, before it is asked for: whoever finds it gives it the label, should this
+/// shell not live to hear of it.
+async fn promise(session: &Session, targets: &[Target], label: &str) {
+    for target in targets {
+        let Some(job) = target.job.job_id else { continue };
+        let awaited = AwaitedLabel {
+            job,
+            url: target.connection.url.clone(),
+            label: label.trim().to_owned(),
+            asked: Timestamp::now(),
+        };
+        if let Err(cause) = session.ledger.await_label(awaited).await
+            && session.ledger.is_news(&cause)
+        {
+            session.ui.warn(&format!(
+                "{cause}; the label is lost if this shell ends before the savepoint is complete"
+            ));
+        }
+    }
+}
+
 /// Saves several jobs side by side: prints each path, remembers each savepoint. The first failure is the command's, but
 /// every job is tried.
 pub async fn each<F>(
@@ -213,8 +262,11 @@ pub async fn each<F>(
     save: impl Fn(Target) -> F,
 ) -> Result<(), Error>
 where
-    F: Future<Output = Result<skep_engine::Savepoint, Error>> + Send + 'static,
+    F: Future<Output = Result<skep_engine::Savepoint, Unsaved>> + Send + 'static,
 {
+    if let Some(label) = label {
+        promise(session, &targets, label).await;
+    }
     let tasks: Vec<_> = targets
         .iter()
         .map(|target| {
@@ -268,7 +320,11 @@ where
                     // It may have ended all the same.
                     note_end(session, target).await;
                 }
-                let error = error.within(&target.job.title());
+                // Of one whose answer was lost nobody knows whether it was taken.
+                if let (Some(_), true, Some(job)) = (label, error.is_certain, target.job.job_id) {
+                    session.ledger.forget_label(&target.connection.url, job);
+                }
+                let error = error.error.within(&target.job.title());
                 if failure.is_none() {
                     failure = Some(error);
                 } else {

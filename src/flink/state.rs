@@ -308,6 +308,7 @@ fn operator(operator: &Operator) -> OperatorState {
         uid: operator.uid.clone(),
         parallelism: Some(operator.parallelism),
         max_parallelism: Some(operator.max_parallelism),
+        keyed: operator.is_keyed(),
         finished: operator.finished,
         size: operator.size(),
         files: operator.files().len() as u64,

@@ -25,6 +25,7 @@ pub async fn follow(
     ui: Ui,
 ) {
     let mut failed: u32 = 0;
+    let mut noted = None;
     loop {
         let now = watched.borrow_and_update().clone();
         if now.status.is_some() || now.problem.is_some() {
@@ -40,10 +41,14 @@ pub async fn follow(
                 entry.untold |= changed && entry.attended;
             });
             if let Some(entry) = entry {
+                // That it runs was known when it was started, and is no news; the ledger has not heard of it.
+                if let Some(status) = &now.status
+                    && (changed || noted != Some(status.state))
+                {
+                    noted = Some(status.state);
+                    ledger.status(&entry.connection.url, job, status.clone());
+                }
                 if changed {
-                    if let Some(status) = now.status.clone() {
-                        ledger.status(&entry.connection.url, job, status);
-                    }
                     announce(&ui, &entry);
                 }
                 match &now.problem {

@@ -40,7 +40,10 @@ use crate::savepoint::Claim;
 
 pub use error::{LedgerError, Result};
 pub use note::{Note, Subject};
-pub use record::{Family, Intent, JobFilter, JobRecord, LastKnown, Outcome, Part, Plan, Submission, superseded};
+pub use record::{
+    AwaitedLabel, Family, Intent, JobFilter, JobRecord, LastKnown, NewestSavepoints, Outcome, Part, Plan, Submission,
+    superseded,
+};
 use store::Store;
 pub use tables::Tables;
 pub use transfer::{Line, Place, Ran, Saved, Taken, Upgraded, VERSION};
@@ -248,6 +251,37 @@ impl Ledger {
     pub fn saved(&self, url: &str, savepoint: Savepoint) {
         let url = url.to_owned();
         self.tell(move |store| store.save(&url, &savepoint));
+    }
+
+    /// Writes down the label of a savepoint that is about to be asked for. When this returns, it is on disk. It is given to the
+    /// savepoint when that is kept with it, or when somebody finds it.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub async fn await_label(&self, awaited: AwaitedLabel) -> Result<()> {
+        self.ask(move |store| store.await_label(&awaited)).await
+    }
+
+    /// There will be no such savepoint.
+    pub fn forget_label(&self, url: &str, job: JobId) {
+        let url = url.to_owned();
+        self.tell(move |store| store.forget_label(&url, job));
+    }
+
+    /// The labels that savepoints of that job, or of any, are to get once they are found, oldest first.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn awaited_labels(&self, job: Option<JobId>) -> Result<Vec<AwaitedLabel>> {
+        self.ask(move |store| store.awaited_labels(job)).await
+    }
+
+    /// The newest savepoint of each job, as far as it is recorded.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn newest_savepoints(&self) -> Result<NewestSavepoints> {
+        self.ask(|store| store.newest_savepoints()).await
     }
 
     /// Forgets the savepoint at that path. What it was taken of or restored from stays.

@@ -9,7 +9,7 @@ use skep_engine::{JobId, Lineage, Savepoint};
 use super::columns::{self, Fact};
 use super::error::{LedgerError, Result};
 use super::presence;
-use super::record::{Family, JobFilter, JobRecord, Part};
+use super::record::{AwaitedLabel, Family, JobFilter, JobRecord, NewestSavepoints, Part};
 use super::store::Store;
 use crate::savepoint::{Claim, path_key};
 
@@ -153,14 +153,54 @@ impl Store {
     pub fn claims(&self) -> Result<Vec<Claim>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT job_id, restored_path, restored_job, restored_checkpoint FROM job \
+                "SELECT job_id, url, restored_path, restored_job, restored_checkpoint FROM job \
                  WHERE claim = 'claim' AND restored_path IS NOT NULL AND outcome IN ('open', 'accepted', 'unknown')",
             )?;
             let claims = statement.query_map([], |row| {
                 let by = columns::parse_id(&row.get::<_, String>("job_id")?)?;
-                Ok(columns::origin(row)?.map(|state| Claim { by, state }))
+                let url: String = row.get("url")?;
+                Ok(columns::origin(row)?.map(|state| Claim { by, url, state }))
             })?;
             claims.filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// The newest savepoint of each job that is not known to be gone, and those that are.
+    pub fn newest_savepoints(&self) -> Result<NewestSavepoints> {
+        self.read(|connection| {
+            let mut found = NewestSavepoints::default();
+            let mut statement = connection.prepare_cached(
+                "SELECT key, path, job_id, verdict = 'gone' FROM savepoint WHERE kind = 'savepoint' \
+                 ORDER BY coalesce(taken, recorded)",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if row.get(3)? {
+                    found.gone.insert(row.get(0)?);
+                } else if let Some(job) = row.get::<_, Option<String>>(2)? {
+                    found.newest.insert(columns::parse_id(&job)?, row.get(1)?);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// The labels that savepoints of that job, or of any, are to get once they are found.
+    pub fn awaited_labels(&self, job: Option<JobId>) -> Result<Vec<AwaitedLabel>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT job_id, url, label, asked FROM awaited_label WHERE ?1 IS NULL OR job_id = ?1 ORDER BY asked",
+            )?;
+            let found = statement.query_map([job.map(|job| job.to_string())], |row| {
+                let asked: i64 = row.get(3)?;
+                Ok(AwaitedLabel {
+                    job: columns::parse_id(&row.get::<_, String>(0)?)?,
+                    url: row.get(1)?,
+                    label: row.get(2)?,
+                    asked: columns::timestamp(asked)?,
+                })
+            })?;
+            found.collect()
         })
     }
 

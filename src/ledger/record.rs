@@ -1,6 +1,6 @@
 //! What the ledger holds of a job.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -154,6 +154,28 @@ pub struct JobFilter {
     pub limit: Option<u32>,
     /// Without their preludes.
     pub brief: bool,
+}
+
+/// What the ledger knows of savepoints, at a glance.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewestSavepoints {
+    /// Of each job the path of the newest that is not known to be gone.
+    pub newest: HashMap<JobId, String>,
+    /// Those that are, by [`skep_engine::path_key`].
+    pub gone: HashSet<String>,
+}
+
+/// A label for a savepoint that was asked for, and of which the path is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwaitedLabel {
+    /// The job.
+    pub job: JobId,
+    /// The connection that it runs on.
+    pub url: String,
+    /// The label.
+    pub label: String,
+    /// When it was asked for: the savepoint is a later one.
+    pub asked: Timestamp,
 }
 
 /// The jobs before and after a job: who was restored from whose state.

@@ -176,6 +176,16 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX job_unsettled ON job (url) WHERE outcome IN ('open', 'unknown');
     CREATE INDEX job_going_on ON job (name) WHERE coalesce(state, '') NOT IN ('FAILED', 'CANCELED', 'FINISHED');
 ",
+    "
+    -- What a savepoint is to be called that was asked for and whose path is not known yet.
+    CREATE TABLE awaited_label (
+        job_id TEXT NOT NULL,
+        url TEXT NOT NULL,
+        label TEXT NOT NULL,
+        asked INTEGER NOT NULL,
+        PRIMARY KEY (job_id, url)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// The newest format that is known here.

@@ -11,7 +11,7 @@ use skep_engine::{ClaimMode, JobId, JobStatus, OperationId, Recipe, Savepoint, S
 use super::columns::Fact;
 use super::error::{LedgerError, Result};
 use super::presence::Presence;
-use super::record::{Intent, JobRecord, LastKnown, Outcome, Submission};
+use super::record::{AwaitedLabel, Intent, JobRecord, LastKnown, Outcome, Submission};
 use super::{columns, query, schema};
 use crate::failpoint;
 use crate::savepoint::path_key;
@@ -228,6 +228,33 @@ impl Store {
         })
     }
 
+    /// Keeps the label of a savepoint that is about to be asked for: the last one that was asked for of that job.
+    pub fn await_label(&mut self, awaited: &AwaitedLabel) -> Result<()> {
+        self.write(&step!("label"), |transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO awaited_label (job_id, url, label, asked) VALUES (?1, ?2, ?3, ?4)",
+                params![
+                    awaited.job.to_string(),
+                    awaited.url,
+                    awaited.label,
+                    awaited.asked.as_microsecond()
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// There will be no such savepoint.
+    pub fn forget_label(&mut self, url: &str, job: JobId) -> Result<()> {
+        self.write(&step!("label"), |transaction| {
+            transaction.execute(
+                "DELETE FROM awaited_label WHERE job_id = ?1 AND url = ?2",
+                params![job.to_string(), url],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Gives the savepoint a label and returns the path of the one that had it until now.
     ///
     /// Within a job's family (its ancestors and descendants) a label names one savepoint, the last to be given it: so
@@ -316,7 +343,15 @@ pub(super) fn save(
         params![path_key(&savepoint.path), savepoint.job_id.map(|job| job.to_string())],
     )?;
     match &savepoint.label {
-        Some(label) => move_label(transaction, &savepoint.path, label).map(drop),
+        Some(label) => {
+            if let Some(job) = savepoint.job_id {
+                transaction.execute(
+                    "DELETE FROM awaited_label WHERE job_id = ?1 AND url = ?2 AND label = ?3",
+                    params![job.to_string(), url, label],
+                )?;
+            }
+            move_label(transaction, &savepoint.path, label).map(drop)
+        }
         None => Ok(()),
     }
 }

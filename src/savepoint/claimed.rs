@@ -8,6 +8,8 @@ use skep_engine::{JobId, Lineage, Savepoint, SavepointKind, Verdict, path_key};
 pub struct Claim {
     /// The job.
     pub by: JobId,
+    /// The connection that the job was submitted on.
+    pub url: String,
     /// The state.
     pub state: Lineage,
 }
@@ -16,6 +18,12 @@ pub struct Claim {
 pub fn mark_claimed(savepoints: &mut [Savepoint], claims: &[Claim]) {
     for savepoint in savepoints {
         if savepoint.verdict == Verdict::Gone {
+            let taken = claims
+                .iter()
+                .find(|claim| path_key(&savepoint.path) == path_key(&claim.state.path));
+            savepoint
+                .reasons
+                .extend(taken.map(|claim| format!("job {} had claimed it", claim.by)));
             continue;
         }
         let reason = claims.iter().find_map(|claim| {
@@ -37,6 +45,43 @@ pub fn mark_claimed(savepoints: &mut [Savepoint], claims: &[Claim]) {
             savepoint.reasons.push(reason);
         }
     }
+}
+
+/// A state of which nobody knows more than that it is said to be there.
+pub fn unseen(path: &str) -> Savepoint {
+    Savepoint {
+        path: path.to_owned(),
+        kind: match is_checkpoint(path) {
+            true => SavepointKind::Checkpoint,
+            false => SavepointKind::Savepoint,
+        },
+        job_id: None,
+        checkpoint_id: None,
+        taken: None,
+        size: None,
+        format_version: None,
+        label: None,
+        verdict: Verdict::Usable,
+        reasons: Vec::new(),
+        sources: Vec::new(),
+    }
+}
+
+/// What has been claimed of that job, or of any, and nobody else knows of: the job that claimed it may have deleted it.
+pub fn claimed_unknown(known: &[Savepoint], claims: &[Claim], job: Option<JobId>) -> Vec<Savepoint> {
+    let is_meant = |claim: &&Claim| {
+        (job.is_none() || claim.state.job_id == job)
+            && !known
+                .iter()
+                .any(|known| path_key(&known.path) == path_key(&claim.state.path))
+    };
+    let unknown = claims.iter().filter(is_meant).map(|claim| Savepoint {
+        job_id: claim.state.job_id,
+        checkpoint_id: claim.state.checkpoint_id,
+        sources: vec![super::LEDGER.to_owned()],
+        ..unseen(&claim.state.path)
+    });
+    unknown.collect()
 }
 
 /// Whether a state may need files of another one: checkpoints of one job share theirs, savepoints have their own.
@@ -86,6 +131,7 @@ mod tests {
         };
         let claim = |path: &str| Claim {
             by,
+            url: "flink://a:1".to_owned(),
             state: Lineage {
                 job_id: Some(job),
                 checkpoint_id: None,
@@ -107,5 +153,14 @@ mod tests {
         assert_eq!(verdicts(&[]), [Usable, Usable, Gone, Usable]);
         assert_eq!(verdicts(&[claim("/c/1/chk-6")]), [Claimed, Claimed, Gone, Usable]);
         assert_eq!(verdicts(&[claim("/s/savepoint-1")]), [Usable, Usable, Gone, Claimed]);
+        // Its job may have deleted what nobody else knows of.
+        let claims = [claim("/s/savepoint-1"), claim("/c/1/chk-9")];
+        let unknown = claimed_unknown(&states, &claims, Some(job));
+        assert_eq!(unknown.len(), 1);
+        assert_eq!(
+            (unknown[0].path.as_str(), unknown[0].kind),
+            ("/c/1/chk-9", SavepointKind::Checkpoint)
+        );
+        assert!(claimed_unknown(&states, &claims, Some(by)).is_empty());
     }
 }

@@ -6,7 +6,9 @@ use skep_engine::{Connection, JobId, Sql, Submit};
 
 use super::expand;
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{Open, Session};
+use crate::syntax::definitions::Definitions;
+use crate::ui::sanitize;
 
 /// What it takes to run a job again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,20 +58,49 @@ pub async fn replay(
 ) -> Result<Option<Arc<dyn Sql>>, Error> {
     let open = session.open()?;
     let here = open.prelude.is_empty() && open.connection.url == connection.url;
-    if !here && open.prelude == prelude {
+    tell_given(session, open, prelude);
+    if !here && open.needs() == prelude {
         return Ok(None);
     }
     if !here {
         return replay_apart(session, connection, prelude).await.map(Some);
     }
-    let sql = open.sql()?;
+    let (sql, given) = (open.sql()?, open.given.clone());
     for (statement, recorded) in expanded(session, sql.as_ref(), prelude)? {
+        if given.contains(recorded) {
+            continue;
+        }
         make(sql.as_ref(), statement, recorded).await?;
         if let Some(open) = &mut session.open {
             open.prelude.push(recorded.clone());
         }
     }
     Ok(None)
+}
+
+/// Says where a job's settings are not those that this connection was opened with: the job keeps its own.
+fn tell_given(session: &Session, open: &Open, prelude: &[String]) {
+    let Some(dialect) = open.connection.sql.as_ref().map(|sql| sql.dialect()) else {
+        return;
+    };
+    let had = Definitions::of(prelude.iter().map(String::as_str), &dialect);
+    let now = Definitions::of(open.given.iter().map(String::as_str), &dialect);
+    for (key, value) in now.settings() {
+        match had.settings().get(key) {
+            Some(own) if own == value => {}
+            Some(own) => session.ui.say(&format!(
+                "{} is {} as the job had it, not {} as this connection was opened with",
+                sanitize(key),
+                sanitize(own),
+                sanitize(value)
+            )),
+            None => session.ui.say(&format!(
+                "{} is {} as this connection was opened with: the job had none of its own",
+                sanitize(key),
+                sanitize(value)
+            )),
+        }
+    }
 }
 
 /// Makes the tables and settings that a job had in a session of their own.

@@ -121,6 +121,11 @@ impl Definitions {
         }
     }
 
+    /// The settings that are in effect.
+    pub const fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
     /// Whether a table or view of that name (as a statement writes it) is among them.
     pub fn holds_table(&self, parts: &[String]) -> bool {
         let parts = self.whole(parts.to_vec());

@@ -6,6 +6,7 @@ pub mod classifier;
 pub mod command_line;
 mod cursor;
 pub mod definitions;
+pub mod insert;
 pub mod job_statement;
 pub mod keywords;
 pub mod kind;
@@ -23,6 +24,7 @@ pub mod span;
 pub mod splitter;
 pub mod state_of;
 pub mod statement_set;
+pub mod table_definition;
 pub mod tables;
 pub mod utf8;
 

@@ -46,6 +46,9 @@ pub struct OperatorState {
     pub parallelism: Option<u32>,
     /// The most it can have with this state.
     pub max_parallelism: Option<u32>,
+    /// It keeps state by key.
+    #[serde(default)]
+    pub keyed: bool,
     /// It had read all its input.
     pub finished: bool,
     /// The size of its state in bytes.

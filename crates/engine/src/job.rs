@@ -189,6 +189,9 @@ pub struct JobSummary {
 /// A vertex (a task with its parallel instances) of a job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Vertex {
+    /// The engine's id of it: that of the first of its operators.
+    #[serde(default)]
+    pub id: Option<String>,
     /// Its name.
     pub name: String,
     /// The engine's word for its state.

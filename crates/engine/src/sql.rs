@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Compile, Compiled, Dialect, EngineError, Fit, JobId, LogRing, Misfit, OperationId, Result, Rows, Trial, Tried,
-    Withdrawal,
+    Compile, Compiled, Dialect, EngineError, Fit, JobId, LogRing, Misfit, OperationId, Result, Rows, Trial, Trials,
+    Tried, Withdrawal,
 };
 
 /// Whose a state is, once a job has started from it. The names are Flink's.
@@ -191,19 +191,25 @@ pub trait Sql: Send + Sync {
         false
     }
 
-    /// Whether statements can be tried here: [`Sql::try_out`].
-    fn can_try(&self) -> bool {
-        false
+    /// How statements can be tried here ([`Sql::try_out`]), if they can be.
+    fn trials(&self) -> Option<Trials> {
+        None
     }
 
     /// Tries a statement that writes tables: reads a bounded slice of its input, going on from a saved state, and gives
-    /// what it would have written. Nothing is changed: there is no job, no table gets a row, and the state stays as it is.
+    /// what it would have written. Nothing is changed: no job stays, no table gets a row, and the state stays as it is.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Unsupported`] unless [`Sql::can_try`]. The state can't be read, or the statement fails.
+    /// [`crate::ErrorKind::Unsupported`] unless [`Sql::trials`] says how. The state can't be read, or the statement fails.
     async fn try_out(&self, trial: Trial) -> Result<Tried> {
         let _ = trial;
         Err(EngineError::unsupported("statements can't be tried here"))
+    }
+
+    /// The settings that the session was opened with (`-D k=v`, a named connection), as far as SET would set them in another
+    /// one: what a job keeps of them. Not those that hold for one submission, or for this machine.
+    fn opened_with(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 
     /// A new session of the same server with nothing in it: no temporary objects, no settings but the connection's.

@@ -4,20 +4,36 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Rows, Withdrawal};
+
+/// How statements are tried, where they can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trials {
+    /// In this process. A state is read once, and may be gone after that.
+    Here,
+    /// As jobs of the cluster: the state has to stay for as long as they run, and what they have saved lies beside it.
+    AsJobs,
+}
 
 /// A statement to be tried: what it would write, had it gone on from a saved state.
 #[derive(Debug, Clone, Default)]
 pub struct Trial {
     /// The statement, without its `;`.
     pub text: String,
+    /// The job that it is tried for.
+    pub name: String,
     /// The state that it goes on from.
     pub state: TrialState,
     /// So many rows are read of each source, of what there is now.
     pub rows: u64,
     /// So many of these sources instead: what another trial has read of them, so that both see the same.
     pub same: BTreeMap<String, u64>,
+    /// Where states that the trial itself has made may lie until it is over; the engine's default if none.
+    pub dir: Option<String>,
+    /// How long it may take where it waits for others; without a limit if none.
+    pub patience: Option<Duration>,
     /// Tells when it is no longer wanted.
     pub withdrawal: Withdrawal,
 }
@@ -56,8 +72,10 @@ pub struct Tried {
     pub tables: Vec<TriedTable>,
     /// The parts of the state that it does not take over.
     pub lost: Vec<LostState>,
-    /// How many rows were read of each source.
-    pub read: BTreeMap<String, u64>,
+    /// How many rows were read of each source, where that is known.
+    pub read: BTreeMap<String, Option<u64>>,
+    /// What is to be said of it, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// The rows that a statement would have written into a table, without those of the state itself.
@@ -83,8 +101,8 @@ impl fmt::Debug for TriedTable {
 pub struct LostState {
     /// The operator that it is of.
     pub operator: String,
-    /// Its rows, where it has any.
-    pub rows: u64,
+    /// Its rows, where it has any and they are known.
+    pub rows: Option<u64>,
     /// Why.
     pub reason: String,
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use datafusion::arrow::array::RecordBatch;
 use skep_engine::{
     Column, Dialect, EngineError, LogRing, Object, ObjectKind, Offered, Operation, OperationId, Result, Rows,
-    ShellTables, Sql, Submit, Trial, Tried, async_trait,
+    ShellTables, Sql, Submit, Trial, Trials, Tried, async_trait,
 };
 
 use crate::batch::{Done, Ready};
@@ -103,8 +103,14 @@ impl Sql for Session {
         true
     }
 
-    fn can_try(&self) -> bool {
-        true
+    fn opened_with(&self) -> BTreeMap<String, String> {
+        let own = self.inner.properties.iter();
+        let lasting = own.filter(|(key, _)| !key.starts_with("local.") && !setting::is_for_one_submission(key));
+        lasting.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    fn trials(&self) -> Option<Trials> {
+        Some(Trials::Here)
     }
 
     async fn try_out(&self, trial: Trial) -> Result<Tried> {

@@ -42,6 +42,13 @@ const KNOWN: [&str; 23] = [
     "$internal.pipeline.job-id",
 ];
 
+/// Whether a setting is about what one job is started from, or as.
+pub(crate) fn is_for_one_submission(key: &str) -> bool {
+    ["execution.state-recovery.", "execution.savepoint.", "$internal."]
+        .iter()
+        .any(|prefix| key.starts_with(prefix))
+}
+
 /// Words in the key of a secret.
 const SENSITIVE: [&str; 14] = [
     "password",

@@ -177,6 +177,12 @@ impl Operator {
         file::needed(self.references())
     }
 
+    /// Whether it keeps state by key.
+    pub fn is_keyed(&self) -> bool {
+        self.states()
+            .any(|state| matches!(state.role, Role::ManagedKeyed | Role::RawKeyed))
+    }
+
     /// The bytes of its state that are in `_metadata` itself.
     pub fn inline(&self) -> u64 {
         let inline = self.states().map(|state| state.inline).fold(0, u64::saturating_add);

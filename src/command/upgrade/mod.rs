@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
-use skep_engine::{Connection, Dialect, JobId, Sql, Submit};
+use skep_engine::{Connection, Dialect, JobId, Sql, Submit, Trial, TrialState, Trials};
 
 use super::args::{Args, TIMEOUT};
+use super::gather;
 use super::handler::{Command, Flow};
 use super::savepoint::{DIR, FORMAT};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
@@ -23,6 +25,7 @@ use super::target;
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::Signal;
 use crate::ledger::{LedgerError, Step, Terms, Upgrade, Version};
+use crate::savepoint::Which;
 use crate::session::Session;
 use crate::statement::replay::{self, Recipe, replay_apart};
 use crate::statement::{self, Change, Statement, expand, new_job_id};
@@ -52,8 +55,8 @@ static SPEC: Spec = Spec {
            brings its own. Before anything is stopped the engine has to explain the new statement.\n\
            Each step is written down before it is done: if the shell dies, --resume goes on where it stopped, and --abort\n\
            goes back to the old statement. Alone, !upgrade lists what is not finished.\n\
-           With --rehearse nothing is changed: both statements are tried from the job's newest state over the same rows\n\
-           of input, and what they would write is compared.",
+           With --rehearse nothing is changed: both statements are tried from one state of the job over the same rows of\n\
+           input, and what they would write is compared.",
     positionals: &[
         Positional {
             name: "REF",
@@ -99,6 +102,12 @@ static SPEC: Spec = Spec {
             short: None,
             value: None,
             help: "change nothing: show what the new statement would write otherwise than the old one",
+        },
+        Flag {
+            name: "from",
+            short: None,
+            value: Some(("WHICH", Kind::Which)),
+            help: "with --rehearse: go on from this state; if nothing is said from the newest, or from one that is taken for it",
         },
         Flag {
             name: "rows",
@@ -182,12 +191,13 @@ async fn list(session: &Session) -> Result<(), Error> {
         ("it was", Align::Left),
         ("savepoint", Align::Left),
     ]);
+    let now = Timestamp::now();
     for upgrade in open {
         let path = upgrade.savepoint.as_ref().map_or("–", |savepoint| &savepoint.path);
         listing.row([
             upgrade.id.short(),
             format!("{} (job {})", sanitize(&upgrade.name), upgrade.old_job.short()),
-            upgrade.began.to_string(),
+            quantity::moment(upgrade.began, now, &TimeZone::system()),
             upgrade.step.describe().to_owned(),
             path.to_owned(),
         ]);
@@ -284,6 +294,7 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
         began: Timestamp::now(),
     };
     let prepared = check(session, &connection, &upgrade).await?;
+    keeps_state(session, &connection, &upgrade, prepared.as_ref()).await?;
     let change = if args.has("changed-query") {
         Change::Allowed
     } else {
@@ -414,6 +425,53 @@ async fn check(session: &mut Session, connection: &Connection, upgrade: &Upgrade
         while rows.next().await.map_err(located)?.is_some() {}
     }
     Ok(sql)
+}
+
+/// Where the engine can compare a state with a statement without a job: makes sure that the new statement takes over all of
+/// what the job has saved last. A later state of the same job has the same parts.
+async fn keeps_state(
+    session: &mut Session,
+    connection: &Connection,
+    upgrade: &Upgrade,
+    sql: &dyn Sql,
+) -> Result<(), Error> {
+    if upgrade.terms.allow_non_restored || sql.trials() != Some(Trials::Here) {
+        return Ok(());
+    }
+    let state = gather::readable(connection, &session.ledger, upgrade.old_job, &Which::Latest);
+    // One that has saved nothing yet, or whose state goes while it is looked at, is compared when it is restored.
+    let Ok(state) = session.unless_interrupted(state).await else {
+        return Ok(());
+    };
+    let trial = Trial {
+        text: expand(session, &upgrade.new.sql, &sql.dialect())?,
+        state: TrialState::Path(state.path),
+        ..Trial::default()
+    };
+    let tried = match session
+        .unless_interrupted(async { Ok(sql.try_out(trial).await) })
+        .await?
+    {
+        Err(error) if error.kind == skep_engine::ErrorKind::NotFound => return Ok(()),
+        tried => tried.map_err(|error| {
+            Error::from(error)
+                .in_statement(&upgrade.new.sql)
+                .within("nothing was stopped; the new statement")
+        })?,
+    };
+    if tried.lost.is_empty() {
+        return Ok(());
+    }
+    let lost: Vec<_> = tried
+        .lost
+        .iter()
+        .map(|lost| sanitize(&lost.reason).into_owned())
+        .collect();
+    Err(Error::failed(format!(
+        "nothing was stopped; the new statement does not take over the state: {}",
+        lost.join("; ")
+    ))
+    .hint("--allow-non-restored-state leaves that behind · --rehearse shows what it would write"))
 }
 
 /// One that was begun by another shell, or by this one.

@@ -1,25 +1,30 @@
 //! `!upgrade --rehearse`: both statements are tried from one state over the same slice of input, and what they would write
-//! is compared. Nothing is changed: no job is started, no table gets a row, and the ledger is not written.
+//! is compared. Nothing is changed: no job stays, no table gets a row, and the ledger is not written.
 
 use std::sync::Arc;
 
+use jiff::Zoned;
 use serde_json::json;
 use serde_json::value::RawValue;
-use skep_engine::{Connection, ErrorKind, JobId, Rows, Savepoint, Sql, Trial, TrialState, Tried, TriedTable};
+use skep_engine::{
+    Connection, EngineError, ErrorKind, JobId, Rows, Savepoint, Sql, Trial, TrialState, Trials, Tried, TriedTable,
+    Withdrawal,
+};
 
 use super::super::args::Args;
 use super::super::gather::readable;
-use super::super::target;
+use super::super::savepoint::request;
+use super::super::target::{self, Target};
 use super::difference::{Change, Difference, Written, between};
-use super::new_version;
+use super::{PATIENCE, new_version, steps};
 use crate::error::Error;
 use crate::failpoint;
 use crate::ledger::Version;
 use crate::render::{Format, Options, renderer};
 use crate::savepoint::Which;
 use crate::session::Session;
-use crate::statement::expand;
 use crate::statement::replay::{self, Recipe, replay_apart};
+use crate::statement::{self, Statement, expand};
 use crate::ui::{quantity, sanitize};
 
 /// So many rows are read of each source, if nothing else is said.
@@ -37,6 +42,14 @@ struct Compared {
     difference: Difference,
 }
 
+/// The state that both go on from.
+enum Origin {
+    /// One that there is: it may be replaced by a newer one at any time.
+    Known(Which),
+    /// One that was taken for them.
+    Taken(Savepoint),
+}
+
 /// Tries the new statement beside the old one.
 ///
 /// # Errors
@@ -44,46 +57,197 @@ struct Compared {
 pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> Result<(), Error> {
     let rows = number(args, "rows")?.unwrap_or(ROWS);
     let limit = number(args, "limit")?.map_or(SHOWN, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let which = args
+        .value("from")
+        .map(|text| Which::parse(text, &Zoned::now()))
+        .transpose()?;
     let target = target::resolve(session, word).await?;
     let (job_id, title) = (target.job_id()?, target.job.title());
     let connection = Arc::clone(&session.open()?.connection);
     if target.connection.url != connection.url {
         return Err(Error::failed(format!("{title} is on {}", target.connection.label)).hint("!connect to it first"));
     }
-    if !connection.sql.as_ref().is_some_and(|sql| sql.can_try()) {
-        let message = format!(
-            "{} can't rehearse: it can't run a statement without a job",
-            connection.label
-        );
+    let Some(trials) = connection.sql.as_ref().and_then(|sql| sql.trials()) else {
+        let message = format!("{} can't rehearse: it can't try a statement", connection.label);
         return Err(Error::failed(message)
             .hint("!upgrade itself puts the old statement back if the new one does not come up")
             .hint("on local: the same statements can be rehearsed over a sample of the input"));
+    };
+    if trials == Trials::AsJobs {
+        refuse_planned(session, &connection, job_id, &title).await?;
     }
     let Recipe { sql, prelude } = replay::recipe(session, &connection, job_id, &title).await?;
     let old = Version { sql, prelude };
     let new = new_version(session, &old.prelude, args)?;
     let (old_text, old_session) = prepare(session, &connection, &old).await?;
     let (new_text, new_session) = prepare(session, &connection, &new).await?;
+    if trials == Trials::AsJobs {
+        // What the engine would make wrong without a word is said.
+        let submitted = Statement {
+            sql: new_session.as_ref(),
+            text: &new.sql,
+            prelude: &new.prelude,
+        };
+        statement::same_query(
+            session,
+            &connection,
+            &submitted,
+            (job_id, &title),
+            statement::Change::Allowed,
+        )
+        .await?;
+    }
 
-    let (state, tried_old) = first(session, &connection, job_id, old_session.as_ref(), &old_text, rows).await?;
-    failpoint::hit("upgrade.rehearsing");
+    let patience = args.duration("timeout")?.unwrap_or(PATIENCE);
+    let from = match (trials, which) {
+        (_, Some(which)) => Origin::Known(which),
+        (Trials::AsJobs, None) if runs(&target).await => Origin::Taken(take(session, &target, args).await?),
+        _ => Origin::Known(Which::Latest),
+    };
     let trial = Trial {
-        text: new_text,
-        state: TrialState::Held(tried_old.state.clone()),
         rows,
-        same: tried_old.read.clone(),
+        dir: args.value("dir").map(str::to_owned),
+        name: target.job.name.clone(),
+        patience: (trials == Trials::AsJobs).then_some(patience),
         ..Trial::default()
     };
-    let tried_new = session
-        .unless_interrupted(async {
-            let tried = new_session.try_out(trial).await;
-            tried.map_err(|error| Error::from(error).in_statement(&new.sql).within("the new statement"))
-        })
-        .await?;
-    let lost = tried_new.lost.clone();
-    let read: u64 = tried_new.read.values().sum();
-    let sources = tried_new.read.clone();
-    let compared = compare(tried_old, tried_new, limit).await?;
+    let both = async {
+        let old_trial = Trial {
+            text: old_text,
+            ..trial.clone()
+        };
+        let (state, tried_old) = first(session, &connection, job_id, &old_session, old_trial, &from).await?;
+        failpoint::hit("upgrade.rehearsing");
+        let read = tried_old.read.iter();
+        let new_trial = Trial {
+            text: new_text,
+            state: TrialState::Held(tried_old.state.clone()),
+            // Each is taken back by itself.
+            withdrawal: Withdrawal::default(),
+            same: read
+                .filter_map(|(table, rows)| Some((table.clone(), (*rows)?)))
+                .collect(),
+            ..trial
+        };
+        let tried_new = carry_out(session, &new_session, new_trial).await?;
+        let tried_new =
+            tried_new.map_err(|error| Error::from(error).in_statement(&new.sql).within("the new statement"))?;
+        Ok::<_, Error>((state, tried_old, tried_new))
+    };
+    let tried = both.await;
+    for sql in [old_session, new_session] {
+        // One that stays ends by itself.
+        let _ = sql.close().await;
+    }
+    if let Origin::Taken(state) = &from {
+        remove(session, &connection, state).await;
+    }
+    let (state, tried_old, tried_new) = tried?;
+    show(
+        session,
+        (&target, job_id),
+        (&from, &state),
+        (tried_old, tried_new),
+        limit,
+    )
+    .await
+}
+
+/// A job that was started by a compiled plan has operators that no other statement has.
+async fn refuse_planned(session: &Session, connection: &Connection, job_id: JobId, title: &str) -> Result<(), Error> {
+    // A ledger that can't be read knows of no plan; then the trial finds that nothing of the state is taken over.
+    let record = session.ledger.job(&connection.url, job_id).await.ok().flatten();
+    match record.and_then(|record| record.intent.submission.plan) {
+        None => Ok(()),
+        Some(plan) => Err(Error::failed(format!(
+            "{title} was started by a compiled plan ({}), and what has no sink can't be compiled: it can't be rehearsed",
+            plan.path
+        ))
+        .hint("!upgrade compiles the new statement to be like it, and names what would be left behind before it stops the job")),
+    }
+}
+
+async fn runs(target: &Target) -> bool {
+    let Some((jobs, job_id)) = target.connection.jobs.as_ref().zip(target.job.job_id) else {
+        return false;
+    };
+    jobs.status(&job_id).await.is_ok_and(|status| steps::runs(&status))
+}
+
+/// Takes a savepoint for the rehearsal alone; the job goes on.
+async fn take(session: &Session, target: &Target, args: &Args) -> Result<Savepoint, Error> {
+    let (job_id, control, request) = (target.job_id()?, target.control()?, request(args, None));
+    let connection = Arc::clone(&target.connection);
+    session.ui.say(&format!(
+        "a savepoint of {} is taken for the rehearsal",
+        target.job.title()
+    ));
+    let mut task = tokio::spawn(async move { control.savepoint(&job_id, request).await });
+    let mut interrupts = session.interrupts.clone();
+    let (taken, signal) = tokio::select! {
+        biased;
+        taken = &mut task => (taken, None),
+        // It can't be taken back: it is waited for, and removed.
+        signal = interrupts.stop() => (task.await, Some(signal)),
+    };
+    let taken = taken.map_err(Error::internal)?;
+    match (taken, signal) {
+        (Ok(state), None) => Ok(state),
+        (Ok(state), Some(signal)) => {
+            remove(session, &connection, &state).await;
+            Err(signal.error())
+        }
+        (Err(_), Some(signal)) => Err(signal.error()),
+        (Err(error), None) => Err(Error::from(error).within(&target.job.title())),
+    }
+}
+
+/// Removes a savepoint that was taken for the rehearsal.
+async fn remove(session: &Session, connection: &Connection, state: &Savepoint) {
+    let removed = match &connection.stores {
+        Some(stores) => stores.delete(&state.path).await,
+        None => Ok(()),
+    };
+    if let Err(error) = removed {
+        let warning = format!(
+            "the savepoint of the rehearsal, {}, could not be removed: {error}",
+            state.path
+        );
+        session.ui.warn(&warning);
+    }
+}
+
+/// Tries a statement. One that is broken off is taken back, and what it has started ends first.
+async fn carry_out(session: &Session, sql: &Arc<dyn Sql>, trial: Trial) -> Result<Result<Tried, EngineError>, Error> {
+    let (sql, withdrawal) = (Arc::clone(sql), trial.withdrawal.clone());
+    let mut task = tokio::spawn(async move { sql.try_out(trial).await });
+    let mut interrupts = session.interrupts.clone();
+    tokio::select! {
+        biased;
+        tried = &mut task => tried.map_err(Error::internal),
+        signal = interrupts.stop() => {
+            withdrawal.ask();
+            // That it was taken back is all there is to say.
+            let _ = task.await;
+            Err(signal.error())
+        }
+    }
+}
+
+/// Says what came of it.
+async fn show(
+    session: &Session,
+    (target, job_id): (&Target, JobId),
+    (from, state): (&Origin, &Savepoint),
+    (old, new): (Tried, Tried),
+    limit: usize,
+) -> Result<(), Error> {
+    let lost = new.lost.clone();
+    let read: Option<u64> = new.read.values().copied().sum();
+    let sources = new.read.clone();
+    let mut notes = old.notes.clone();
+    notes.extend(new.notes.iter().filter(|note| !old.notes.contains(note)).cloned());
+    let compared = compare(old, new, limit).await?;
     let is_same = lost.is_empty() && compared.iter().all(|table| table.difference.is_none());
     if session.settings.json {
         let tables: Vec<_> = compared.iter().map(json_of).collect();
@@ -100,20 +264,45 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
             "same": is_same,
             "tables": tables,
             "lost": lost,
+            "notes": notes,
         }))?;
         return Ok(());
     }
+    let input = match read {
+        Some(read) => format!("over {} of input", quantity::counted(read, "row", "rows")),
+        None => "over the same input".to_owned(),
+    };
+    let from = match from {
+        Origin::Known(_) => &state.path,
+        Origin::Taken(_) => "a savepoint that was taken for it and is removed",
+    };
     session.ui.say(&format!(
-        "{} from {}, over {} of input: nothing was changed",
+        "{} from {from}, {input}: nothing was changed",
         sanitize(&target.job.name),
-        state.path,
-        quantity::counted(read, "row", "rows")
     ));
+    for note in &notes {
+        session.ui.say(&sanitize(note));
+    }
+    let written = |table: &Compared| {
+        let Difference {
+            same,
+            added,
+            removed,
+            changed,
+            ..
+        } = table.difference;
+        same + added + removed + changed
+    };
+    if read.is_none() && compared.iter().map(written).sum::<u64>() == 0 {
+        session.ui.hint(
+            "neither has written a row: the state had read all there was · --from WHICH goes on from an older one",
+        );
+    }
     let mut text = String::new();
     for lost in &lost {
         let rows = match lost.rows {
-            0 => String::new(),
-            rows => format!(" ({})", quantity::counted(rows, "row", "rows")),
+            None => String::new(),
+            Some(rows) => format!(" ({})", quantity::counted(rows, "row", "rows")),
         };
         text.push_str(&format!("state lost{rows}: {}\n", sanitize(&lost.reason)));
     }
@@ -150,30 +339,33 @@ async fn first(
     session: &Session,
     connection: &Connection,
     job_id: JobId,
-    sql: &dyn Sql,
-    text: &str,
-    rows: u64,
+    sql: &Arc<dyn Sql>,
+    trial: Trial,
+    from: &Origin,
 ) -> Result<(Savepoint, Tried), Error> {
     let mut choices = 0;
     loop {
-        let state = session
-            .unless_interrupted(readable(connection, &session.ledger, job_id, &Which::Latest))
-            .await?;
-        let trial = Trial {
-            text: text.to_owned(),
-            state: TrialState::Path(state.path.clone()),
-            rows,
-            ..Trial::default()
+        let state = match from {
+            Origin::Taken(state) => state.clone(),
+            Origin::Known(Which::Path(path)) => crate::session::stores(connection)?.inspect(path).await?,
+            Origin::Known(which) => {
+                session
+                    .unless_interrupted(readable(connection, &session.ledger, job_id, which))
+                    .await?
+            }
         };
+        let trial = Trial {
+            state: TrialState::Path(state.path.clone()),
+            withdrawal: Withdrawal::default(),
+            ..trial.clone()
+        };
+        let text = trial.text.clone();
         choices += 1;
-        let tried = session
-            .unless_interrupted(async { Ok(sql.try_out(trial).await) })
-            .await?;
-        match tried {
+        match carry_out(session, sql, trial).await? {
             Ok(tried) => return Ok((state, tried)),
             // It was replaced by a newer one in the meantime.
             Err(error) if error.kind == ErrorKind::NotFound && choices < CHOICES => {}
-            Err(error) => return Err(Error::from(error).in_statement(text).within("the old statement")),
+            Err(error) => return Err(Error::from(error).in_statement(&text).within("the old statement")),
         }
     }
 }

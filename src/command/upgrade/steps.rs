@@ -349,7 +349,7 @@ impl<'a> Run<'a> {
                 restore,
                 checkpoint_id: state.checkpoint_id,
                 // It was looked at before anything was stopped.
-                change: Change::Allowed,
+                change: Change::Settled,
                 session: Some((sql, version.prelude)),
             }),
             job_id: Some(job_id),

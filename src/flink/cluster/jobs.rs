@@ -314,6 +314,7 @@ fn vertex(vertex: &super::answers::Vertex) -> Vertex {
     let not_yet = vertex.status == "RUNNING" && metrics.read_records == 0 && metrics.write_records == 0;
     let count = |records, complete: bool| (complete && !not_yet).then(|| u64::try_from(records).ok()).flatten();
     Vertex {
+        id: Some(vertex.id.to_string()),
         rows_in: count(metrics.read_records, metrics.read_records_complete),
         rows_out: count(metrics.write_records, metrics.write_records_complete),
         name: vertex.name.clone(),

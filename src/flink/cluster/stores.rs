@@ -66,7 +66,19 @@ impl Cluster {
         } else {
             true
         };
-        Ok(known_of(job, &statistics, kept))
+        let mut known = known_of(job, &statistics, kept);
+        if !state.is_terminal() && !self.is_archive() {
+            for own in known.iter_mut().filter(|own| own.kind == SavepointKind::Checkpoint) {
+                if own.verdict == Verdict::Usable {
+                    own.verdict = Verdict::InUse;
+                    own.reasons.push(format!(
+                        "job {} runs, and deletes it when it has newer ones",
+                        job.short()
+                    ));
+                }
+            }
+        }
+        Ok(known)
     }
 
     /// Those of all jobs, newest first.

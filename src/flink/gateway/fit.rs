@@ -163,6 +163,7 @@ mod tests {
                 uid: None,
                 parallelism: Some(1),
                 max_parallelism: Some(groups),
+                keyed: true,
                 finished: false,
                 size: 1,
                 files: 0,

@@ -22,6 +22,7 @@ pub(super) mod sql;
 pub(super) mod submission;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub(super) use settings::mark;
 pub use sql::FlinkGateway;

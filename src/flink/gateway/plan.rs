@@ -370,6 +370,7 @@ mod tests {
             uid: named.then(|| uid.to_owned()),
             parallelism: Some(1),
             max_parallelism: Some(128),
+            keyed: true,
             finished: false,
             size: 1,
             files: 0,

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::api::{Api, Handle};
 use super::complaint;
-use super::settings::Version;
+use super::settings::{self, Version};
 use super::submission;
 use crate::flink::directories::Configured;
 use crate::syntax::classifier::{Scope, classify};
@@ -76,6 +76,15 @@ impl Session {
         });
         tokio::spawn(keep_alive(Arc::downgrade(&session), idle_timeout / 3));
         session
+    }
+
+    /// What it was opened with, but for what is about one submission.
+    pub(super) fn opened_with(&self) -> BTreeMap<String, String> {
+        let lasting = self
+            .properties
+            .iter()
+            .filter(|(key, _)| !settings::is_for_one_submission(key));
+        lasting.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     /// A session of the same sort with nothing in it.

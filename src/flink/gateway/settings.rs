@@ -172,6 +172,18 @@ pub(in crate::flink) fn of(
     (settings, early)
 }
 
+/// Whether a setting is about what one job is started from, or as.
+pub(super) fn is_for_one_submission(key: &str) -> bool {
+    [
+        "execution.state-recovery.",
+        "execution.savepoint",
+        "$internal.",
+        "pipeline.jobid",
+    ]
+    .iter()
+    .any(|prefix| key.starts_with(prefix))
+}
+
 /// The name of a job that can't be given an id: it is found again by the mark.
 fn marked(name: &str, id: &str) -> String {
     format!("{name} {}", mark(id))

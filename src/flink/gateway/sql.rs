@@ -7,7 +7,7 @@ use arrow::array::AsArray;
 use async_trait::async_trait;
 use skep_engine::{
     Capabilities, Column, Compile, Compiled, Connection, Dialect, Engine, EngineError, ErrorKind, Fit, JobControl,
-    Misfit, Object, ObjectKind, Operation, Result, Rows, Sql, Submit, Target,
+    Misfit, Object, ObjectKind, Operation, Result, Rows, Sql, Stores, Submit, Target, Trial, Trials, Tried,
 };
 use url::Url;
 
@@ -15,7 +15,7 @@ use super::api::Api;
 use super::control::Control;
 use super::session::{Session, idle_timeout};
 use super::settings::Version;
-use super::{fit, plan, submission};
+use super::{fit, plan, submission, trial};
 use crate::flink::Limits;
 use crate::flink::address::{Address, Server, server_beside};
 use crate::flink::cluster::{Cluster, cluster_name};
@@ -104,14 +104,14 @@ impl Engine for FlinkGateway {
         );
         let known = sides.cluster.as_deref();
         let forgets_after = known.map_or(Cluster::FORGETS_AFTER, Cluster::forgets_after);
-        let stores = Shelves {
+        let stores: Arc<dyn Stores> = Arc::new(Shelves {
             configured: std::iter::once(Arc::clone(&session) as Arc<dyn Configured>)
                 .chain(sides.cluster.clone().map(|cluster| cluster as Arc<dyn Configured>))
                 .collect(),
             cluster: sides.cluster,
             archive,
             ..Shelves::default()
-        };
+        });
         for statement in use_statements(&address) {
             if let Err(error) = submission::submit(Arc::clone(&session), Submit::new(statement)).await {
                 // Nobody will use it.
@@ -139,9 +139,12 @@ impl Engine for FlinkGateway {
                 native_format: true,
                 ..Capabilities::default()
             },
-            sql: Some(Arc::new(GatewaySql(session))),
+            sql: Some(Arc::new(GatewaySql {
+                session,
+                stores: Arc::clone(&stores),
+            })),
             jobs: Some(sides.jobs),
-            stores: Some(Arc::new(stores)),
+            stores: Some(stores),
         })
     }
 }
@@ -230,11 +233,21 @@ fn use_statements(address: &Address) -> Vec<String> {
 }
 
 /// The session of a connection, as the shell sees it.
-struct GatewaySql(Arc<Session>);
+#[derive(Clone)]
+pub(super) struct GatewaySql {
+    session: Arc<Session>,
+    /// Where the states of its jobs lie.
+    stores: Arc<dyn Stores>,
+}
 
 impl GatewaySql {
+    /// Who knows of the cluster's jobs.
+    pub(super) fn jobs(&self) -> Option<Arc<dyn JobControl>> {
+        self.session.jobs.clone()
+    }
+
     /// All rows of a statement that only looks.
-    async fn ask(&self, text: String) -> Result<Vec<Vec<String>>> {
+    pub(super) async fn ask(&self, text: String) -> Result<Vec<Vec<String>>> {
         let operation = self.submit(Submit::new(text)).await?;
         let mut found = Vec::new();
         let Some(mut rows) = operation.rows else {
@@ -273,19 +286,37 @@ impl Sql for GatewaySql {
     }
 
     async fn submit(&self, statement: Submit) -> Result<Operation> {
-        in_task(submission::submit(Arc::clone(&self.0), statement)).await
+        in_task(submission::submit(Arc::clone(&self.session), statement)).await
+    }
+
+    fn opened_with(&self) -> BTreeMap<String, String> {
+        self.session.opened_with()
+    }
+
+    fn trials(&self) -> Option<Trials> {
+        Some(Trials::AsJobs)
+    }
+
+    async fn try_out(&self, trial: Trial) -> Result<Tried> {
+        in_task(trial::try_out(self.clone(), Arc::clone(&self.stores), trial)).await
     }
 
     async fn fresh(&self) -> Result<Arc<dyn Sql>> {
-        Ok(Arc::new(Self(self.0.another().await?)))
+        Ok(Arc::new(Self {
+            session: self.session.another().await?,
+            stores: Arc::clone(&self.stores),
+        }))
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {
-        Ok(self.0.configuration_now().await?.remove(key))
+        Ok(self.session.configuration_now().await?.remove(key))
     }
 
     async fn circumstances(&self) -> Result<BTreeMap<String, String>> {
-        Ok(fit::circumstances(&self.0.configuration_now().await?, self.0.version))
+        Ok(fit::circumstances(
+            &self.session.configuration_now().await?,
+            self.session.version,
+        ))
     }
 
     async fn misfits(&self, fit: &Fit<'_>) -> Result<Vec<Misfit>> {
@@ -310,7 +341,7 @@ impl Sql for GatewaySql {
     }
 
     async fn compile(&self, request: Compile) -> Result<Compiled> {
-        in_task(submission::compile(Arc::clone(&self.0), request)).await
+        in_task(submission::compile(Arc::clone(&self.session), request)).await
     }
 
     async fn plan_sum(&self, path: &str) -> Result<Option<String>> {
@@ -353,7 +384,7 @@ impl Sql for GatewaySql {
     }
 
     async fn close(&self) -> Result<()> {
-        self.0.api.close_session(&self.0.handle()).await
+        self.session.api.close_session(&self.session.handle()).await
     }
 }
 

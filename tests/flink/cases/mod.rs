@@ -14,6 +14,7 @@ mod matrix;
 mod one_shots;
 mod outages;
 mod plans;
+mod rehearse;
 mod restore;
 mod savepoint;
 mod secure;
@@ -61,6 +62,7 @@ pub fn all() -> Vec<Case> {
         restore::disaster::CASES,
         restore::CASES,
         upgrade::CASES,
+        rehearse::CASES,
         restore::changed::CASES,
         restore::claims::CASES,
         restore::fits::CASES,

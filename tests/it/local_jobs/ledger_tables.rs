@@ -69,6 +69,18 @@ fn it_can_be_queried_and_joined() {
 }
 
 #[test]
+fn a_job_that_runs_has_its_state() {
+    let world = World::new();
+    let script = format!(
+        "{}{COPY}!wait %1 --until first-checkpoint\nSELECT state FROM skep.jobs;\n",
+        counting()
+    );
+    let program = slowly(&world).with("-o csv --showHeader=false").stdin(script);
+    let output = program.run().expect_code(0);
+    assert!(output.stdout.lines().any(|line| line == "RUNNING"), "{output}");
+}
+
+#[test]
 fn it_can_only_be_read() {
     let world = World::new();
     for (sql, says) in [

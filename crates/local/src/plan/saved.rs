@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array};
 use datafusion::arrow::compute::{concat, concat_batches, take};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::row::{Row, RowConverter, Rows, SortField};
 use datafusion::datasource::MemTable;
+use regex::{Captures, Regex};
 use skep_engine::{EngineError, Result};
 
 use crate::runtime::{SavedOperator, SavedState};
@@ -130,11 +131,11 @@ fn columns(schema: &Schema, operator: &SavedOperator) -> (Vec<String>, Vec<usize
                 let fact = numbered(call, "call").map(|number| format!("call {number}"));
                 let text = fact
                     .and_then(|fact| operator.facts.get(&fact))
-                    .map_or(call, String::as_str);
+                    .map_or_else(|| call.to_owned(), |text| as_written(text));
                 if parts_of(call) > 1 {
                     format!("{text}[{part}]")
                 } else {
-                    text.to_owned()
+                    text
                 }
             }
             _ => field.name().clone(),
@@ -153,6 +154,27 @@ fn columns(schema: &Schema, operator: &SavedOperator) -> (Vec<String>, Vec<usize
         key = (0..names.len()).filter(|at| is_key(schema.field(*at))).collect();
     }
     (names, key)
+}
+
+/// A call as a person would write it: the planner says with each literal of what type it is, and of `COUNT(*)` that it counts
+/// a one.
+fn as_written(call: &str) -> String {
+    static LITERAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r#"\b(?:U?Int(?:8|16|32|64)|Float(?:32|64)|Boolean|Utf8(?:View)?|LargeUtf8)\(("[^"]*"|[^()]*)\)"#)
+            .ok()
+    });
+    if call == "count(Int64(1))" {
+        return "count(*)".to_owned();
+    }
+    let Some(literal) = LITERAL.as_ref() else {
+        return call.to_owned();
+    };
+    literal
+        .replace_all(call, |found: &Captures<'_>| match found[1].strip_prefix('"') {
+            Some(text) => format!("'{}'", text.trim_end_matches('"').replace('\'', "''")),
+            None => found[1].to_owned(),
+        })
+        .into_owned()
 }
 
 fn numbered<'a>(text: &'a str, word: &str) -> Option<&'a str> {
@@ -260,4 +282,25 @@ fn gathered(
         .collect();
     let columns = columns.into_iter().map(|(_, values)| values).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(unfit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_shown_as_it_would_be_written() {
+        for (planned, written) in [
+            ("count(Int64(1))", "count(*)"),
+            ("sum(n.n)", "sum(n.n)"),
+            ("sum(n.n + Int64(-3))", "sum(n.n + -3)"),
+            (
+                "max(coalesce(t.a, Utf8(\"it's (x)\"), Float64(1.5)))",
+                "max(coalesce(t.a, 'it''s (x)', 1.5))",
+            ),
+            ("min(Int64)", "min(Int64)"),
+        ] {
+            assert_eq!(as_written(planned), written);
+        }
+    }
 }

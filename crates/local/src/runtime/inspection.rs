@@ -65,6 +65,7 @@ pub(super) fn examine(path: &str) -> Result<Inspection> {
             uid: None,
             parallelism: None,
             max_parallelism: None,
+            keyed: operator.table.is_some(),
             finished: false,
             size: operator.table.as_ref().map_or(0, |table| table.length),
             files: u64::from(operator.table.is_some()),

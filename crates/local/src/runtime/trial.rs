@@ -126,7 +126,7 @@ fn run(mut dataflow: Box<dyn Dataflow>, tables: &[Arc<Table>], held: &Held, tria
     };
     let lost = differences.iter().map(|difference| LostState {
         operator: difference.operator.clone(),
-        rows: rows_of(&difference.operator),
+        rows: Some(rows_of(&difference.operator)).filter(|rows| *rows > 0),
         reason: difference.what.clone(),
     });
     let lost = lost.collect();
@@ -171,8 +171,9 @@ fn run(mut dataflow: Box<dyn Dataflow>, tables: &[Arc<Table>], held: &Held, tria
         read: dataflow
             .taken()
             .iter()
-            .map(|(table, rows)| (name(table), *rows))
+            .map(|(table, rows)| (name(table), Some(*rows)))
             .collect(),
+        notes: Vec::new(),
     })
 }
 

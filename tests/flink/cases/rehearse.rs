@@ -1,0 +1,276 @@
+//! `!upgrade --rehearse`: old and new beside each other on the cluster, and nothing changed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::uri;
+use crate::cluster::Cluster;
+use crate::shell::{Shell, object};
+use crate::suite::cases;
+use crate::witness::wait_for;
+
+cases! {
+    jobs 20: what_would_be_written_otherwise_is_shown_and_nothing_is_changed,
+    jobs 9: files_are_read_on_from_a_state_that_was_kept,
+    jobs 1: what_can_not_be_read_twice_is_refused_by_name,
+    jobs 2: taken_back_it_leaves_nothing,
+}
+
+/// Rows by the last digit of their number. A sequence that ends long after the test.
+const TABLES: &str = "CREATE TABLE gen (id BIGINT, name STRING) WITH ('connector' = 'datagen', 'rows-per-second' = '20', \
+                      'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '50000', \
+                      'fields.name.kind' = 'sequence', 'fields.name.start' = '1', 'fields.name.end' = '50000');\n\
+                      CREATE TABLE counts (k BIGINT, n BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'blackhole');\n";
+const OLD: &str = "INSERT INTO counts SELECT MOD(id, 10), COUNT(*) FROM gen GROUP BY MOD(id, 10)";
+
+/// A job that skep has started and that has read something.
+struct Started<'a> {
+    cluster: &'a Cluster,
+    name: &'static str,
+    shell: Shell,
+    job: String,
+}
+
+impl<'a> Started<'a> {
+    fn new(cluster: &'a Cluster, name: &'static str, tables: &str, sql: &str) -> Self {
+        let shell = Shell::sql(cluster);
+        let script = format!("{tables}SET 'pipeline.name' = '{name}';\n{sql};\n");
+        let _ = shell.script(&script).expect_code(0);
+        let job = cluster.witness().wait_named(name);
+        cluster.witness().wait_running(&job);
+        cluster.witness().wait_checkpoint(&job);
+        Self {
+            cluster,
+            name,
+            shell,
+            job,
+        }
+    }
+
+    /// What a rehearsal says, with `--json`.
+    #[track_caller]
+    fn rehearse(&self, options: &str, sql: &str) -> Value {
+        let program = self.shell.skep().with("upgrade --rehearse --json").with(options);
+        object(&program.arg(self.name).arg(sql).run().expect_code(0).stdout)
+    }
+
+    /// The job runs as before; nothing else does, nothing is left, and the ledger is as it was.
+    fn assert_untouched(&self, before: &str) {
+        let witness = self.cluster.witness();
+        assert!(witness.runs(&self.job));
+        assert_eq!(self.shell.one_shot("ledger export").expect_code(0).stdout, before);
+        let tried = witness.named(&self.tried());
+        assert!(tried.iter().all(|job| job.state != "RUNNING"), "{tried:?}");
+        let kept = fs::read_dir(self.cluster.path(&format!("saved/{}", self.name))).map_or(0, |dir| dir.count());
+        assert_eq!(kept, 0, "savepoints that were taken for it are left");
+    }
+
+    /// What the jobs of a rehearsal are called.
+    fn tried(&self) -> String {
+        format!("rehearsal of {}", self.name)
+    }
+
+    fn ledger(&self) -> String {
+        self.shell.one_shot("ledger export").expect_code(0).stdout
+    }
+
+    /// Where its savepoints go: it is seen that none stays.
+    fn dir(&self) -> String {
+        uri(&self.cluster.path(&format!("saved/{}", self.name)))
+    }
+}
+
+impl Drop for Started<'_> {
+    fn drop(&mut self) {
+        self.cluster.witness().cancel(&self.job);
+    }
+}
+
+/// The counts of the one table that was compared.
+#[track_caller]
+fn counts(done: &Value) -> [u64; 4] {
+    let tables = done["tables"].as_array().unwrap();
+    assert_eq!(tables.len(), 1, "{done}");
+    ["same", "added", "removed", "changed"].map(|count| tables[0][count].as_u64().unwrap())
+}
+
+fn what_would_be_written_otherwise_is_shown_and_nothing_is_changed(cluster: &Cluster) {
+    let started = Started::new(cluster, "rehearsed", TABLES, OLD);
+    let before = started.ledger();
+    let options = format!("--rows 5000 --limit 3 --dir {}", started.dir());
+
+    // Another form of the same.
+    let sql =
+        "INSERT INTO counts SELECT k, n FROM (SELECT MOD(id, 10) AS k, COUNT(*) AS n FROM gen GROUP BY MOD(id, 10))";
+    let done = started.rehearse(&options, sql);
+    assert_eq!(counts(&done), [10, 0, 0, 0], "{done}");
+    assert_eq!(done["same"], true);
+    assert_eq!(done["lost"], json!([]));
+    assert_eq!(done["tables"][0]["table"], "counts");
+    assert_eq!(done["read"], json!({ "gen": null }));
+
+    // One of ten is another one, and what was counted before is in it.
+    let sql = "INSERT INTO counts SELECT k, CASE WHEN k = 3 THEN -n ELSE n END FROM \
+               (SELECT MOD(id, 10) AS k, COUNT(*) AS n FROM gen GROUP BY MOD(id, 10))";
+    let done = started.rehearse(&options, sql);
+    assert_eq!(counts(&done), [9, 0, 0, 1], "{done}");
+    assert_eq!(done["same"], false);
+    let row = &done["tables"][0]["rows"][0];
+    assert_eq!(
+        (&row["change"], &row["old"]["k"]),
+        (&json!("changed"), &json!(3)),
+        "{done}"
+    );
+    let (old, new) = (row["old"]["n"].as_i64().unwrap(), row["new"]["n"].as_i64().unwrap());
+    assert!(old == -new && old > 500, "the state is in it: {done}");
+
+    // What has no aggregate any more leaves its state behind.
+    let sql = "INSERT INTO counts SELECT MOD(id, 10), id FROM gen";
+    let done = started.rehearse(&options, sql);
+    assert_eq!(counts(&done)[3], 10, "{done}");
+    let lost = done["lost"].as_array().unwrap();
+    assert_eq!(lost.len(), 1, "{done}");
+    assert!(lost[0]["reason"].as_str().unwrap().contains("bytes of state"), "{done}");
+
+    // The same for people.
+    let program = started.shell.skep().with("upgrade --rehearse").with(&options);
+    let output = program.arg(started.name).arg(sql).run().expect_code(0);
+    assert!(
+        output.stderr.contains("over the same input: nothing was changed"),
+        "{output}"
+    );
+    assert!(
+        output.stderr.contains("gen: up to 5000 rows behind the state"),
+        "{output}"
+    );
+    assert!(output.stdout.starts_with("state lost: "), "{output}");
+
+    // One whose state is of another type fails, and says why.
+    let sql = "INSERT INTO counts SELECT MOD(id, 10), COUNT(DISTINCT id) FROM gen GROUP BY MOD(id, 10)";
+    let program = started.shell.skep().with("upgrade --rehearse --json").with(&options);
+    let output = program.arg(started.name).arg(sql).run().expect_code(1);
+    assert!(
+        output.stderr.contains("the new statement: ") && output.stderr.contains("FAILED"),
+        "{output}"
+    );
+    assert!(output.stderr.contains("does not notice"), "{output}");
+    started.assert_untouched(&before);
+}
+
+/// Three files of so many numbers.
+fn numbers(dir: &Path, each: u64) {
+    fs::create_dir_all(dir).unwrap();
+    for file in 0..3 {
+        let rows: String = (file * each..(file + 1) * each).map(|id| format!("{id}\n")).collect();
+        fs::write(dir.join(format!("{file}.csv")), rows).unwrap();
+    }
+}
+
+/// The rows that were finished in a sink.
+fn written(dir: &Path) -> BTreeMap<u64, u64> {
+    let mut rows = BTreeMap::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        for line in fs::read_to_string(entry.path()).unwrap().lines() {
+            let (id, n) = line.split_once(',').unwrap();
+            *rows.entry(id.parse().unwrap()).or_insert(0) += n.parse::<u64>().unwrap();
+        }
+    }
+    rows
+}
+
+fn files_are_read_on_from_a_state_that_was_kept(cluster: &Cluster) {
+    let (input, sink) = (cluster.path("rehearse-in"), cluster.path("rehearse-out"));
+    numbers(&input, 8_000);
+    let tables = format!(
+        "CREATE TABLE numbers (id BIGINT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'csv', \
+         'source.monitor-interval' = '1 s');\n\
+         CREATE TABLE copied (id BIGINT, n BIGINT) WITH ('connector' = 'filesystem', 'path' = '{}', 'format' = 'csv', \
+         'sink.rolling-policy.rollover-interval' = '1 s', 'sink.rolling-policy.check-interval' = '500 ms');\n\
+         SET 'execution.checkpointing.interval' = '500 ms';\n",
+        uri(&input),
+        uri(&sink),
+    );
+    // So slow that a savepoint is in time.
+    let slow = "CHAR_LENGTH(SHA512(REPEAT(CAST(id AS STRING), 400)))";
+    let started = Started::new(
+        cluster,
+        "rehearsed-files",
+        &tables,
+        &format!("INSERT INTO copied SELECT id, {slow} FROM numbers"),
+    );
+    let saved = started
+        .shell
+        .one_shot(&format!("savepoint {} --label early", started.name));
+    let path = saved.expect_code(0).stdout.trim_end().to_owned();
+    wait_for("the rows", || {
+        let count = written(&sink).len();
+        if count == 24_000 { Ok(()) } else { Err(count) }
+    });
+    let before = (started.ledger(), written(&sink));
+
+    // Behind the savepoint there are at least the two files that were not begun.
+    let new = "INSERT INTO copied SELECT id, CASE WHEN MOD(id, 100) = 7 THEN 2 ELSE 128 END FROM numbers";
+    let options = format!("--dir {}", started.dir());
+    let done = started.rehearse(&format!("--from early {options}"), new);
+    assert_eq!(done["state"], path.as_str());
+    let [same, added, removed, changed] = counts(&done);
+    assert_eq!((added, changed), (removed, 0), "{done}");
+    assert!(same >= 15_840 && added >= 160 && same + added < 24_000, "{done}");
+
+    // Behind a savepoint of now there is nothing.
+    let program = started.shell.skep().with("upgrade --rehearse").with(&options);
+    let output = program.arg(started.name).arg(new).run().expect_code(0);
+    assert!(
+        output
+            .stdout
+            .starts_with("copied: 0 rows the same, 0 added, 0 removed, 0 changed"),
+        "{output}"
+    );
+    assert!(output.stderr.contains("--from WHICH"), "{output}");
+
+    assert!(super::has_metadata(&path));
+    started.assert_untouched(&before.0);
+    assert_eq!(written(&sink), before.1);
+}
+
+fn what_can_not_be_read_twice_is_refused_by_name(cluster: &Cluster) {
+    let tables = "CREATE TABLE random (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '20');\n\
+                  CREATE TABLE nowhere (id BIGINT) WITH ('connector' = 'blackhole');\n";
+    let started = Started::new(
+        cluster,
+        "not-rehearsed",
+        tables,
+        "INSERT INTO nowhere SELECT id FROM random",
+    );
+    let before = started.ledger();
+    let refused = |sql: &str, why: &str| {
+        let program = started.shell.skep().with("upgrade --rehearse --dir").arg(started.dir());
+        let output = program.arg(started.name).arg(sql).run().expect(1, "");
+        assert!(output.stderr.contains(why), "{output}");
+        started.assert_untouched(&before);
+    };
+    refused(
+        "INSERT INTO nowhere SELECT id + 1 FROM random",
+        "random can't be read twice over the same rows: its column id is random",
+    );
+    refused("INSERT INTO nowhere SELECT nothing FROM random", "nothing");
+}
+
+fn taken_back_it_leaves_nothing(cluster: &Cluster) {
+    let started = Started::new(cluster, "rehearsed-in-part", TABLES, OLD);
+    let before = started.ledger();
+    let new = "INSERT INTO counts SELECT MOD(id, 10), 1 + COUNT(*) FROM gen GROUP BY MOD(id, 10)";
+    let program = started.shell.skep().with("upgrade --rehearse --dir").arg(started.dir());
+    let live = program.arg(started.name).arg(new).start();
+    cluster.witness().wait_named(&started.tried());
+    live.signal(Signal::INT);
+    let _ = live.wait().expect_code(130);
+    started.assert_untouched(&before);
+}
