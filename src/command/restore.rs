@@ -111,7 +111,7 @@ impl Command for Restore {
 /// A statement of this session from a state given by its path.
 async fn from_path(session: &mut Session, path: &str, sql: String, args: &Args) -> Result<(), Error> {
     let connection = Arc::clone(&session.open()?.connection);
-    let chosen = statement::given(&connection, path, args.has("fork")).await?;
+    let chosen = statement::given(session, &connection, path, args.has("fork")).await?;
     if let Some(job) = chosen.savepoint.job_id.filter(|_| !args.has("fork")) {
         upgrade::refuse_unfinished(session, &connection.url, job).await?;
     }

@@ -220,7 +220,7 @@ async fn look(session: &Session, setting: &Setting, value: &str) -> Result<(), E
         (_, "off" | "on" | "auto") => Ok(()),
         ("restore", path) => match &session.open {
             Some(open) if open.connection.stores.is_some() => {
-                let state = statement::given(&open.connection, path, false);
+                let state = statement::given(session, &open.connection, path, false);
                 session.unless_interrupted(state).await.map(drop)
             }
             _ => Ok(()),

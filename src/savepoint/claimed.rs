@@ -47,6 +47,26 @@ pub fn mark_claimed(savepoints: &mut [Savepoint], claims: &[Claim]) {
     }
 }
 
+/// A state of which nobody knows more than that it is said to be there.
+pub fn unseen(path: &str) -> Savepoint {
+    Savepoint {
+        path: path.to_owned(),
+        kind: match is_checkpoint(path) {
+            true => SavepointKind::Checkpoint,
+            false => SavepointKind::Savepoint,
+        },
+        job_id: None,
+        checkpoint_id: None,
+        taken: None,
+        size: None,
+        format_version: None,
+        label: None,
+        verdict: Verdict::Usable,
+        reasons: Vec::new(),
+        sources: Vec::new(),
+    }
+}
+
 /// What has been claimed of that job, or of any, and nobody else knows of: the job that claimed it may have deleted it.
 pub fn claimed_unknown(known: &[Savepoint], claims: &[Claim], job: Option<JobId>) -> Vec<Savepoint> {
     let is_meant = |claim: &&Claim| {
@@ -56,20 +76,10 @@ pub fn claimed_unknown(known: &[Savepoint], claims: &[Claim], job: Option<JobId>
                 .any(|known| path_key(&known.path) == path_key(&claim.state.path))
     };
     let unknown = claims.iter().filter(is_meant).map(|claim| Savepoint {
-        path: claim.state.path.clone(),
-        kind: match is_checkpoint(&claim.state.path) {
-            true => SavepointKind::Checkpoint,
-            false => SavepointKind::Savepoint,
-        },
         job_id: claim.state.job_id,
         checkpoint_id: claim.state.checkpoint_id,
-        taken: None,
-        size: None,
-        format_version: None,
-        label: None,
-        verdict: Verdict::Usable,
-        reasons: Vec::new(),
         sources: vec![super::LEDGER.to_owned()],
+        ..unseen(&claim.state.path)
     });
     unknown.collect()
 }

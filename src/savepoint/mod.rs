@@ -7,7 +7,7 @@ mod prune;
 mod which;
 
 pub use choose::{ChooseError, Chosen, Descendant, Known, Progress, choose, describe};
-pub use claimed::{Claim, claimed_unknown, mark_claimed, shares};
+pub use claimed::{Claim, claimed_unknown, mark_claimed, shares, unseen};
 use merge::LEDGER;
 pub use merge::{is_remembered, merge};
 pub use prune::{Fate, Rules, prune};

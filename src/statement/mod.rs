@@ -286,7 +286,9 @@ async fn waiting(session: &Session, connection: &Connection) -> Result<Option<St
         return Ok(None);
     };
     if connection.stores.is_some() {
-        session.unless_interrupted(given(connection, &path, fork)).await?;
+        session
+            .unless_interrupted(given(session, connection, &path, fork))
+            .await?;
     }
     let found = check::state(session, connection, &path).await;
     Ok(Some(Start {
@@ -302,12 +304,22 @@ async fn waiting(session: &Session, connection: &Connection) -> Result<Option<St
     }))
 }
 
-/// The state at a path that somebody has given.
+/// The state at a path that somebody has given. Of one that lies where this machine can't look nothing is known, which is said:
+/// the engine's machines may see it.
 ///
 /// # Errors
 /// There is none, or it can't be used.
-pub async fn given(connection: &Connection, path: &str, fork: bool) -> Result<Chosen, Error> {
-    let savepoint = session::stores(connection)?.inspect(path).await?;
+pub async fn given(session: &Session, connection: &Connection, path: &str, fork: bool) -> Result<Chosen, Error> {
+    let savepoint = match session::stores(connection)?.inspect(path).await {
+        Ok(savepoint) => savepoint,
+        Err(error) if is_out_of_reach(path, &error) && !connection.capabilities.exact_state => {
+            session
+                .ui
+                .warn(&format!("{error}; whether it is there and whole was not checked"));
+            savepoint::unseen(path)
+        }
+        Err(error) => return Err(error.into()),
+    };
     let known = savepoint::Known {
         job: savepoint.job_id,
         ancestors: &[],
@@ -315,6 +327,16 @@ pub async fn given(connection: &Connection, path: &str, fork: bool) -> Result<Ch
         descendants: &[],
     };
     Ok(savepoint::choose(&Which::Path(savepoint.path.clone()), &known, fork)?)
+}
+
+/// Whether a path is on another file system, which could not be asked.
+fn is_out_of_reach(path: &str, error: &EngineError) -> bool {
+    let is_elsewhere = path.split_once("://").is_some_and(|(scheme, _)| scheme != "file");
+    is_elsewhere
+        && !matches!(
+            error.kind,
+            ErrorKind::NotFound | ErrorKind::Protocol | ErrorKind::Cancelled
+        )
 }
 
 /// Whether a job was started, as far as is known.

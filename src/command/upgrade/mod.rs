@@ -451,11 +451,16 @@ async fn keeps_state(
         state: TrialState::Path(state.path),
         ..Trial::default()
     };
-    let Ok(tried) = session
-        .unless_interrupted(async { Ok(sql.try_out(trial).await?) })
-        .await
-    else {
-        return Ok(());
+    let tried = match session
+        .unless_interrupted(async { Ok(sql.try_out(trial).await) })
+        .await?
+    {
+        Err(error) if error.kind == skep_engine::ErrorKind::NotFound => return Ok(()),
+        tried => tried.map_err(|error| {
+            Error::from(error)
+                .in_statement(&upgrade.new.sql)
+                .within("nothing was stopped; the new statement")
+        })?,
     };
     if tried.lost.is_empty() {
         return Ok(());

@@ -8,6 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use skep_engine::{
     Connection, EngineError, ErrorKind, JobId, Rows, Savepoint, Sql, Trial, TrialState, Trials, Tried, TriedTable,
+    Withdrawal,
 };
 
 use super::super::args::Args;
@@ -121,6 +122,8 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
         let new_trial = Trial {
             text: new_text,
             state: TrialState::Held(tried_old.state.clone()),
+            // Each is taken back by itself.
+            withdrawal: Withdrawal::default(),
             same: read
                 .filter_map(|(table, rows)| Some((table.clone(), (*rows)?)))
                 .collect(),
@@ -353,6 +356,7 @@ async fn first(
         };
         let trial = Trial {
             state: TrialState::Path(state.path.clone()),
+            withdrawal: Withdrawal::default(),
             ..trial.clone()
         };
         let text = trial.text.clone();

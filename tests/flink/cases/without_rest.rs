@@ -69,6 +69,18 @@ fn what_sql_can_do_is_done(cluster: &Cluster) {
     assert!(path.contains("/by-sql/") && has_metadata(path), "{output}");
     assert_eq!(witness.state(&stopped), "FINISHED");
 
+    let another = Shell::at(&format!("flink://{};rest=127.0.0.1:1", cluster.gateway()));
+    // A state where neither this machine nor the cluster's statistics can look is the gateway's to judge.
+    let sql = "INSERT INTO nowhere SELECT id FROM gen";
+    let tables = "CREATE TEMPORARY TABLE gen (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5');\n\
+                  CREATE TEMPORARY TABLE nowhere (id BIGINT) WITH ('connector' = 'blackhole');\n";
+    let script = format!("{tables}!restore s3://nowhere/savepoint-c0ffee-1 AS {sql};\n");
+    let output = another
+        .script(&script)
+        .expect(1, "")
+        .expect_stderr("whether it is there and whole was not checked");
+    assert!(output.stderr.contains("scheme 's3'"), "{output}");
+
     // A job of the shell's own is known by its id all the same, and SQL's own verbs reach it.
     let output = shell
         .script(

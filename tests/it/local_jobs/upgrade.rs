@@ -133,6 +133,10 @@ fn what_is_refused_stops_nothing() {
             "nothing was stopped; the new statement does not take over the state",
         ),
         (
+            "INSERT INTO copy SELECT sum(n) FROM n GROUP BY n % 7",
+            "nothing was stopped; the new statement: ",
+        ),
+        (
             "INSERT INTO copy SELECT n FROM n WHERE n > ${env:NOT_THERE}",
             "NOT_THERE",
         ),
@@ -150,6 +154,25 @@ fn what_is_refused_stops_nothing() {
     self::stopped(&stopped, &counting(), COPY);
     let output = upgrade(&stopped, "", SAME).run().expect(1, "");
     drop(output.expect_stderr("!restore"));
+}
+
+#[test]
+fn state_that_would_be_lost_is_seen_before_anything_is_stopped() {
+    let world = World::new();
+    let mut live = slowly(&world).start();
+    live.send(counting());
+    live.send("CREATE TABLE sums (k BIGINT, s BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'memory');\n");
+    live.send("INSERT INTO sums SELECT n % 7, sum(n) FROM n GROUP BY n % 7 &;\n");
+    live.send("!wait %1 --until first-checkpoint\n!job %1 --json\n!wait\n");
+    let out = live.wait_for_out("the job as JSON", |out| out.contains('{') && out.ends_with('\n'));
+    let id = object(&out)["job_id"].as_str().unwrap().to_owned();
+    let sql = "INSERT INTO sums SELECT n % 7, max(n) FROM n GROUP BY n % 7";
+    let output = local(&world).with("upgrade --json sums").arg(sql).run().expect(1, "");
+    let output = output.expect_stderr("nothing was stopped; the new statement does not take over the state: ");
+    drop(output.expect_stderr("--allow-non-restored-state"));
+    let runs = running(&world);
+    assert_eq!((runs.len(), runs[0]["job_id"].as_str()), (1, Some(id.as_str())));
+    drop(live);
 }
 
 #[test]
@@ -206,12 +229,28 @@ fn killed_at(point: &str, options: &str, finish: &str) -> (World, Output) {
     let open = object(&next.stdout);
     let id = open["upgrade"].as_str().unwrap();
     drop(next.expect_stderr(&format!("!upgrade --resume {} goes on", &id[..8])));
-    let finished = local(&world).with("--json upgrade").arg(finish).run();
+    let mut finished = local(&world).with("--json upgrade").arg(finish).run();
+    // What the first has said was said, too.
+    finished.stderr.insert_str(0, &output.stderr);
     assert!(running(&world).is_empty());
     // And it is finished.
     drop(local(&world).with("--json upgrade").run().expect(0, ""));
     drop(local(&world).with("upgrade").arg(finish).run().expect(1, ""));
     (world, finished)
+}
+
+/// Every row is there. What the new job has committed before it was taken back comes twice, and that is said.
+#[cfg(feature = "failpoints")]
+#[track_caller]
+fn assert_whole_but_for_what_was_said(world: &World, finished: &Output, point: &str) {
+    let mut rows = numbers(&world.path("copy"));
+    let all = rows.len();
+    rows.dedup();
+    assert_eq!(rows, (1..=END).collect::<Vec<_>>(), "{point}");
+    assert!(
+        all == rows.len() || finished.stderr.contains("comes again"),
+        "{point}: {finished}"
+    );
 }
 
 #[cfg(feature = "failpoints")]
@@ -250,7 +289,7 @@ fn killed_while_it_is_taken_back_the_old_statement_is_restored() {
                 "rolled_back",
                 "{point}: {finished}"
             );
-            assert_whole(&world);
+            assert_whole_but_for_what_was_said(&world, &finished, point);
         }
     }
 }
@@ -273,15 +312,7 @@ fn killed_at_any_step_it_is_taken_back() {
             "rolled_back",
             "{point}: {finished}"
         );
-        let mut rows = numbers(&world.path("copy"));
-        let all = rows.len();
-        rows.dedup();
-        assert_eq!(rows, (1..=END).collect::<Vec<_>>(), "{point}");
-        // What the new job has committed by then comes twice, and that is said.
-        assert!(
-            all == rows.len() || finished.stderr.contains("comes again"),
-            "{point}: {finished}"
-        );
+        assert_whole_but_for_what_was_said(&world, &finished, point);
     }
 }
 
