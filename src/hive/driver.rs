@@ -127,8 +127,8 @@ impl Opening {
             (None, None) => None,
         };
         let token = match (&target.security.token, &said.token_file) {
-            (Some(Token::Text(token)), _) => Some(token.reveal().to_owned()),
-            (Some(Token::File(file)), _) | (None, Some(file)) => Some(secret(file)?),
+            (Some(Token::Text(token)), _) => Some(Authorization::Bearer(token.reveal().to_owned())),
+            (Some(Token::File(file)), _) | (None, Some(file)) => Some(Authorization::BearerIn(file.clone())),
             (None, None) => None,
         };
         let is_http = address.mode.has_headers();
@@ -151,7 +151,7 @@ impl Opening {
             return Err(EngineError::rejected("a user name or password can't hold a zero byte"));
         }
         let authorization = match token {
-            Some(token) => Some(Authorization::Bearer(token)),
+            Some(token) => Some(token),
             // A header may say who it is.
             None if is_anonymous && address.mode == Mode::Rest => None,
             None => Some(Authorization::Basic {

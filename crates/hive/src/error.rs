@@ -35,7 +35,7 @@ pub enum Error {
         /// Why not.
         cause: String,
     },
-    /// A certificate or key can't be used.
+    /// A certificate, key or token can't be used.
     #[error("{0}")]
     Certificate(String),
     /// The server does not accept the user.

@@ -266,7 +266,8 @@ fn most_rows(door: &Door) {
     );
     // What the shell asks for itself is less.
     let program = door.csv_with(&shell, "kyuubi.session.engine.flink.max.rows=1500");
-    let output = program.stdin(script).run().expect_code(1);
+    // Its job has ended, and not by itself.
+    let output = program.stdin(script).run().expect_code(3);
     let rows: String = (1..=1500).map(|id| format!("{id}\n")).collect();
     assert_eq!(output.stdout, format!("id\n{rows}"), "{}", output.stderr);
     let output = output.expect_stderr("as many rows as it keeps of one statement");

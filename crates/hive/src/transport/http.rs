@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,7 @@ struct Inner {
     place: String,
     user: String,
     tls: bool,
+    token_file: Option<PathBuf>,
     /// What the server wants to be told again, by name. A session of a server behind a balancer may hang on it.
     cookies: Mutex<BTreeMap<String, String>>,
 }
@@ -94,13 +96,16 @@ impl Http {
             None => tls::unused()?,
         };
         let mut all = HeaderMap::new();
-        if let Some(authorization) = authorization {
-            let value = match authorization {
-                Authorization::Basic { user, password } => {
-                    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-                }
-                Authorization::Bearer(token) => format!("Bearer {token}"),
-            };
+        let (value, token_file) = match authorization {
+            None => (None, None),
+            Some(Authorization::Basic { user, password }) => {
+                let pair = STANDARD.encode(format!("{user}:{password}"));
+                (Some(format!("Basic {pair}")), None)
+            }
+            Some(Authorization::Bearer(token)) => (Some(format!("Bearer {token}")), None),
+            Some(Authorization::BearerIn(file)) => (None, Some(file.clone())),
+        };
+        if let Some(value) = value {
             all.insert(AUTHORIZATION, header_value("Authorization", &value)?);
         }
         for Header(name, value) in headers {
@@ -134,10 +139,11 @@ impl Http {
             place,
             user: match authorization {
                 Some(Authorization::Basic { user, .. }) => user.clone(),
-                Some(Authorization::Bearer(_)) => "the bearer of this token".to_owned(),
+                Some(Authorization::Bearer(_) | Authorization::BearerIn(_)) => "the bearer of this token".to_owned(),
                 None => "nobody in particular".to_owned(),
             },
             tls: endpoint.tls.is_some(),
+            token_file,
             cookies: Mutex::default(),
         })))
     }
@@ -195,6 +201,9 @@ impl Inner {
         let mut request = self.client.request(sent.method, url);
         if let Some((kind, body)) = sent.body {
             request = request.header(CONTENT_TYPE, kind).body(body);
+        }
+        if let Some(file) = &self.token_file {
+            request = request.header(AUTHORIZATION, token_in(file).await?);
         }
         if let Some(cookies) = self.cookies() {
             request = request.header(COOKIE, cookies);
@@ -290,6 +299,21 @@ fn lost(call: &'static str, error: &reqwest::Error) -> Error {
         call,
         cause: innermost(error),
     }
+}
+
+/// The header that the token in that file makes.
+async fn token_in(file: &Path) -> Result<HeaderValue> {
+    let unusable = |why: String| Error::Certificate(format!("{}: {why}", file.display()));
+    let text = tokio::fs::read_to_string(file)
+        .await
+        .map_err(|cause| unusable(format!("it can't be read: {cause}")))?;
+    let token = text.trim();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unusable(
+            "what is in it is not a token: it is empty, or not one word".to_owned(),
+        ));
+    }
+    header_value("Authorization", &format!("Bearer {token}"))
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue> {
