@@ -135,8 +135,8 @@ impl Opening {
             (None, None) => None,
         };
         let token = match (&target.security.token, &said.token_file) {
-            (Some(Token::Text(token)), _) => Some(token.reveal().to_owned()),
-            (Some(Token::File(file)), _) | (None, Some(file)) => Some(secret(file)?),
+            (Some(Token::Text(token)), _) => Some(Authorization::Bearer(token.reveal().to_owned())),
+            (Some(Token::File(file)), _) | (None, Some(file)) => Some(Authorization::BearerIn(file.clone())),
             (None, None) => None,
         };
         let is_http = address.mode.has_headers();
@@ -166,7 +166,7 @@ impl Opening {
         }
         let kerberos = address.kerberos.clone();
         let authorization = match (token, &kerberos) {
-            (Some(token), _) => Some(Authorization::Bearer(token)),
+            (Some(token), _) => Some(token),
             (None, Some(Kerberos { service, .. })) => Some(Authorization::Negotiate(service.clone())),
             // A header may say who it is.
             (None, None) if is_anonymous && address.mode == Mode::Rest => None,

@@ -43,7 +43,7 @@ pub enum Error {
         /// Why not.
         cause: String,
     },
-    /// A certificate or key can't be used.
+    /// A certificate, key or token can't be used.
     #[error("{0}")]
     Certificate(String),
     /// The server does not accept the user.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,7 @@ struct Inner {
     /// The server's name in Kerberos, where a ticket is shown to it.
     service: Option<String>,
     tls: bool,
+    token_file: Option<PathBuf>,
     /// What the server wants to be told again, by name. A session of a server behind a balancer may hang on it.
     cookies: Mutex<BTreeMap<String, String>>,
 }
@@ -96,13 +98,15 @@ impl Http {
             None => tls::unused()?,
         };
         let mut all = HeaderMap::new();
-        let value = match authorization {
+        let (value, token_file) = match authorization {
+            // A ticket is a new one for each request: it can't be shown twice.
+            None | Some(Authorization::Negotiate(_)) => (None, None),
             Some(Authorization::Basic { user, password }) => {
-                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+                let pair = STANDARD.encode(format!("{user}:{password}"));
+                (Some(format!("Basic {pair}")), None)
             }
-            Some(Authorization::Bearer(token)) => Some(format!("Bearer {token}")),
-            // A new one for each request: it can't be shown twice.
-            Some(Authorization::Negotiate(_)) | None => None,
+            Some(Authorization::Bearer(token)) => (Some(format!("Bearer {token}")), None),
+            Some(Authorization::BearerIn(file)) => (None, Some(file.clone())),
         };
         if let Some(value) = value {
             all.insert(AUTHORIZATION, header_value("Authorization", &value)?);
@@ -138,7 +142,7 @@ impl Http {
             place,
             user: match authorization {
                 Some(Authorization::Basic { user, .. }) => user.clone(),
-                Some(Authorization::Bearer(_)) => "the bearer of this token".to_owned(),
+                Some(Authorization::Bearer(_) | Authorization::BearerIn(_)) => "the bearer of this token".to_owned(),
                 Some(Authorization::Negotiate(_)) => "the holder of this ticket".to_owned(),
                 None => "nobody in particular".to_owned(),
             },
@@ -147,6 +151,7 @@ impl Http {
                 _ => None,
             },
             tls: endpoint.tls.is_some(),
+            token_file,
             cookies: Mutex::default(),
         })))
     }
@@ -210,6 +215,9 @@ impl Inner {
             let shown = kerberos::negotiation(service).await;
             let shown = shown.map_err(|cause| Error::Kerberos { place, cause })?;
             request = request.header(AUTHORIZATION, header_value("Authorization", &shown)?);
+        }
+        if let Some(file) = &self.token_file {
+            request = request.header(AUTHORIZATION, token_in(file).await?);
         }
         if let Some(cookies) = self.cookies() {
             request = request.header(COOKIE, cookies);
@@ -305,6 +313,21 @@ fn lost(call: &'static str, error: &reqwest::Error) -> Error {
         call,
         cause: innermost(error),
     }
+}
+
+/// The header that the token in that file makes.
+async fn token_in(file: &Path) -> Result<HeaderValue> {
+    let unusable = |why: String| Error::Certificate(format!("{}: {why}", file.display()));
+    let text = tokio::fs::read_to_string(file)
+        .await
+        .map_err(|cause| unusable(format!("it can't be read: {cause}")))?;
+    let token = text.trim();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unusable(
+            "what is in it is not a token: it is empty, or not one word".to_owned(),
+        ));
+    }
+    header_value("Authorization", &format!("Bearer {token}"))
 }
 
 fn header_value(name: &str, value: &str) -> Result<HeaderValue> {

@@ -7,6 +7,7 @@ mod stream;
 mod tls;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,13 +122,15 @@ pub enum Authorization {
     Bearer(String),
     /// A ticket of Kerberos for the server of that name (SPNEGO).
     Negotiate(Principal),
+    /// The token in that file, which is read for each request: it may be replaced there before it expires.
+    BearerIn(PathBuf),
 }
 
 impl fmt::Debug for Authorization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Basic { .. } => "Basic",
-            Self::Bearer(_) => "Bearer",
+            Self::Bearer(_) | Self::BearerIn(_) => "Bearer",
             Self::Negotiate(_) => "Negotiate",
         })
     }

@@ -168,6 +168,40 @@ async fn a_token_is_sent_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_token_in_a_file_is_read_for_each_request() {
+    let file = std::env::temp_dir().join(format!("skep-token-{}", std::process::id()));
+    std::fs::write(&file, "first\n").unwrap();
+    let end = renumbered(&golden("end").1, 2);
+    let server = Server::start(
+        None,
+        vec![answer("200 OK", "", &golden("open").1), answer("200 OK", "", &end)],
+    );
+    let token = Some(Authorization::BearerIn(file.clone()));
+    let client = Client::connect(&server.endpoint("127.0.0.1", token, None), limits())
+        .await
+        .unwrap();
+    let session = open(&client).await.unwrap();
+    std::fs::write(&file, "second").unwrap();
+    client.close_session(&session.handle).await.unwrap();
+    std::fs::write(&file, "no token").unwrap();
+    let refused = client.close_session(&session.handle).await.unwrap_err();
+    std::fs::remove_file(&file).unwrap();
+    assert!(
+        matches!(&refused, Error::Certificate(why) if !why.contains("no token")),
+        "{refused}"
+    );
+    let sent: Vec<_> = server
+        .heard
+        .iter()
+        .map(|request| request.header("authorization").map(str::to_owned))
+        .collect();
+    assert_eq!(
+        sent,
+        [Some("Bearer first".to_owned()), Some("Bearer second".to_owned())]
+    );
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_and_nothing_is_sent_again() {
     let elsewhere = Server::start(None, vec![answer("200 OK", "", &golden("open").1)]);
     let redirect = format!("location: http://127.0.0.1:{}/\r\n", elsewhere.port);
