@@ -143,7 +143,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(key in "[a-z.]{1,9}", value in "[!-~é][ -~é]{0,20}") {
             let escaped = value.replace('\\', "\\\\").replace(' ', "\\ ");
-            let read = pairs(&format!("{key}={}", escaped));
+            let read = pairs(&format!("{key}={escaped}"));
             prop_assert_eq!(read, [(key, value)]);
         }
     }

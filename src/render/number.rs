@@ -30,7 +30,7 @@ impl Float for f32 {
 }
 
 impl Float for f64 {
-    const MIN_POSITIVE: f64 = Self::MIN_POSITIVE;
+    const MIN_POSITIVE: Self = Self::MIN_POSITIVE;
 
     fn widen(self) -> f64 {
         self
