@@ -293,3 +293,20 @@ fn read(file: &Path) -> Result<Vec<u8>> {
         .map_err(|cause| EngineError::rejected(format!("{} can't be read: {cause}", file.display())))?;
     Ok(bytes)
 }
+
+#[cfg(all(test, not(feature = "kerberos")))]
+mod tests {
+    use skep_engine::ErrorKind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_build_without_kerberos_says_which_has_it() {
+        for mode in ["", ";transportMode=http"] {
+            let target = Target::new(format!("hive2://127.0.0.1:1/{mode};principal=hive/_HOST@R"), "");
+            let error = HiveServer2::new().connect(&target).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unsupported);
+            assert!(error.hints[0].contains("--features kerberos"), "{error:?}");
+        }
+    }
+}
