@@ -82,6 +82,8 @@ pub(in crate::flink) async fn await_tasks(jobs: &dyn JobControl, job: &JobId) {
     while Instant::now() < deadline {
         match jobs.status(job).await {
             Ok(status) if status.all_tasks_run() && status.tasks.is_some() => return,
+            // A task is begun when all have slots.
+            Ok(status) if status.waiting.is_some_and(|waiting| waiting > 0) => return,
             Ok(status)
                 if !matches!(
                     status.state,

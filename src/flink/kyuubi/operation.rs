@@ -21,6 +21,8 @@ pub(super) struct Query {
     pub(super) jobs: Arc<dyn JobControl>,
     /// Set once its end was asked for.
     pub(super) cancelled: AtomicBool,
+    /// Set once a row has come: its tasks run then.
+    pub(super) has_rows: AtomicBool,
     /// Set once the server was told that it is not needed any more.
     closed: AtomicBool,
 }
@@ -38,6 +40,7 @@ impl Query {
             job,
             jobs,
             cancelled: AtomicBool::new(false),
+            has_rows: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
@@ -60,7 +63,9 @@ impl Query {
     /// # Errors
     /// The job goes on, or nobody can say.
     pub(super) async fn end(&self) -> Result<()> {
-        await_tasks(self.jobs.as_ref(), &self.job).await;
+        if !self.has_rows.load(Ordering::Acquire) {
+            await_tasks(self.jobs.as_ref(), &self.job).await;
+        }
         // It waits behind a fetch, for a second at most.
         match self.live.client.close(&self.operation).await {
             Err(Error::Server(failure)) if failure.is_unknown_handle => {}

@@ -1,6 +1,7 @@
 //! The rows of a query. The engine answers a fetch once a second at most, and holds the session meanwhile.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
@@ -129,6 +130,7 @@ impl Fetching {
                 query.close().await;
                 return;
             };
+            query.has_rows.store(true, Ordering::Release);
             quiet = Instant::now();
             size = PAGE;
             if sender.send(Ok(Batch::inserts(rows))).await.is_err() {

@@ -42,7 +42,7 @@ class Connection(TCLIService.Client):
             import thrift_sasl
 
             def client():
-                return puresasl.client.SASLClient("127.0.0.1", mechanism="PLAIN", username="alice", password="x")
+                return puresasl.client.SASLClient("127.0.0.1", mechanism="PLAIN", username="anonymous", password="x")
 
             transport = thrift_sasl.TSaslClientTransport(lambda: Authentication(client()), "PLAIN", socket)
         else:
@@ -166,7 +166,7 @@ class Replay:
     def step(self, step):
         match step:
             case {"open": configuration, "protocol": protocol, "answer": answer}:
-                request = ttypes.TOpenSessionReq(client_protocol=protocol, username="alice", configuration=configuration)
+                request = ttypes.TOpenSessionReq(client_protocol=protocol, username="anonymous", configuration=configuration)
                 opened = self.call("OpenSession", request)
                 self.check(answer, shape(opened), step)
                 self.session = opened.sessionHandle
@@ -255,6 +255,15 @@ class Replay:
                 while (found := self.fetch(most)).status.statusCode and time.time() < until:
                     self.check(retried, plain(found.status.errorMessage), step)
                 self.check(rows, self.rows(found), step)
+            case {"until_fails": message, "most": most, "retried": retried}:
+                # Rows in their order, of which the last may be lost, and time-outs.
+                rows = []
+                while (failed := (found := self.fetch(most)).status.errorMessage) != message:
+                    if failed is None:
+                        rows += [row[0] for row in self.rows(found)]
+                    else:
+                        self.check(retried, failed, step)
+                self.check(list(range(1, len(rows) + 1)), rows, step)
             case {"most": most, "answer": answer}:
                 self.check(answer, shape(self.fetch(most)), step)
             case {"most": most, "rows": rows}:
@@ -300,7 +309,7 @@ class Replay:
     def state(self, wanted):
         """The state of the last job, as another session hears it; that wanted, if it comes."""
         client = self.connect()
-        opened = client.OpenSession(ttypes.TOpenSessionReq(client_protocol=9, username="alice", configuration={}))
+        opened = client.OpenSession(ttypes.TOpenSessionReq(client_protocol=9, username="anonymous", configuration={}))
         until, state = time.time() + LONGEST, None
         while state != wanted and time.time() < until:
             request = ttypes.TExecuteStatementReq(opened.sessionHandle, f"DESCRIBE JOB '{self.job}'", runAsync=True)
@@ -354,7 +363,7 @@ class Replay:
             sys.exit(f"{step}: {list(ended)} ended though the job runs")
         self.check("RUNNING", self.state("RUNNING"), step)
         freeing = self.connect()
-        opened = freeing.OpenSession(ttypes.TOpenSessionReq(client_protocol=9, username="alice", configuration={}))
+        opened = freeing.OpenSession(ttypes.TOpenSessionReq(client_protocol=9, username="anonymous", configuration={}))
         stop = ttypes.TExecuteStatementReq(opened.sessionHandle, f"STOP JOB '{self.job}'", runAsync=True)
         self.check(0, self.call("ExecuteStatement", stop, freeing).status.statusCode, step)
         thread.join(LONGEST)
@@ -373,7 +382,7 @@ class Replay:
 
 def idle(replay, rest):
     """Opens a session without anything that keeps it, and waits until the server has closed it."""
-    opened = replay.client.OpenSession(ttypes.TOpenSessionReq(client_protocol=9, username="alice", configuration={}))
+    opened = replay.client.OpenSession(ttypes.TOpenSessionReq(client_protocol=9, username="anonymous", configuration={}))
     told = opened.configuration
     parts = [base64.b64decode(told[f"kyuubi.session.engine.launch.handle.{part}"]) for part in ("guid", "secret")]
     launch = ttypes.TOperationHandle(ttypes.THandleIdentifier(*parts), 9, False)
