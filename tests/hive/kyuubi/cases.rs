@@ -270,7 +270,7 @@ fn most_rows(door: &Door) {
     );
     // What the shell asks for itself is less.
     let program = door.csv_with(&shell, "kyuubi.session.engine.flink.max.rows=1500");
-    let output = program.stdin(script).run().expect_code(1);
+    let output = program.stdin(script).run().expect_code(3);
     // In their order; those of the fetch that failed may be lost.
     let count = output.stdout.lines().count() - 1;
     let rows: String = (1..=count).map(|id| format!("{id}\n")).collect();
