@@ -47,8 +47,11 @@ pub struct Endpoint {
     _processes: [Process; 2],
 }
 
+/// What is tried.
+type Case = fn(&Arc<Endpoint>);
+
 /// All cases.
-pub fn cases() -> Vec<(&'static str, fn(&Arc<Endpoint>))> {
+pub fn cases() -> Vec<(&'static str, Case)> {
     vec![
         ("statements", statements),
         ("a_job", a_job),
