@@ -36,7 +36,7 @@ const SQL: &str = "SET table.sql-dialect=default;\nSET 'execution.runtime-mode' 
                    'false';\n";
 
 const TABLES: &str = "CREATE TEMPORARY TABLE src (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5', \
-                      'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '1000000');\n\
+                      'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '20000');\n\
                       CREATE TEMPORARY TABLE snk (id BIGINT) WITH ('connector' = 'blackhole');\n";
 
 /// The gateway, its cluster and the metastore. They end with the tests.
@@ -47,8 +47,11 @@ pub struct Endpoint {
     _processes: [Process; 2],
 }
 
+/// What is tried.
+type Case = fn(&Arc<Endpoint>);
+
 /// All cases.
-pub fn cases() -> Vec<(&'static str, fn(&Arc<Endpoint>))> {
+pub fn cases() -> Vec<(&'static str, Case)> {
     vec![
         ("statements", statements),
         ("a_job", a_job),
