@@ -144,6 +144,7 @@ impl Cluster {
     }
 
     /// Its jars, and the Java that runs them.
+    #[allow(dead_code, reason = "the tests on Kyuubi make its home from it")]
     pub const fn installation(&self) -> &Installation {
         &self.installation
     }
