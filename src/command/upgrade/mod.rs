@@ -1,5 +1,6 @@
 //! `!upgrade`.
 
+mod check;
 mod difference;
 mod interference;
 mod rehearse;
@@ -14,10 +15,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
-use skep_engine::{Connection, Dialect, JobId, Sql, Submit, Trial, TrialState, Trials};
+use skep_engine::{Dialect, JobId};
 
 use super::args::{Args, TIMEOUT};
-use super::gather;
 use super::handler::{Command, Flow};
 use super::savepoint::{DIR, FORMAT};
 use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
@@ -25,10 +25,9 @@ use super::target;
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::Signal;
 use crate::ledger::{LedgerError, Step, Terms, Upgrade, Version};
-use crate::savepoint::Which;
 use crate::session::Session;
-use crate::statement::replay::{self, Recipe, replay_apart};
-use crate::statement::{self, Change, Statement, expand, new_job_id};
+use crate::statement::replay::{self, Recipe};
+use crate::statement::{self, Change, Statement, new_job_id};
 use crate::syntax::{Input, Splitter, classify, secrets};
 use crate::ui::{Align, Listing, quantity, sanitize};
 use steps::Run;
@@ -293,8 +292,8 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
         step: Step::Stopping,
         began: Timestamp::now(),
     };
-    let prepared = check(session, &connection, &upgrade).await?;
-    keeps_state(session, &connection, &upgrade, prepared.as_ref()).await?;
+    let prepared = check::statements(session, &connection, &upgrade).await?;
+    check::state(session, &connection, &upgrade, prepared.as_ref()).await?;
     let change = if args.has("changed-query") {
         Change::Allowed
     } else {
@@ -395,86 +394,6 @@ fn read_file(path: &Path, dialect: Dialect) -> Result<Vec<String>, Error> {
         }
     }
     Ok(statements)
-}
-
-/// Makes sure, as far as that can be told before anything is stopped, that both statements can be submitted: every
-/// secret is there, and the engine understands the new one. Returns the session in which it does.
-async fn check(session: &mut Session, connection: &Connection, upgrade: &Upgrade) -> Result<Arc<dyn Sql>, Error> {
-    let of_old = replay_apart(session, connection, &upgrade.old.prelude).await?;
-    let dialect = of_old.dialect();
-    expand(session, &upgrade.old.sql, &dialect)?;
-    let sql = if upgrade.new.prelude == upgrade.old.prelude {
-        of_old
-    } else {
-        let _ = of_old.close().await;
-        replay_apart(session, connection, &upgrade.new.prelude).await?
-    };
-    let recorded = format!("EXPLAIN {}", upgrade.new.sql);
-    let submit = Submit {
-        text: expand(session, &recorded, &dialect)?,
-        recorded: recorded.clone(),
-        ..Submit::default()
-    };
-    // A set has several spellings, of which not all can be explained.
-    if matches!(classify(&upgrade.new.sql, &dialect), crate::syntax::Kind::StatementSet) {
-        return Ok(sql);
-    }
-    let located = |error: skep_engine::EngineError| {
-        let error = Error::from(error).in_statement(&recorded);
-        error.within("nothing was stopped; the new statement")
-    };
-    let explained = sql.submit(submit).await.map_err(located)?;
-    if let Some(mut rows) = explained.rows {
-        while rows.next().await.map_err(located)?.is_some() {}
-    }
-    Ok(sql)
-}
-
-/// Where the engine can compare a state with a statement without a job: makes sure that the new statement takes over all of
-/// what the job has saved last. A later state of the same job has the same parts.
-async fn keeps_state(
-    session: &mut Session,
-    connection: &Connection,
-    upgrade: &Upgrade,
-    sql: &dyn Sql,
-) -> Result<(), Error> {
-    if upgrade.terms.allow_non_restored || sql.trials() != Some(Trials::Here) {
-        return Ok(());
-    }
-    let state = gather::readable(connection, &session.ledger, upgrade.old_job, &Which::Latest);
-    // One that has saved nothing yet, or whose state goes while it is looked at, is compared when it is restored.
-    let Ok(state) = session.unless_interrupted(state).await else {
-        return Ok(());
-    };
-    let trial = Trial {
-        text: expand(session, &upgrade.new.sql, &sql.dialect())?,
-        state: TrialState::Path(state.path),
-        ..Trial::default()
-    };
-    let tried = match session
-        .unless_interrupted(async { Ok(sql.try_out(trial).await) })
-        .await?
-    {
-        Err(error) if error.kind == skep_engine::ErrorKind::NotFound => return Ok(()),
-        tried => tried.map_err(|error| {
-            Error::from(error)
-                .in_statement(&upgrade.new.sql)
-                .within("nothing was stopped; the new statement")
-        })?,
-    };
-    if tried.lost.is_empty() {
-        return Ok(());
-    }
-    let lost: Vec<_> = tried
-        .lost
-        .iter()
-        .map(|lost| sanitize(&lost.reason).into_owned())
-        .collect();
-    Err(Error::failed(format!(
-        "nothing was stopped; the new statement does not take over the state: {}",
-        lost.join("; ")
-    ))
-    .hint("--allow-non-restored-state leaves that behind · --rehearse shows what it would write"))
 }
 
 /// One that was begun by another shell, or by this one.
