@@ -94,7 +94,8 @@ impl Door {
         }
     }
 
-    /// What is written of each session that has carried out a statement which contains this; nothing by a real server.
+    /// What is written of each session that was opened this way and has carried out a statement which contains this; nothing by
+    /// a real server.
     fn sessions_of(&self, part: &str) -> Option<Vec<Vec<Value>>> {
         let journal = self.server.journal()?;
         let asked = journal
@@ -102,9 +103,11 @@ impl Door {
             .filter(|entry| entry["statement"].as_str().is_some_and(|text| text.contains(part)));
         let sessions = asked.map(|found| {
             let same = journal.iter().filter(|entry| entry["session"] == found["session"]);
-            same.cloned().collect()
+            same.cloned().collect::<Vec<_>>()
         });
-        Some(sessions.collect())
+        // Each case is tried each way on one server.
+        let way = self.way.to_string();
+        Some(sessions.filter(|entries| entries[0]["way"] == way.as_str()).collect())
     }
 
     /// That a statement which contains this was sent once: in a session that was opened for it with the job's id, and closed.

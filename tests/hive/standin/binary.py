@@ -78,7 +78,7 @@ class Calls:
         conf = req.configuration or {}
         # It is looked for by its own name.
         user = conf.get("hive.server2.proxy.user") or conf.get("kyuubi.session.proxy.user") or req.username or "anonymous"
-        session, launch = self.kyuubi.open(user, conf)
+        session, launch = self.kyuubi.open("thrift", user, conf)
         handle = ttypes.TSessionHandle(ttypes.THandleIdentifier(session.id.bytes, SECRET))
         told = {
             "kyuubi.session.engine.launch.handle.guid": base64.b64encode(launch.id.bytes).decode(),

@@ -117,7 +117,7 @@ class Kyuubi:
 
     # Sessions.
 
-    def open(self, user, conf):
+    def open(self, way, user, conf):
         """A new session, and the operation that launches its engine."""
         told = {}
         for key, value in conf.items():
@@ -126,7 +126,7 @@ class Kyuubi:
             told[key] = value
         session = Session(user, conf, told, self.engine.open(told))
         self.sessions[session.id] = session
-        self.note(session=session.id.hex, user=user, opened=told)
+        self.note(session=session.id.hex, way=way, user=user, opened=told)
         launch = self.add(Operation(session, "LaunchEngine", "LaunchEngine"))
         launch.lines.append(
             "2026-11-21 01:03:14.388 INFO KyuubiSessionManager-exec-pool: Thread-64 org.apache.kyuubi.shaded.curator.X: Starting"

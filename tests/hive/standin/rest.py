@@ -64,7 +64,7 @@ class Resources:
                 configs = body.get("configs") or {}
                 # Anyone may open one for somebody else, where nobody says otherwise.
                 user = configs.get("hive.server2.proxy.user") or configs.get("kyuubi.session.proxy.user") or user
-                session, _ = self.kyuubi.open(user, configs)
+                session, _ = self.kyuubi.open("rest", user, configs)
                 return {"identifier": str(session.id), "kyuubiInstance": self.instance}
             case "GET", "sessions":
                 return [self.listed(session) for session in list(self.kyuubi.sessions.values())]
