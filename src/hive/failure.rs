@@ -10,8 +10,8 @@ const MESSAGE_LIMIT: usize = 600;
 const CREDENTIALS: &str = "-n USER and -p or -w FILE; over HTTP also --token-file FILE or --header @FILE";
 
 /// What to look at when there is no way to a server, by what is spoken to it.
-const WAY: &str = "is HiveServer2 up, and is this its port (hive.server2.thrift.port, 10000 unless it is set)? ;ssl=true, \
-                   ;auth=noSasl and ;transportMode=http must be as the server has them";
+const WAY: &str = "is the server up, and is this its port (HiveServer2's hive.server2.thrift.port, 10000 unless it is set, or Kyuubi's \
+                   kyuubi.frontend.thrift.binary.bind.port, 10009)? ;ssl=true, ;auth=noSasl and ;transportMode=http must be as the server has them";
 
 const REST_WAY: &str = "is Kyuubi up, and is this the port of its REST API (kyuubi.frontend.rest.bind.port, 10099 unless it is \
                         set)? kyuubi+https:// is with TLS, kyuubi+http:// without; a server that was just started takes no sessions \

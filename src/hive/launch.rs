@@ -17,6 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Lines of its log that are asked for at once, and that are kept for whoever asks why it failed.
 const LOG_LINES: usize = 1000;
+const PAGES: usize = 10;
 const KEPT_LINES: usize = 100;
 
 /// Waits until the engine of a session runs: any other call would wait for it as well, for as long as calls may take. What
@@ -127,8 +128,10 @@ impl Log {
         }
     }
 
+    /// Reads what has been added, up to some pages: who asks looks at the clock in between.
     async fn read(&mut self, client: &Client, attempt: &Attempt) {
-        while let Some(launch) = &self.launch {
+        for _ in 0..PAGES {
+            let Some(launch) = &self.launch else { return };
             let Ok(set) = client.log(launch, &self.schema, LOG_LINES).await else {
                 self.launch = None;
                 return;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
-use skep_engine::{Batch, ENGINE_TYPE, EngineError, Operation, OperationId, Result, Rows};
+use skep_engine::{Batch, ENGINE_TYPE, EngineError, ErrorKind, Operation, OperationId, Result, Rows};
 use tokio::sync::mpsc;
 
 use super::failure::explain;
@@ -29,6 +29,15 @@ pub(crate) const NO_ROWS_PAUSE: Duration = Duration::from_millis(50);
 /// From so many bytes on the next page is asked for before this one is read. An empty one is smaller, so that nothing is asked
 /// for behind the last.
 const LARGE_PAGE: usize = 64 * 1024;
+
+/// What is gathered before it is looked at may have so many bytes: lists, and answers to the shell's own questions.
+pub(crate) const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The failure of what would be longer.
+pub(crate) fn too_long(what: &str) -> EngineError {
+    let message = format!("the server's answer to {what} is longer than {ANSWER_LIMIT} bytes");
+    EngineError::new(ErrorKind::Protocol, message)
+}
 
 /// What comes of an operation, in this order.
 enum Event {

@@ -30,9 +30,14 @@ impl HiveSql {
     async fn ask(&self, text: String) -> Result<Vec<RecordBatch>> {
         let operation = accept(Arc::clone(&self.0), Submit::new(text)).await?;
         let mut found = Vec::new();
-        if let Some(mut rows) = operation.rows {
-            rows.ready().await?;
-            while let Some(batch) = rows.next().await? {
+        if let Some(mut answer) = operation.rows {
+            answer.ready().await?;
+            let mut bytes = 0;
+            while let Some(batch) = answer.next().await? {
+                bytes += batch.rows.get_array_memory_size();
+                if bytes > rows::ANSWER_LIMIT {
+                    return Err(rows::too_long("a question of the shell's"));
+                }
                 found.push(batch.rows);
             }
         }
@@ -48,7 +53,7 @@ impl HiveSql {
         let listed = read_list(&live.client, &operation).await;
         // What could not be closed is closed with the session.
         let _ = live.client.close(&operation).await;
-        listed.map_err(explain)
+        listed
     }
 
     /// The tables and views of the databases that fit a pattern of LIKE.
@@ -127,15 +132,21 @@ impl HiveSql {
     }
 }
 
-async fn read_list(client: &Client, operation: &OperationHandle) -> skep_hive::Result<Vec<RecordBatch>> {
-    let schema = client.schema(operation).await?.to_arrow(ENGINE_TYPE);
+async fn read_list(client: &Client, operation: &OperationHandle) -> Result<Vec<RecordBatch>> {
+    let schema = client.schema(operation).await.map_err(explain)?.to_arrow(ENGINE_TYPE);
     let mut found = Vec::new();
-    while let Some(rows) = client.fetch(operation, &schema, PAGE).await?.rows
-        && rows.num_rows() > 0
-    {
+    let mut bytes = 0;
+    loop {
+        let page = client.fetch(operation, &schema, PAGE).await.map_err(explain)?;
+        let Some(rows) = page.rows.filter(|rows| rows.num_rows() > 0) else {
+            return Ok(found);
+        };
+        bytes += page.bytes;
+        if bytes > rows::ANSWER_LIMIT {
+            return Err(rows::too_long("a question about the catalog"));
+        }
         found.push(rows);
     }
-    Ok(found)
 }
 
 /// Hands a statement over. In a task of its own: the answer, and with it the handle, is not lost if nobody waits for it.

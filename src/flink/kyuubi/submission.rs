@@ -22,7 +22,7 @@ use crate::flink::gateway::settings::{self, Circumstances};
 use crate::flink::gateway::submission::search;
 use crate::hive::failure::explain;
 use crate::hive::operation::Running;
-use crate::hive::rows::{NO_ROWS_PAUSE, follow};
+use crate::hive::rows::{ANSWER_LIMIT, NO_ROWS_PAUSE, follow, too_long};
 use crate::hive::session::{Live, Session};
 use crate::syntax::classifier::{Kind, classify};
 use crate::syntax::rewritten::Rewritten;
@@ -68,13 +68,18 @@ pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordB
         .await
         .map_err(explain)?
         .to_arrow(ENGINE_TYPE);
-    let mut found = Vec::new();
+    let (mut found, mut bytes) = (Vec::new(), 0);
     loop {
         let set = live
             .client
             .fetch(&running.operation, &schema, PAGE)
             .await
             .map_err(rows::explain_fetch)?;
+        bytes += set.bytes;
+        if bytes > ANSWER_LIMIT {
+            running.close().await;
+            return Err(too_long(text));
+        }
         match set.rows.filter(|rows| rows.num_rows() > 0) {
             Some(rows) => found.push(rows),
             None if set.more => tokio::time::sleep(NO_ROWS_PAUSE).await,

@@ -249,11 +249,12 @@ impl Calls {
 
     /// There is no such call over REST: the engine's log names the job that it submitted.
     pub(crate) async fn query_id(&self, operation: &OperationHandle) -> Result<String> {
+        let since = Instant::now();
         self.await_end(operation, self.limits.request).await?;
         let mut log = Vec::new();
         loop {
             let lines = self.lines(operation, LOG_LINES).await?;
-            let is_last = lines.len() < LOG_LINES;
+            let is_last = lines.len() < LOG_LINES || since.elapsed() >= self.limits.request;
             log.extend(lines);
             if is_last {
                 break;
@@ -306,12 +307,19 @@ impl Calls {
 
     /// What an operation has resulted in. Who asks before it is finished is refused, and asks again then.
     async fn result(&self, call: &'static str, operation: &OperationHandle, path: &str) -> Result<Vec<u8>> {
-        let since = Instant::now();
+        let (since, limit) = (Instant::now(), self.limits.fetch);
+        let mut pause = FIRST_PAUSE;
         loop {
-            match self.bytes(call, path, self.limits.fetch).await {
+            match self.bytes(call, path, limit).await {
                 Err(Error::Server(failure)) if is_early(&failure) => {
-                    let left = self.limits.fetch.saturating_sub(since.elapsed());
+                    let left = limit.saturating_sub(since.elapsed());
                     self.await_end(operation, left).await?;
+                    if since.elapsed() >= limit {
+                        return Err(Error::Timeout { call, limit });
+                    }
+                    // It may say that it has ended, and not know that itself.
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 other => return other,
             }

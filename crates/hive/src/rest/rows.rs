@@ -61,18 +61,19 @@ enum Cell<'a> {
 }
 
 impl Column {
+    /// Of nothing: there may be many columns and few rows.
     fn new(data_type: &DataType) -> Result<Self, Malformed> {
         Ok(match data_type {
             DataType::Null => Self::Null(0),
-            DataType::Boolean => Self::Bool(BooleanBuilder::new()),
-            DataType::Int8 => Self::I8(Int8Builder::new()),
-            DataType::Int16 => Self::I16(Int16Builder::new()),
-            DataType::Int32 => Self::I32(Int32Builder::new()),
-            DataType::Int64 => Self::I64(Int64Builder::new()),
-            DataType::Float32 => Self::F32(Float32Builder::new()),
-            DataType::Float64 => Self::F64(Float64Builder::new()),
-            DataType::Utf8 => Self::Text(StringBuilder::new()),
-            DataType::Binary => Self::Binary(BinaryBuilder::new()),
+            DataType::Boolean => Self::Bool(BooleanBuilder::with_capacity(0)),
+            DataType::Int8 => Self::I8(Int8Builder::with_capacity(0)),
+            DataType::Int16 => Self::I16(Int16Builder::with_capacity(0)),
+            DataType::Int32 => Self::I32(Int32Builder::with_capacity(0)),
+            DataType::Int64 => Self::I64(Int64Builder::with_capacity(0)),
+            DataType::Float32 => Self::F32(Float32Builder::with_capacity(0)),
+            DataType::Float64 => Self::F64(Float64Builder::with_capacity(0)),
+            DataType::Utf8 => Self::Text(StringBuilder::with_capacity(0, 0)),
+            DataType::Binary => Self::Binary(BinaryBuilder::with_capacity(0, 0)),
             other => return Err(Malformed(format!("no column is of {other}"))),
         })
     }
