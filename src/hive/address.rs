@@ -449,8 +449,8 @@ fn read_pairs(text: &str) -> Result<BTreeMap<String, String>> {
 }
 
 fn malformed(why: &str) -> EngineError {
-    EngineError::rejected(format!("the URL is not HiveServer2's: {why}"))
-        .hint("write hive2://host:port/database;option=value?setting=value#variable=value")
+    EngineError::rejected(format!("the URL is not HiveServer2's or Kyuubi's: {why}"))
+        .hint("write hive2://host:port/database;option=value?setting=value#variable=value, or kyuubi://, or kyuubi+http:// for its REST API")
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub(crate) fn explain(error: Error) -> EngineError {
         Error::Login { .. } => shown.hint(format!("the server wants other credentials: {CREDENTIALS}")),
         Error::Tls { .. } => shown
             .hint("--ca FILE (in the URL ;ca=FILE or ;sslTrustStore=FILE) names the authority to trust, in PEM")
-            .hint("a server without TLS is reached without ;ssl=true"),
+            .hint("a server without TLS is reached without ;ssl=true, or by kyuubi+http://"),
         Error::Connect { .. } => shown.hint(WAY),
         Error::Closed(_) | Error::Lost { .. } | Error::Timeout { .. } => {
             shown.hint("it was not sent again; the next statement is, in a session that is told what this one was")

@@ -3,6 +3,7 @@
 //!
 //! Written against what was recorded of Kyuubi 1.11 with Flink 1.20.
 
+mod changes;
 mod control;
 mod operation;
 mod orphan;

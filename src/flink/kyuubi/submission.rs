@@ -13,6 +13,7 @@ use skep_engine::{
 use skep_hive::{Error, OperationHandle};
 
 use super::Flink;
+use super::changes;
 use super::operation::{self, Query};
 use super::rows;
 use crate::flink::gateway::complaint;
@@ -156,6 +157,9 @@ async fn start(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operation>
         notes.extend(circumstances.at_risk(submit.keep_checkpoints).map(str::to_owned));
     }
     if matches!(kind, Kind::Query) {
+        if !circumstances.is_batch() && changes::may_update(&submit.text) {
+            notes.push(changes::UNKNOWN.to_owned());
+        }
         let (key, value) = FETCH_TIMEOUT;
         settings.insert(key.to_owned(), value.to_owned());
     }
