@@ -97,10 +97,17 @@ impl Engine for HiveServer2 {
         let (name, version) = session.product().await;
         let label = format!("{} {}", address.family.scheme(), address.place());
         if let Some(engine) = self.engines.iter().find(|engine| engine.product() == name) {
-            let connection = engine.connect(session, &address, target, &version, label).await?;
-            return Ok(Connection { server, ..connection });
+            let connected = engine
+                .connect(Arc::clone(&session), &address, target, &version, label)
+                .await;
+            if connected.is_err() {
+                // Kyuubi would keep it: it does not end with the connection.
+                session.live().close().await;
+            }
+            return Ok(Connection { server, ..connected? });
         }
         if target.rest.is_some() {
+            session.live().close().await;
             return Err(
                 EngineError::rejected(format!("{} has no REST address", one_line(&name))).hint("leave out --rest"),
             );

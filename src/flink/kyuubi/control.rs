@@ -2,10 +2,10 @@
 //! whose rows are being fetched answers nothing else meanwhile.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use skep_engine::{Dialect, Result};
+use skep_engine::{Dialect, EngineError, ErrorKind, Result};
 use tokio::sync::Mutex;
 
 use super::submission::rows_of;
@@ -16,23 +16,59 @@ use crate::syntax::literal::quote_string;
 /// A session apart from the person's.
 pub(super) struct Apart {
     beside: Arc<Session>,
-    /// Opened when it is first needed.
-    session: Mutex<Option<Arc<Session>>>,
+    state: std::sync::Mutex<State>,
+    /// One question is asked after the other: the settings of one are not another's.
+    turn: Mutex<()>,
+}
+
+enum State {
+    /// It is opened when it is first needed.
+    Unneeded,
+    Open(Arc<Session>),
+    /// The shell leaves.
+    Closed,
 }
 
 impl Apart {
     pub(super) fn new(beside: Arc<Session>) -> Self {
         Self {
             beside,
-            session: Mutex::new(None),
+            state: std::sync::Mutex::new(State::Unneeded),
+            turn: Mutex::new(()),
         }
     }
 
-    /// Ends the session. It would be kept for hours: the server does not close it with the connection.
+    /// Ends the session. It would be kept for hours: the server does not close it with the connection. A question that is
+    /// being asked is not waited for: the server does this after it.
     pub(super) async fn close(&self) {
-        if let Some(session) = self.session.lock().await.take() {
+        let state = std::mem::replace(&mut *self.state(), State::Closed);
+        if let State::Open(session) = state {
             session.live().close().await;
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // It is whole whenever it is not locked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn session(&self) -> Result<Arc<Session>> {
+        if let State::Open(session) = &*self.state() {
+            return Ok(Arc::clone(session));
+        }
+        let session = self.beside.another().await?;
+        let is_late = match &mut *self.state() {
+            State::Closed => true,
+            state => {
+                *state = State::Open(Arc::clone(&session));
+                false
+            }
+        };
+        if is_late {
+            session.live().close().await;
+            return Err(EngineError::new(ErrorKind::Cancelled, "the connection is closed"));
+        }
+        Ok(session)
     }
 }
 
@@ -40,11 +76,8 @@ impl Apart {
 impl Ask for Apart {
     /// A setting for one statement is SET before it and RESET after it: the engine takes none that goes with a statement.
     async fn ask(&self, text: &str, settings: &BTreeMap<String, String>) -> Result<Vec<Row>> {
-        let mut open = self.session.lock().await;
-        let session = match &*open {
-            Some(session) => Arc::clone(session),
-            None => Arc::clone(open.insert(self.beside.another().await?)),
-        };
+        let _turn = self.turn.lock().await;
+        let session = self.session().await?;
         let quote = |text: &str| quote_string(text, &Dialect::FLINK);
         for (key, value) in settings {
             rows_of(&session, &format!("SET {} = {}", quote(key), quote(value))).await?;
