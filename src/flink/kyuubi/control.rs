@@ -53,8 +53,11 @@ impl Apart {
     }
 
     async fn session(&self) -> Result<Arc<Session>> {
-        if let State::Open(session) = &*self.state() {
-            return Ok(Arc::clone(session));
+        let closed = || EngineError::new(ErrorKind::Cancelled, "the connection is closed");
+        match &*self.state() {
+            State::Open(session) => return Ok(Arc::clone(session)),
+            State::Closed => return Err(closed()),
+            State::Unneeded => {}
         }
         let session = self.beside.another().await?;
         let is_late = match &mut *self.state() {
@@ -66,7 +69,7 @@ impl Apart {
         };
         if is_late {
             session.live().close().await;
-            return Err(EngineError::new(ErrorKind::Cancelled, "the connection is closed"));
+            return Err(closed());
         }
         Ok(session)
     }
