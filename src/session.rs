@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use skep_engine::{Attempt, Connection, Dialect, JobControl, LogRing, Sql, StartedJob, Stores, Target};
+use skep_engine::{Attempt, Connection, Dialect, JobControl, LogRing, Sql, Stores, Target};
 
 use crate::config::Config;
 use crate::engines::Engines;
@@ -15,7 +15,8 @@ use crate::error::{Error, ExitCode};
 use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::job::schedule::Schedule;
-use crate::ledger::{Ledger, LedgerError, Outcome};
+use crate::ledger::{Ledger, LedgerError};
+use crate::orphans::{self, OrphanedQueries};
 use crate::render;
 use crate::syntax::literal::quote_string;
 use crate::syntax::{secrets, variables};
@@ -74,6 +75,8 @@ pub struct Settings {
     pub spool_limit: u64,
     /// A statement that starts a job is written down before it is submitted.
     pub remember: bool,
+    /// What is done, when a connection is made, with queries whose shell has ended.
+    pub orphans: OrphanedQueries,
 }
 
 impl Default for Settings {
@@ -91,6 +94,7 @@ impl Default for Settings {
             keep_checkpoints: false,
             spool_limit: crate::job::spool::LIMIT,
             remember: true,
+            orphans: OrphanedQueries::default(),
         }
     }
 }
@@ -165,55 +169,6 @@ async fn tell(ui: Ui, log: LogRing) -> Infallible {
         tokio::select! {
             _ = written.changed() => {}
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
-        }
-    }
-}
-
-/// Asks the engine about the statements of shells that have ended without hearing what came of them, and says it. One that
-/// it knows was accepted. That it does not know one proves nothing: a server forgets, and then it is unknown, and asked
-/// for again by the next shell.
-async fn settle(connection: Arc<Connection>, ledger: Ledger, ui: Ui) {
-    let Some(jobs) = &connection.jobs else { return };
-    // What ran in a shell that has ended does not run any more.
-    let may_run = !connection.capabilities.jobs_end_with_shell;
-    // A ledger that can't be read has nothing to settle; the shell has said so already.
-    for record in ledger.orphans(Some(&connection.url)).await.unwrap_or_default() {
-        let chosen = record.job_id();
-        let name = record.intent.name;
-        let why = match jobs.submitted(&chosen).await {
-            Ok(Some((job_id, status))) => {
-                if may_run {
-                    let state = status.state;
-                    ui.note(&format!(
-                        "{name}, which an earlier shell submitted and heard nothing of: job {job_id} is {state}"
-                    ));
-                }
-                let started = StartedJob {
-                    job_id,
-                    cluster_id: None,
-                    name,
-                    bounded: false,
-                };
-                ledger.accepted(&connection.url, chosen, started, record.operation_id);
-                ledger.status(&connection.url, job_id, status);
-                continue;
-            }
-            // Such an engine's jobs are its shell's, and leave a record: without one there was none.
-            Ok(None) if !may_run => {
-                ledger.settled(&connection.url, chosen, Outcome::NeverArrived);
-                continue;
-            }
-            Ok(None) => "the cluster knows no job of that id".to_owned(),
-            Err(error) => error.message,
-        };
-        // What is unknown already has been said.
-        if may_run && record.outcome == Outcome::Open {
-            ui.note(&format!(
-                "{name}, which an earlier shell submitted and heard nothing of: whether job {chosen} was started is not \
-                 known ({why}) · !job {chosen} asks again"
-            ));
-            let unheard = format!("the shell ended before it heard what came of it; {why}");
-            ledger.settled(&connection.url, chosen, Outcome::Unknown(unheard));
         }
     }
 }
@@ -354,7 +309,12 @@ impl Session {
         {
             self.ledger.import(&connection.url, &connection.label, recipes);
         }
-        let settling = settle(Arc::clone(&connection), self.ledger.clone(), self.ui.clone());
+        // A command that was given on the command line does what it says, and nothing besides.
+        let queries = match self.settings.one_shot {
+            true => OrphanedQueries::Leave,
+            false => self.settings.orphans,
+        };
+        let settling = orphans::settle(Arc::clone(&connection), self.ledger.clone(), self.ui.clone(), queries);
         // It goes on if it takes longer.
         let _ = tokio::time::timeout(SETTLING, tokio::spawn(settling)).await;
         if !self.settings.one_shot {

@@ -7,6 +7,7 @@ use super::args::Args;
 use super::handler::{Command, Flow};
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
+use crate::orphans::OrphanedQueries;
 use crate::session::{RestoreFrom, Session, Settings};
 use crate::statement;
 use crate::ui::quantity;
@@ -123,6 +124,28 @@ static SETTINGS: &[Setting] = &[
         help: "whether a statement that starts a job is written down before it is submitted",
         read: |settings| settings.remember.to_string(),
         write: |settings, value| read_bool(value).map(|on| settings.remember = on),
+    },
+    Setting {
+        name: "orphans",
+        aliases: &[],
+        help: "what is done at !connect with queries whose shell has ended: cancel, tell (of them) or leave",
+        read: |settings| {
+            let word = match settings.orphans {
+                OrphanedQueries::Cancel => "cancel",
+                OrphanedQueries::Tell => "tell",
+                OrphanedQueries::Leave => "leave",
+            };
+            word.to_owned()
+        },
+        write: |settings, value| {
+            settings.orphans = match value {
+                "cancel" => OrphanedQueries::Cancel,
+                "tell" => OrphanedQueries::Tell,
+                "leave" => OrphanedQueries::Leave,
+                _ => return Err(Error::usage(format!("{value:?} is none of cancel, tell and leave"))),
+            };
+            Ok(())
+        },
     },
     Setting {
         name: "keep-plan",

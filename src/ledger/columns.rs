@@ -96,7 +96,7 @@ fn parse_outcome(word: &str, message: Option<String>) -> rusqlite::Result<Outcom
 pub(super) const JOB: &str = "job.seq, job.job_id, job.url, job.engine, job.name, job.sql, job.restored_path, \
     job.restored_job, job.restored_checkpoint, job.created, shell.pid AS shell_pid, job.outcome, job.message, \
     job.cluster_id, job.operation_id, job.state, job.as_of, job.started, job.ended, job.ended_by, job.error, \
-    job.claim, job.plan_path, job.plan_sha256";
+    job.claim, job.plan_path, job.plan_sha256, job.is_query";
 
 /// A job without its prelude.
 pub(super) fn job(row: &Row<'_>) -> rusqlite::Result<JobRecord> {
@@ -129,6 +129,7 @@ fn submission(row: &Row<'_>) -> rusqlite::Result<Submission> {
     Ok(Submission {
         claim: claim.map(parse_word).transpose()?.unwrap_or_default(),
         plan: path.map(|path| Plan { path, sha256 }),
+        is_query: row.get("is_query")?,
         ..Submission::default()
     })
 }

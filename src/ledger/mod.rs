@@ -41,8 +41,8 @@ use crate::savepoint::Claim;
 pub use error::{LedgerError, Result};
 pub use note::{Note, Subject};
 pub use record::{
-    AwaitedLabel, Family, Intent, JobFilter, JobRecord, LastKnown, NewestSavepoints, Outcome, Part, Plan, Submission,
-    superseded,
+    Abandoned, AwaitedLabel, Family, Intent, JobFilter, JobRecord, LastKnown, NewestSavepoints, Outcome, Part, Plan,
+    Submission, superseded,
 };
 use store::Store;
 pub use tables::Tables;
@@ -341,6 +341,14 @@ impl Ledger {
     pub async fn orphans(&self, url: Option<&str>) -> Result<Vec<JobRecord>> {
         let url = url.map(str::to_owned);
         self.ask(move |store| store.orphans(url.as_deref())).await
+    }
+
+    /// Queries, on any connection, that are not known to have ended and whose shell has, or may have.
+    ///
+    /// # Errors
+    /// The ledger can't be read.
+    pub async fn abandoned(&self) -> Result<Vec<Abandoned>> {
+        self.ask(|store| store.abandoned()).await
     }
 
     /// Statements that have been written down and of which the engine has said nothing yet, of any connection.

@@ -5,8 +5,11 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 /// This shell's own lock. Dropping it says that the shell has left.
 #[derive(Debug)]
@@ -58,6 +61,54 @@ pub(super) fn is_dead(dir: &Path, shell: i64) -> bool {
     }
 }
 
+/// What a shell's lock tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// It holds its lock.
+    Alive,
+    /// Nobody is seen to hold it: that is proof where locks of all shells are seen.
+    NotSeen,
+    /// That can't be told.
+    Unknown,
+}
+
+/// What can be seen of the shell with that number. Nothing is removed: elsewhere somebody may hold it.
+pub(super) fn life(dir: &Path, shell: i64) -> Life {
+    match File::open(file_of(dir, shell)).map(|file| file.try_lock()) {
+        Ok(Ok(())) => Life::NotSeen,
+        Ok(Err(TryLockError::WouldBlock)) => Life::Alive,
+        Ok(Err(TryLockError::Error(_))) => Life::Unknown,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Life::NotSeen,
+        Err(_) => Life::Unknown,
+    }
+}
+
+/// Whether there is a process of that number, other than this one, which is a new one.
+pub(super) fn runs(pid: u32) -> bool {
+    let other = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let is_there = |pid| !matches!(test_kill_process(pid), Err(Errno::SRCH));
+    pid != std::process::id() && other.is_some_and(is_there)
+}
+
+/// What tells this ledger on this machine, since that was started, from a copy of it and from all other machines: a shell that has said
+/// the same has its lock where it is seen. None where nobody can tell.
+#[cfg(target_os = "linux")]
+pub(super) fn place(ledger: &Path) -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let file = fs::metadata(ledger).ok()?;
+    Some(format!("{} {}:{}", boot.trim(), file.dev(), file.ino()))
+}
+
+/// What tells this ledger from a copy of it, if it lies on this machine. None where nobody can tell.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn place(ledger: &Path) -> Option<String> {
+    if !cfg!(target_os = "macos") || super::schema::is_remote(ledger) {
+        return None;
+    }
+    let file = fs::metadata(ledger).ok()?;
+    Some(format!("{}:{}", file.dev(), file.ino()))
+}
+
 fn file_of(dir: &Path, shell: i64) -> PathBuf {
     dir.join("shells").join(shell.to_string())
 }
@@ -74,6 +125,41 @@ mod tests {
         assert!(Presence::declare(dir.path(), 7).is_err(), "nobody else can have it");
         drop(presence);
         assert!(is_dead(dir.path(), 7));
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_a_life() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(life(dir.path(), 7), Life::NotSeen);
+        let presence = Presence::declare(dir.path(), 7).unwrap();
+        assert_eq!(life(dir.path(), 7), Life::Alive);
+        drop(presence);
+        fs::write(dir.path().join("shells/7"), "").unwrap();
+        assert_eq!(life(dir.path(), 7), Life::NotSeen);
+        assert!(dir.path().join("shells/7").exists(), "looking changes nothing");
+    }
+
+    #[test]
+    fn a_process_that_has_ended_does_not_run() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        assert!(runs(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!runs(child.id()));
+        assert!(
+            !runs(std::process::id()),
+            "it is this one, and not the earlier one of that number"
+        );
+    }
+
+    #[test]
+    fn a_copy_is_another_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let [ledger, copy] = ["ledger.db", "copy.db"].map(|name| dir.path().join(name));
+        fs::write(&ledger, "x").unwrap();
+        fs::copy(&ledger, &copy).unwrap();
+        assert_eq!(place(&ledger), place(&ledger));
+        assert_ne!(place(&ledger), place(&copy));
     }
 
     #[test]

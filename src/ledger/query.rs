@@ -8,8 +8,8 @@ use skep_engine::{JobId, Lineage, Savepoint};
 
 use super::columns::{self, Fact};
 use super::error::{LedgerError, Result};
-use super::presence;
-use super::record::{AwaitedLabel, Family, JobFilter, JobRecord, NewestSavepoints, Part};
+use super::presence::{self, Life};
+use super::record::{Abandoned, AwaitedLabel, Family, JobFilter, JobRecord, NewestSavepoints, Part};
 use super::store::Store;
 use crate::savepoint::{Claim, path_key};
 
@@ -116,6 +116,31 @@ impl Store {
             dead.join(", ")
         );
         self.read(|connection| select(connection, &condition, [url]))
+    }
+
+    /// Queries that are not known to have ended and whose shell has, or may have: nobody reads their rows.
+    pub fn abandoned(&self) -> Result<Vec<Abandoned>> {
+        let condition = format!("job.is_query AND job.outcome = 'accepted' AND {GOES_ON}");
+        let shells: Vec<(i64, u32, Option<String>)> = self.read(|connection| {
+            let mut statement = connection.prepare(&format!(
+                "SELECT id, pid, place FROM shell WHERE id IN (SELECT shell FROM job WHERE {condition} AND shell > 0)"
+            ))?;
+            let shells = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            shells.collect()
+        })?;
+        let here = presence::place(&self.path);
+        let mut found = Vec::new();
+        for (shell, pid, place) in shells {
+            let is_certain = match presence::life(self.dir(), shell) {
+                Life::Alive => continue,
+                Life::NotSeen => place.is_some() && place == here && !presence::runs(pid),
+                Life::Unknown => false,
+            };
+            let condition = format!("{condition} AND job.shell = ?1 ORDER BY job.seq DESC");
+            let records = self.read(|connection| rows(connection, &condition, [shell]))?;
+            found.extend(records.into_iter().map(|(_, record)| Abandoned { record, is_certain }));
+        }
+        Ok(found)
     }
 
     /// Statements of which nothing has been heard yet, of any connection.

@@ -39,6 +39,9 @@ pub struct Submission {
     pub circumstances: BTreeMap<String, String>,
     /// The definitions of what it uses that outlives its session, by name; secrets as references.
     pub objects: BTreeMap<String, String>,
+    /// Its rows are for the shell that submits it alone: nobody else can ever read them.
+    #[serde(skip)]
+    pub is_query: bool,
 }
 
 /// A compiled plan.
@@ -121,6 +124,15 @@ impl JobRecord {
     pub fn has_ended(&self) -> bool {
         self.last.as_ref().is_some_and(|last| last.state.is_terminal())
     }
+}
+
+/// A query that was left behind by the shell that it gave its rows to, or may have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Abandoned {
+    /// The query.
+    pub record: JobRecord,
+    /// Its shell has certainly ended; otherwise nobody here can tell.
+    pub is_certain: bool,
 }
 
 /// Of these jobs, and of jobs they do not hold, those from which another of these was restored.

@@ -186,6 +186,13 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (job_id, url)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- Where the shell's lock proves something: NULL is nowhere.
+    ALTER TABLE shell ADD COLUMN place TEXT;
+    ALTER TABLE job ADD COLUMN is_query INTEGER NOT NULL DEFAULT FALSE;
+    CREATE INDEX job_read ON job (shell) WHERE is_query AND outcome = 'accepted'
+        AND coalesce(state, '') NOT IN ('FAILED', 'CANCELED', 'FINISHED');
+",
 ];
 
 /// The newest format that is known here.
@@ -266,7 +273,7 @@ fn choose_journal(connection: &Connection, path: &Path) -> rusqlite::Result<()> 
 
 /// Whether the file lies on another machine, as far as the system tells.
 #[cfg(target_os = "linux")]
-fn is_remote(path: &Path) -> bool {
+pub(super) fn is_remote(path: &Path) -> bool {
     /// NFS, SMB, CIFS, SMB2, AFS, Ceph, Coda, 9P, Lustre, GFS2, GPFS (statfs(2), linux/magic.h).
     const REMOTE: &[u64] = &[
         0x6969,

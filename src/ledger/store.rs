@@ -10,7 +10,7 @@ use skep_engine::{ClaimMode, JobId, JobStatus, OperationId, Recipe, Savepoint, S
 
 use super::columns::Fact;
 use super::error::{LedgerError, Result};
-use super::presence::Presence;
+use super::presence::{self, Presence};
 use super::record::{AwaitedLabel, Intent, JobRecord, LastKnown, Outcome, Submission};
 use super::{columns, query, schema};
 use crate::failpoint;
@@ -293,8 +293,12 @@ impl From<rusqlite::Error> for Failure {
 /// Gives this shell its number, and holds its lock before anybody can read the number.
 fn declare(transaction: &Transaction<'_>, dir: &Path, path: PathBuf) -> Result<Presence, Failure> {
     transaction.execute(
-        "INSERT INTO shell (pid, started) VALUES (?1, ?2)",
-        params![std::process::id(), Timestamp::now().as_microsecond()],
+        "INSERT INTO shell (pid, started, place) VALUES (?1, ?2, ?3)",
+        params![
+            std::process::id(),
+            Timestamp::now().as_microsecond(),
+            presence::place(&path)
+        ],
     )?;
     Presence::declare(dir, transaction.last_insert_rowid()).map_err(|error| {
         let cause = error.to_string();
@@ -420,12 +424,13 @@ pub(super) fn write_submission(
 ) -> rusqlite::Result<()> {
     let plan = submission.plan.as_ref();
     transaction.execute(
-        "UPDATE job SET claim = ?2, plan_path = ?3, plan_sha256 = ?4 WHERE seq = ?1",
+        "UPDATE job SET claim = ?2, plan_path = ?3, plan_sha256 = ?4, is_query = ?5 WHERE seq = ?1",
         params![
             job,
             (submission.claim != ClaimMode::NoClaim).then(|| submission.claim.as_str()),
             plan.map(|plan| &plan.path),
             plan.and_then(|plan| plan.sha256.as_ref()),
+            submission.is_query,
         ],
     )?;
     write_facts(transaction, job, Fact::Circumstance, &submission.circumstances)?;

@@ -33,6 +33,7 @@ async fn full(dir: &Path) -> Ledger {
             sha256: Some("ab".repeat(32)),
         }),
         circumstances: [("parallelism.default".to_owned(), "2".to_owned())].into(),
+        is_query: false,
         objects: [("t".to_owned(), "CREATE TABLE t (x INT)".to_owned())].into(),
     };
     let first = Intent {

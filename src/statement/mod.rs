@@ -140,7 +140,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     }
     let plan = plan::choose(session, &connection, &wanted).await?;
     // Nothing has been submitted yet: Ctrl-C while the server is asked for these takes it back.
-    let how = async { Ok(how(&submitted, starts_job, start.as_ref(), plan.clone()).await) };
+    let how = async { Ok(how(&submitted, &kind, start.as_ref(), plan.clone()).await) };
     let how = session.unless_interrupted(how).await.inspect_err(|error| {
         if error.kind == crate::error::ErrorKind::Interrupted {
             session
@@ -261,12 +261,15 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
 /// How a statement is submitted, as it is written down.
 async fn how(
     submitted: &check::Statement<'_>,
-    starts_job: bool,
+    kind: &Kind,
     start: Option<&Start>,
     plan: Option<Plan>,
 ) -> ledger::Submission {
-    if !starts_job {
-        return ledger::Submission::default();
+    if !kind.starts_job() {
+        return ledger::Submission {
+            is_query: matches!(kind, Kind::Query),
+            ..ledger::Submission::default()
+        };
     }
     ledger::Submission {
         claim: start.map_or(ClaimMode::NoClaim, |start| start.restore.claim),
@@ -274,6 +277,7 @@ async fn how(
         // What can't be asked for is not known later.
         circumstances: submitted.sql.circumstances().await.unwrap_or_default(),
         objects: objects::definitions(submitted).await,
+        is_query: false,
     }
 }
 

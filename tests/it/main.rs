@@ -18,6 +18,7 @@ mod interrupts;
 mod ledger;
 #[cfg(feature = "local")]
 mod local_jobs;
+mod orphans;
 mod panics;
 mod prompt;
 #[cfg(feature = "local")]

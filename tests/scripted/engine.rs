@@ -51,6 +51,7 @@ impl Engine for Scripted {
                 checkpoint: true,
                 restore: true,
                 jobs_end_with_shell: target.url == "scripted:inside",
+                queries_are_jobs: target.url == "scripted:kept",
                 ..Capabilities::default()
             },
             sql: Some(Arc::new(Session {

@@ -9,6 +9,7 @@ use crate::world::http::Fault;
 
 cases! {
     jobs 1: one_that_was_dropped_is_opened_again,
+    jobs 2: a_query_whose_shell_was_killed_is_ended_by_the_next,
 }
 
 /// The handle of the session that was used last.
@@ -53,6 +54,32 @@ fn one_that_was_dropped_is_opened_again(cluster: &Cluster) {
     assert_eq!(carried_out("INSERT"), 1);
     assert_eq!(cluster.witness().named("in a session opened again").len(), 1);
     cluster.witness().cancel(&job);
+}
+
+fn a_query_whose_shell_was_killed_is_ended_by_the_next(cluster: &Cluster) {
+    let shell = Shell::sql(cluster);
+    let mut live = shell.skep().with("--output csv").start();
+    live.send(
+        "CREATE TEMPORARY TABLE gen (id BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '5', \
+         'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '50000');\n\
+         CREATE TEMPORARY TABLE nowhere (id BIGINT) WITH ('connector' = 'blackhole');\n\
+         SET 'pipeline.name' = 'written by a shell that was killed';\nINSERT INTO nowhere SELECT id FROM gen;\n\
+         SET 'pipeline.name' = 'read by a shell that was killed';\nSELECT id FROM gen;\n",
+    );
+    live.wait_for_out("two rows", |out| out.lines().count() > 2);
+    live.kill();
+    let witness = cluster.witness();
+    let [written, read] =
+        ["written", "read"].map(|what| witness.wait_named(&format!("{what} by a shell that was killed")));
+    assert!(witness.runs(&read));
+
+    let next = shell.skep().start();
+    let err = next.wait_err("nobody can read its rows any more · cancelled, it is CANCELED");
+    assert!(err.contains(&format!("(job {})", &read[..8])), "{err}");
+    assert_eq!(witness.state(&read), "CANCELED");
+    assert!(witness.runs(&written));
+    drop(next.wait().expect_code(0));
+    witness.cancel(&written);
 }
 
 /// Its statement ends with the truth about its job.

@@ -3,6 +3,7 @@
 
 mod cases;
 mod opening;
+mod orphans;
 mod restarts;
 mod server;
 
@@ -59,6 +60,7 @@ pub struct Case {
 pub fn cases(kind: Kind) -> Vec<Case> {
     let mut all = cases::all();
     all.extend(opening::all());
+    all.extend(orphans::all());
     all.extend(restarts::all());
     all.retain(|case| kind == Kind::StandIn || !case.stand_in_only);
     all
