@@ -16,6 +16,7 @@ use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::job::schedule::Schedule;
 use crate::ledger::{Ledger, LedgerError, Outcome};
+use crate::leftovers;
 use crate::render;
 use crate::syntax::literal::quote_string;
 use crate::syntax::{secrets, variables};
@@ -359,6 +360,9 @@ impl Session {
         let _ = tokio::time::timeout(SETTLING, tokio::spawn(settling)).await;
         if !self.settings.one_shot {
             self.tell_upgrades(&connection.url).await;
+            let (reached, ledger, ui) = (Arc::clone(&connection), self.ledger.clone(), self.ui.clone());
+            let clearing = async move { leftovers::clear(&reached, &ledger, &ui).await };
+            let _ = tokio::time::timeout(SETTLING, tokio::spawn(clearing)).await;
         }
         let given = self.given(&connection);
         self.open = Some(Open {

@@ -186,6 +186,16 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (job_id, url)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- What was made for a rehearsal, to be removed when it is over.
+    CREATE TABLE rehearsal (
+        id TEXT PRIMARY KEY,
+        url TEXT NOT NULL,
+        shell INTEGER REFERENCES shell (id),
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX rehearsal_by_url ON rehearsal (url);
+",
 ];
 
 /// The newest format that is known here.
