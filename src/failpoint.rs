@@ -30,6 +30,7 @@ pub const ALL: &[&str] = &[
     "ledger.note.after",
     "ledger.merged.before",
     "ledger.merged.after",
+    "upgrade.rehearsal.saved",
     "upgrade.rehearsing",
     "upgrade.stopping",
     "upgrade.stopped",

@@ -16,6 +16,7 @@ use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::job::schedule::Schedule;
 use crate::ledger::{Ledger, LedgerError};
+use crate::leftovers;
 use crate::orphans::{self, OrphanedQueries};
 use crate::render;
 use crate::syntax::literal::quote_string;
@@ -319,6 +320,9 @@ impl Session {
         let _ = tokio::time::timeout(SETTLING, tokio::spawn(settling)).await;
         if !self.settings.one_shot {
             self.tell_upgrades(&connection.url).await;
+            let (reached, ledger, ui) = (Arc::clone(&connection), self.ledger.clone(), self.ui.clone());
+            let clearing = async move { leftovers::clear(&reached, &ledger, &ui).await };
+            let _ = tokio::time::timeout(SETTLING, tokio::spawn(clearing)).await;
         }
         let given = self.given(&connection);
         self.open = Some(Open {

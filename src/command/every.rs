@@ -126,7 +126,7 @@ fn list(session: &Session) -> Result<(), Error> {
     for plan in plans {
         listing.row([
             plan.number.to_string(),
-            quantity::duration(Duration::from_millis(plan.every_ms)),
+            quantity::interval(Duration::from_millis(plan.every_ms)),
             plan.command,
             quantity::moment(plan.next, now, &TimeZone::system()),
             plan.done.to_string(),
@@ -149,7 +149,10 @@ async fn begin(session: &mut Session, every: Duration, word: &str, args: &Args) 
     if status.lost || status.state.is_terminal() {
         return Err(Error::failed(format!("{} does not run", target.job.title())));
     }
-    let command = format!("!savepoint {}", target.job.reference());
+    let mut command = format!("!savepoint {}", target.job.reference());
+    if let Some(label) = &label {
+        command.push_str(&format!(" --label {label}"));
+    }
     let number = session.schedule.add(every, command.clone());
     let keeper = Keeper {
         number,
@@ -166,7 +169,7 @@ async fn begin(session: &mut Session, every: Duration, word: &str, args: &Args) 
         prints: session.settings.one_shot,
         json: session.settings.json,
     };
-    let every = quantity::duration(every);
+    let every = quantity::interval(every);
     session
         .ui
         .say(&format!("every {every}: {command} · !every --stop {number} ends it"));
@@ -222,7 +225,7 @@ impl Keeper {
         let title = self.target.job.title();
         self.ui.note(&format!(
             "{title} has ended, and with it its savepoints every {}",
-            quantity::duration(self.every)
+            quantity::interval(self.every)
         ));
     }
 

@@ -1,8 +1,8 @@
 //! `!inspect`.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use skep_engine::{
     EngineError, ErrorKind, FileVerdict, Format, Inspection, OperatorState, Savepoint, SavepointKind, StateFile,
     Verdict,
@@ -10,10 +10,11 @@ use skep_engine::{
 
 use super::args::Args;
 use super::handler::{Command, Flow};
+use super::note::named;
 use super::savepoints::verdict_in_words;
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use crate::error::Error;
-use crate::savepoint::describe;
+use crate::savepoint::{Which, describe};
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
@@ -27,9 +28,9 @@ static SPEC: Spec = Spec {
     aliases: &[],
     category: Category::Savepoints,
     summary: "looks into a savepoint or checkpoint",
-    help: "Shows what it is, the operators whose state it has, and every file that it needs with whether that is there as it\n\
-           must be. A state that this machine has needs no connection: skep inspect PATH works when the cluster is gone.\n\
-           Ends in 1 if the state can't be used.",
+    help: "By its path or its label. Shows what it is, the operators whose state it has, and every file that it needs with\n\
+           whether that is there as it must be. A state that this machine has needs no connection: skep inspect PATH works\n\
+           when the cluster is gone. Ends in 1 if the state can't be used.",
     positionals: &[Positional {
         name: "PATH",
         kind: Kind::Location,
@@ -51,7 +52,12 @@ impl Command for Inspect {
     }
 
     async fn run(&self, session: &mut Session, args: Args) -> Result<Flow, Error> {
-        let work = examine(session, args.word(0).unwrap_or_default());
+        let word = args.word(0).unwrap_or_default();
+        let labelled = match Which::parse(word, &Zoned::now()) {
+            Ok(Which::Label(label)) => named(session, &label).await?,
+            _ => None,
+        };
+        let work = examine(session, labelled.as_ref().map_or(word, |state| &state.path));
         let mut inspection = session.unless_interrupted(work).await?;
         recall(session, &mut inspection.savepoint).await;
         if session.settings.json {

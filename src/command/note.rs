@@ -122,13 +122,13 @@ async fn state(session: &Session, word: &str) -> Result<Option<Savepoint>, Error
     }
 }
 
-/// The saved state of that label on the current connection, if there is one.
+/// The saved state of that label on the current connection, or where there is none on any, if there is one.
 ///
 /// # Errors
 /// There are several.
 pub async fn named(session: &Session, label: &str) -> Result<Option<Savepoint>, Error> {
-    let url = session.open()?.connection.url.clone();
-    let mut found = session.ledger.labelled(label, Some(&url)).await.unwrap_or_default();
+    let url = session.open.as_ref().map(|open| open.connection.url.as_str());
+    let mut found = session.ledger.labelled(label, url).await.unwrap_or_default();
     match found.len() {
         0 | 1 => Ok(found.pop()),
         _ => {

@@ -67,14 +67,14 @@ pub async fn run(
     let count = quantity::counted(doomed.len() as u64, "savepoint", "savepoints");
     let forget = args.has("forget");
     let what = if forget { "forgotten" } else { "deleted" };
+    if doomed.is_empty() {
+        session.ui.say(&format!("no savepoint is to be {what}"));
+        return Ok(());
+    }
     if !args.has("yes") && !session.settings.yes {
         let verb = if forget { "forget" } else { "delete" };
         // Who has the list before their eyes says yes to that one.
-        let answer = match doomed.is_empty() {
-            true => None,
-            false => session.ui.confirm(&format!("{verb} {count}?")),
-        };
-        match answer {
+        match session.ui.confirm(&format!("{verb} {count}?")) {
             Some(true) => {}
             Some(false) => {
                 session.ui.say("nothing was done");

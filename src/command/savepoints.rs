@@ -16,7 +16,7 @@ use super::spec::{Arity, Category, Flag, Kind, Positional, Spec};
 use super::{prune, target};
 use crate::error::Error;
 use crate::interrupt::Signal;
-use crate::savepoint::merge;
+use crate::savepoint::{LEDGER, merge};
 use crate::session::Session;
 use crate::ui::quantity;
 use crate::ui::{Align, Listing};
@@ -69,7 +69,7 @@ static SPEC: Spec = Spec {
             name: "all",
             short: Some('a'),
             value: None,
-            help: "list all, not only the newest 100",
+            help: "list all: not only the newest 100, and also checkpoints that the engine has deleted",
         },
         Flag {
             name: "keep",
@@ -135,13 +135,26 @@ impl Command for Savepoints {
         let outcome = attend(session, &search, work).await;
         session.ui.clear_progress();
         let (found, broken_off) = outcome?;
+        let troubles = search.troubles();
         if session.settings.json {
             for savepoint in &found {
                 session.ui.json(savepoint)?;
             }
         } else if !found.is_empty() {
-            session.ui.list(&listing(&found, Timestamp::now()))?;
-        } else if broken_off.is_none() {
+            let (routine, listed): (Vec<_>, Vec<_>) = found
+                .into_iter()
+                .partition(|state| !args.has("all") && is_routinely_gone(state));
+            if !listed.is_empty() {
+                session.ui.list(&listing(&listed, Timestamp::now()))?;
+            }
+            if !routine.is_empty() {
+                let deleted = quantity::counted(routine.len() as u64, "checkpoint", "checkpoints");
+                session.ui.say(&format!(
+                    "not listed: {deleted} that the engine took and has deleted · --all lists them"
+                ));
+            }
+        } else if broken_off.is_none() && troubles.is_empty() {
+            // Of what could not be searched nothing is known.
             session
                 .ui
                 .say("no savepoints and no checkpoints · !savepoint REF takes one");
@@ -151,7 +164,6 @@ impl Command for Savepoints {
                 "these are the newest {LISTED} · --all looks at the others too"
             ));
         }
-        let troubles = search.troubles();
         for trouble in &troubles {
             session.ui.warn(trouble);
         }
@@ -164,6 +176,13 @@ impl Command for Savepoints {
         }
         Ok(Flow::Continue)
     }
+}
+
+/// Whether it is one of the many checkpoints that an engine takes and deletes, and that nobody has asked for.
+fn is_routinely_gone(state: &Savepoint) -> bool {
+    state.kind == SavepointKind::Checkpoint
+        && state.verdict == Verdict::Gone
+        && !state.sources.iter().any(|source| source == LEDGER)
 }
 
 /// What this connection knows of, and what lies in directories that a person names, whichever engine's it is.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use skep_engine::{EngineError, ErrorKind, Inspection, JobId, Result, Savepoint, Search, Stores, Verdict, path_key};
 
-use super::cluster::{Claim, Cluster};
+use super::cluster::{Cluster, Needs};
 use super::directories::{AT_ONCE, Configured, Directories, unfinished};
 use super::failure::fit_to_show;
 use super::files::{Location, Reader, Volumes, is_absence};
@@ -75,13 +75,24 @@ impl Shelves {
             let places: Vec<usize> = (0..known.len()).collect();
             let looks = reader.search().each(&places, AT_ONCE, |&place| {
                 let dir = Location::of(&known[place].path)?;
-                // Of one that can't be got at its cluster knows more.
-                let seen = State::read(reader, &dir, None).ok()??;
-                Some((place, seen.savepoint()))
+                match State::read(reader, &dir, None) {
+                    Ok(Some(seen)) => Some((place, Some(seen.savepoint()))),
+                    // Of this machine's own directories the cluster's machines may have others.
+                    Ok(None) if dir.local().is_none() => Some((place, None)),
+                    // Of one that can't be got at its cluster knows more.
+                    _ => None,
+                }
             });
             let mut known = known;
             for (place, seen) in looks.into_iter().flatten() {
-                unite(&mut known[place], seen);
+                match seen {
+                    Some(seen) => unite(&mut known[place], seen),
+                    None if known[place].verdict == Verdict::Usable => {
+                        known[place].verdict = Verdict::Missing;
+                        known[place].reasons = vec!["it is not there".to_owned()];
+                    }
+                    None => {}
+                }
             }
             known
         })
@@ -96,12 +107,12 @@ impl Shelves {
         }
     }
 
-    /// What running jobs have claimed.
-    async fn claims(&self) -> Vec<Claim> {
+    /// What running jobs need.
+    async fn needs(&self) -> Needs {
         match &self.cluster {
             // A cluster that can't be asked runs nothing that is known.
-            Some(cluster) => cluster.claims().await.unwrap_or_default(),
-            None => Vec::new(),
+            Some(cluster) => cluster.needs().await.unwrap_or_default(),
+            None => Needs::default(),
         }
     }
 
@@ -158,8 +169,8 @@ impl Stores for Shelves {
             found.extend(self.look(hearsay, search).await);
         }
         if !found.is_empty() {
-            let claims = unless_ended(search, self.claims()).await.unwrap_or_default();
-            mark_claimed(&mut found, &claims);
+            let needs = unless_ended(search, self.needs()).await.unwrap_or_default();
+            needs.mark(&mut found);
         }
         match problem {
             Some(error) if found.is_empty() => Err(error),
@@ -183,14 +194,14 @@ impl Stores for Shelves {
         };
         let mut told = told.unwrap_or_default();
         told.extend(unless_ended(search, self.archived(None)).await.unwrap_or_default());
-        let claims = unless_ended(search, self.claims()).await.unwrap_or_default();
+        let needs = unless_ended(search, self.needs()).await.unwrap_or_default();
         let by_key = |savepoint: Savepoint| (path_key(&savepoint.path).into_owned(), savepoint);
         let told: HashMap<String, Savepoint> = told.into_iter().map(by_key).collect();
         let looks = self.off_thread(search, move |reader| {
             reader.search().each(&paths, AT_ONCE, |path| {
                 let told = told.get(path_key(path).as_ref()).cloned();
                 let seen = judge(path, told, examine(path, reader)).map(|mut inspection| {
-                    mark_claimed(std::slice::from_mut(&mut inspection.savepoint), &claims);
+                    needs.mark(std::slice::from_mut(&mut inspection.savepoint));
                     inspection.savepoint
                 });
                 (path.clone(), seen)
@@ -216,7 +227,7 @@ impl Stores for Shelves {
             (Err(error), Ok(None | Some((_, false)))) => return Err(error),
             (told, seen) => judge(path, told.ok(), seen)?,
         };
-        mark_claimed(std::slice::from_mut(&mut inspection.savepoint), &self.claims().await);
+        self.needs().await.mark(std::slice::from_mut(&mut inspection.savepoint));
         Ok(inspection)
     }
 
@@ -312,24 +323,6 @@ fn unreadable(path: &str, error: &io::Error) -> EngineError {
         _ => ErrorKind::Failed,
     };
     EngineError::new(kind, format!("{} can't be read: {why}", fit_to_show(path)))
-}
-
-/// Says of each which running job has claimed it.
-fn mark_claimed(found: &mut [Savepoint], claims: &[Claim]) {
-    for claim in claims {
-        for savepoint in found
-            .iter_mut()
-            .filter(|savepoint| path_key(&savepoint.path) == claim.path)
-        {
-            if savepoint.verdict == Verdict::Usable {
-                savepoint.verdict = Verdict::Claimed;
-            }
-            savepoint.reasons.push(format!(
-                "job {} has claimed it and deletes it when it needs it no more",
-                claim.job.short()
-            ));
-        }
-    }
 }
 
 fn is_own_look(source: &String) -> bool {

@@ -16,6 +16,7 @@ mod note;
 mod presence;
 mod query;
 mod record;
+mod rehearsal;
 mod schema;
 mod store;
 mod tables;
@@ -44,6 +45,7 @@ pub use record::{
     Abandoned, AwaitedLabel, Family, Intent, JobFilter, JobRecord, LastKnown, NewestSavepoints, Outcome, Part, Plan,
     Submission, superseded,
 };
+pub use rehearsal::Rehearsal;
 use store::Store;
 pub use tables::Tables;
 pub use transfer::{Line, Place, Ran, Saved, Taken, Upgraded, VERSION};
@@ -218,6 +220,28 @@ impl Ledger {
     /// The ledger can't be read.
     pub async fn upgrades_of(&self, jobs: Vec<JobId>) -> Result<Vec<Upgrade>> {
         self.ask(move |store| store.upgrades_of(&jobs)).await
+    }
+
+    /// Writes down what a rehearsal is about to make, or what is now known of it. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// The ledger can't be written.
+    pub async fn write_rehearsal(&self, rehearsal: Rehearsal) -> Result<()> {
+        self.ask(move |store| store.write_rehearsal(&rehearsal)).await
+    }
+
+    /// Nothing of that rehearsal is left.
+    pub fn end_rehearsal(&self, id: JobId) {
+        self.tell(move |store| store.end_rehearsal(&id));
+    }
+
+    /// Makes the rehearsals on that connection whose shell has ended this shell's to clear away.
+    ///
+    /// # Errors
+    /// The ledger can't be read or written.
+    pub async fn take_rehearsals(&self, url: &str) -> Result<Vec<Rehearsal>> {
+        let url = url.to_owned();
+        self.ask(move |store| store.take_rehearsals(&url)).await
     }
 
     /// Writes down that the engine has accepted the intent of that id on that connection. From now on the job's id and

@@ -193,6 +193,16 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX job_read ON job (shell) WHERE is_query AND outcome = 'accepted'
         AND coalesce(state, '') NOT IN ('FAILED', 'CANCELED', 'FINISHED');
 ",
+    "
+    -- What was made for a rehearsal, to be removed when it is over.
+    CREATE TABLE rehearsal (
+        id TEXT PRIMARY KEY,
+        url TEXT NOT NULL,
+        shell INTEGER REFERENCES shell (id),
+        record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX rehearsal_by_url ON rehearsal (url);
+",
 ];
 
 /// The newest format that is known here.

@@ -17,32 +17,24 @@ pub struct Claim {
 /// Gives those that have been claimed, and the checkpoints beside them, the verdict that says so.
 pub fn mark_claimed(savepoints: &mut [Savepoint], claims: &[Claim]) {
     for savepoint in savepoints {
-        if savepoint.verdict == Verdict::Gone {
-            let taken = claims
-                .iter()
-                .find(|claim| path_key(&savepoint.path) == path_key(&claim.state.path));
-            savepoint
-                .reasons
-                .extend(taken.map(|claim| format!("job {} had claimed it", claim.by)));
+        let is_it = |claim: &&Claim| path_key(&savepoint.path) == path_key(&claim.state.path);
+        if let Some(claim) = claims.iter().find(is_it) {
+            savepoint.note_claim(&claim.by);
             continue;
         }
-        let reason = claims.iter().find_map(|claim| {
-            if path_key(&savepoint.path) == path_key(&claim.state.path) {
-                return Some(format!("job {} has claimed it and deletes it", claim.by));
-            }
-            shares(savepoint, &claim.state).then(|| {
-                format!(
-                    "job {} has claimed {} of the same job, and deletes files that both may need",
-                    claim.by, claim.state.path
-                )
-            })
-        });
-        if let Some(reason) = reason {
+        if savepoint.verdict == Verdict::Gone {
+            continue;
+        }
+        if let Some(claim) = claims.iter().find(|claim| shares(savepoint, &claim.state)) {
             // What is not whole any more is worse.
             if matches!(savepoint.verdict, Verdict::Usable | Verdict::InUse) {
                 savepoint.verdict = Verdict::Claimed;
             }
-            savepoint.reasons.push(reason);
+            savepoint.reasons.push(format!(
+                "job {} has claimed {} of the same job, and deletes files that both may need",
+                claim.by.short(),
+                claim.state.path
+            ));
         }
     }
 }

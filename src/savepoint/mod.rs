@@ -8,8 +8,7 @@ mod which;
 
 pub use choose::{ChooseError, Chosen, Descendant, Known, Progress, choose, describe};
 pub use claimed::{Claim, claimed_unknown, mark_claimed, shares, unseen};
-use merge::LEDGER;
-pub use merge::{is_remembered, merge};
+pub use merge::{LEDGER, is_remembered, merge};
 pub use prune::{Fate, Rules, prune};
 pub use skep_engine::path_key;
 pub use which::{Which, WhichError, parse_label};

@@ -46,6 +46,18 @@ fn whole(seconds: u128) -> String {
     }
 }
 
+/// How often something is, in the greatest unit of which it is so many: `6 h`, `90 s`; else as [`duration`].
+pub fn interval(every: Duration) -> String {
+    let seconds = every.as_secs();
+    if seconds == 0 || every.subsec_nanos() > 0 {
+        return duration(every);
+    }
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let unit = units.into_iter().find(|(length, _)| seconds % length == 0);
+    let (length, unit) = unit.unwrap_or((1, "s"));
+    format!("{} {unit}", seconds / length)
+}
+
 /// A size, by thousands: `512 B`, `1.2 MB`, `310 MB`.
 pub fn bytes(size: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::inspect::{copy_sample, objects};
-use crate::world::World;
+use crate::world::{Pty, World};
 
 /// Makes three savepoints of one job that Flink wrote, ten days apart, the third the newest.
 fn three(world: &World) {
@@ -122,4 +122,56 @@ fn what_is_forgotten_stays_where_it_lies() {
     let prune = world.skep().with("savepoints prune --dir sp --keep 1 --forget --yes");
     prune.run().expect_code(0).expect_stderr("forgotten 2 savepoints");
     assert_eq!(left(&world.path("sp")).len(), 3);
+}
+
+#[test]
+fn at_a_terminal_the_question_is_about_what_was_shown() {
+    let world = World::new();
+    let setup = "SET 'execution.runtime-mode' = 'streaming';\n\
+                 CREATE TABLE n (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '10');\n\
+                 CREATE TABLE hole (n BIGINT) WITH ('connector' = 'blackhole');\n\
+                 INSERT INTO hole SELECT n FROM n &;\n\
+                 !wait %1 --until first-checkpoint\n\
+                 !savepoint %1\n!savepoint %1\n!savepoint %1\n\
+                 !cancel %1 --yes\n";
+    let made = world.skep().with("-u local:state").stdin(setup).run().expect_code(0);
+    let dir = world.path("state/savepoints");
+    let all = left(&dir);
+    assert_eq!(all.len(), 3, "{made}");
+    let newest = all
+        .iter()
+        .max_by_key(|name| fs::metadata(dir.join(name)).unwrap().modified().unwrap());
+
+    let mut pty = Pty::spawn(&world.skep().with("-u local:state"), 60, 200);
+    let mut ask = |command: &str, question: &str, answer: &str, done: &str| {
+        pty.wait_prompt("local:state> ");
+        pty.line(&format!("!savepoints prune {command}"));
+        let asked = pty.wait_for(question, |screen| screen.line == format!("{question} [y/N] "));
+        assert!(!asked.has(done), "{asked}");
+        pty.send(answer);
+        pty.wait_text(done);
+        // The next one is not to find what this one has said.
+        pty.send("\x0c");
+    };
+    // Ctrl-C and Enter alone are a no, too.
+    for no in ["n\r", "\r", "yess\r", "\x03", "\x04"] {
+        ask("--keep 1", "delete 2 savepoints?", no, "nothing was done");
+        assert_eq!(left(&dir), all);
+    }
+    ask(
+        "--keep 2 --forget",
+        "forget 1 savepoint?",
+        "y\r",
+        "forgotten 1 savepoint",
+    );
+    assert_eq!(left(&dir), all);
+    ask("--keep 1", "delete 2 savepoints?", "yes\r", "deleted 2 savepoints");
+    assert_eq!(left(&dir).iter().collect::<Vec<_>>(), Vec::from_iter(newest));
+    // Where there is nothing to be deleted nothing is asked.
+    pty.wait_prompt("local:state> ");
+    pty.line("!savepoints prune --keep 1");
+    pty.wait_text("no savepoint is to be deleted");
+    pty.wait_prompt("local:state> ");
+    pty.line("!quit");
+    assert_eq!(pty.wait().code, 0);
 }

@@ -63,6 +63,24 @@ pub struct Savepoint {
     pub sources: Vec<String>,
 }
 
+impl Savepoint {
+    /// Notes that a job has claimed it. Of one that is gone that says who has deleted it.
+    pub fn note_claim(&mut self, job: &JobId) {
+        if matches!(self.verdict, Verdict::Usable | Verdict::InUse) {
+            self.verdict = Verdict::Claimed;
+        }
+        let job = job.short();
+        let reason = match self.verdict {
+            Verdict::Gone => format!("job {job} had claimed it"),
+            _ => format!("job {job} has claimed it and deletes it when it needs it no more"),
+        };
+        // The engine and the ledger may both know.
+        if !self.reasons.contains(&reason) {
+            self.reasons.push(reason);
+        }
+    }
+}
+
 /// Where a job's state came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lineage {

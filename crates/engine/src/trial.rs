@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Rows, Withdrawal};
+use crate::{JobId, Rows, Withdrawal};
 
 /// How statements are tried, where they can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +32,18 @@ pub struct Trial {
     pub same: BTreeMap<String, u64>,
     /// Where states that the trial itself has made may lie until it is over; the engine's default if none.
     pub dir: Option<String>,
+    /// Where it is tried as jobs: their ids, in the order in which they are started. Chosen beforehand, so that what is left
+    /// of a shell that dies can be found. Jobs beyond them have ids of the engine's choosing.
+    pub job_ids: Vec<JobId>,
     /// How long it may take where it waits for others; without a limit if none.
     pub patience: Option<Duration>,
     /// Tells when it is no longer wanted.
     pub withdrawal: Withdrawal,
+}
+
+impl Trial {
+    /// No engine starts more jobs for one trial.
+    pub const MOST_JOBS: usize = 3;
 }
 
 /// The state that a trial goes on from.

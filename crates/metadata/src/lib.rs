@@ -8,7 +8,7 @@
 //! nesting is bounded, and what can't be understood is an [`Error`] with its offset. Nothing in the format is checksummed,
 //! though: that a file reads well does not prove that it is as it was written.
 //!
-//! [`keyed_states`] reads what a canonical savepoint holds by key, of types that are known.
+//! [`keyed_states`] reads what a state holds by key, of types that are known, if it is a canonical savepoint or that of a heap.
 //!
 //! The layout is that of Flink's `MetadataV2V3SerializerBase` and the serializers derived from it, proved on files of Flink
 //! 1.20.3, 2.0.0 and 2.3.0 (`tests/samples`).
@@ -21,6 +21,7 @@ mod java;
 mod keyed;
 mod operator;
 mod properties;
+mod serializer;
 
 use bytes::Bytes;
 pub use error::{Error, Result};

@@ -58,7 +58,7 @@ pub enum Role {
 pub enum Form {
     /// Lists of a name, each with its offsets.
     Operator,
-    /// The backend's own, by key groups: a heap, or all of a RocksDB.
+    /// The heap's own, by key groups. (RocksDB has written files for a full checkpoint, too, since before format 4.)
     KeyGroups,
     /// By key groups in the form that every backend reads.
     Canonical,

@@ -3,6 +3,7 @@
 mod check;
 mod difference;
 mod interference;
+mod journal;
 mod rehearse;
 mod steps;
 mod watch;

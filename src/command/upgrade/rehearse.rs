@@ -16,10 +16,12 @@ use super::super::gather::readable;
 use super::super::savepoint::request;
 use super::super::target::{self, Target};
 use super::difference::{Change, Difference, Written, between};
+use super::journal::Journal;
 use super::{PATIENCE, new_version, steps};
 use crate::error::Error;
 use crate::failpoint;
 use crate::ledger::Version;
+use crate::leftovers;
 use crate::render::{Format, Options, renderer};
 use crate::savepoint::Which;
 use crate::session::Session;
@@ -75,6 +77,8 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
     };
     if trials == Trials::AsJobs {
         refuse_planned(session, &connection, job_id, &title).await?;
+        // Jobs that a dead shell has left may hold the slots that are needed.
+        leftovers::clear(&connection, &session.ledger, &session.ui).await;
     }
     let Recipe { sql, prelude } = replay::recipe(session, &connection, job_id, &title).await?;
     let old = Version { sql, prelude };
@@ -99,9 +103,12 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
     }
 
     let patience = args.duration("timeout")?.unwrap_or(PATIENCE);
+    let mut journal = Journal::new(session, &target, trials == Trials::AsJobs)?;
     let from = match (trials, which) {
         (_, Some(which)) => Origin::Known(which),
-        (Trials::AsJobs, None) if runs(&target).await => Origin::Taken(take(session, &target, args).await?),
+        (Trials::AsJobs, None) if runs(&target).await => {
+            Origin::Taken(take(session, &target, args, &mut journal).await?)
+        }
         _ => Origin::Known(Which::Latest),
     };
     let trial = Trial {
@@ -116,12 +123,20 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
             text: old_text,
             ..trial.clone()
         };
-        let (state, tried_old) = first(session, &connection, job_id, &old_session, old_trial, &from).await?;
+        let (state, tried_old) = first(
+            session,
+            (&connection, &old_session),
+            job_id,
+            old_trial,
+            (&from, &mut journal),
+        )
+        .await?;
         failpoint::hit("upgrade.rehearsing");
         let read = tried_old.read.iter();
         let new_trial = Trial {
             text: new_text,
             state: TrialState::Held(tried_old.state.clone()),
+            job_ids: journal.trial().await,
             // Each is taken back by itself.
             withdrawal: Withdrawal::default(),
             same: read
@@ -139,10 +154,15 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
         // One that stays ends by itself.
         let _ = sql.close().await;
     }
-    if let Origin::Taken(state) = &from {
-        remove(session, &connection, state).await;
-    }
+    let is_removed = match &from {
+        Origin::Taken(state) => remove(session, &connection, state).await,
+        Origin::Known(_) => true,
+    };
     let (state, tried_old, tried_new) = tried?;
+    // Of one that failed the next shell looks whether all its jobs have ended.
+    if is_removed {
+        journal.end();
+    }
     show(
         session,
         (&target, job_id),
@@ -175,8 +195,9 @@ async fn runs(target: &Target) -> bool {
 }
 
 /// Takes a savepoint for the rehearsal alone; the job goes on.
-async fn take(session: &Session, target: &Target, args: &Args) -> Result<Savepoint, Error> {
+async fn take(session: &Session, target: &Target, args: &Args, journal: &mut Journal) -> Result<Savepoint, Error> {
     let (job_id, control, request) = (target.job_id()?, target.control()?, request(args, None));
+    journal.asks(request.trigger).await;
     let connection = Arc::clone(&target.connection);
     session.ui.say(&format!(
         "a savepoint of {} is taken for the rehearsal",
@@ -192,9 +213,15 @@ async fn take(session: &Session, target: &Target, args: &Args) -> Result<Savepoi
     };
     let taken = taken.map_err(Error::internal)?;
     match (taken, signal) {
-        (Ok(state), None) => Ok(state),
+        (Ok(state), None) => {
+            failpoint::hit("upgrade.rehearsal.saved");
+            journal.took(&state.path).await;
+            Ok(state)
+        }
         (Ok(state), Some(signal)) => {
-            remove(session, &connection, &state).await;
+            if remove(session, &connection, &state).await {
+                journal.end();
+            }
             Err(signal.error())
         }
         (Err(_), Some(signal)) => Err(signal.error()),
@@ -202,19 +229,20 @@ async fn take(session: &Session, target: &Target, args: &Args) -> Result<Savepoi
     }
 }
 
-/// Removes a savepoint that was taken for the rehearsal.
-async fn remove(session: &Session, connection: &Connection, state: &Savepoint) {
+/// Removes a savepoint that was taken for the rehearsal. Whether it is gone.
+async fn remove(session: &Session, connection: &Connection, state: &Savepoint) -> bool {
     let removed = match &connection.stores {
         Some(stores) => stores.delete(&state.path).await,
         None => Ok(()),
     };
-    if let Err(error) = removed {
+    if let Err(error) = &removed {
         let warning = format!(
             "the savepoint of the rehearsal, {}, could not be removed: {error}",
             state.path
         );
         session.ui.warn(&warning);
     }
+    removed.is_ok()
 }
 
 /// Tries a statement. One that is broken off is taken back, and what it has started ends first.
@@ -337,11 +365,10 @@ async fn prepare(
 /// Chooses the state and tries the old statement from it.
 async fn first(
     session: &Session,
-    connection: &Connection,
+    (connection, sql): (&Connection, &Arc<dyn Sql>),
     job_id: JobId,
-    sql: &Arc<dyn Sql>,
     trial: Trial,
-    from: &Origin,
+    (from, journal): (&Origin, &mut Journal),
 ) -> Result<(Savepoint, Tried), Error> {
     let mut choices = 0;
     loop {
@@ -356,6 +383,7 @@ async fn first(
         };
         let trial = Trial {
             state: TrialState::Path(state.path.clone()),
+            job_ids: journal.trial().await,
             withdrawal: Withdrawal::default(),
             ..trial.clone()
         };

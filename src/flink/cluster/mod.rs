@@ -5,6 +5,7 @@ mod deeds;
 mod forgotten;
 mod jobs;
 mod logs;
+mod needs;
 mod operations;
 mod stores;
 mod vertices;
@@ -20,7 +21,7 @@ use skep_engine::{
     Savepoint, SavepointRequest, StopRequest, Stores,
 };
 
-pub(crate) use stores::Claim;
+pub(crate) use needs::Needs;
 
 use super::directories::Configured;
 use super::http::Client;

@@ -27,7 +27,7 @@ const JITTER: Duration = Duration::from_millis(100);
 const LONGEST_RENEWAL: Duration = Duration::from_secs(30);
 
 /// Jobs that are asked about at the same time.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 impl Cluster {
     /// The savepoints and checkpoints of one job, newest first.
@@ -66,19 +66,7 @@ impl Cluster {
         } else {
             true
         };
-        let mut known = known_of(job, &statistics, kept);
-        if !state.is_terminal() && !self.is_archive() {
-            for own in known.iter_mut().filter(|own| own.kind == SavepointKind::Checkpoint) {
-                if own.verdict == Verdict::Usable {
-                    own.verdict = Verdict::InUse;
-                    own.reasons.push(format!(
-                        "job {} runs, and deletes it when it has newer ones",
-                        job.short()
-                    ));
-                }
-            }
-        }
-        Ok(known)
+        Ok(known_of(job, &statistics, kept))
     }
 
     /// Those of all jobs, newest first.
@@ -104,18 +92,6 @@ impl Cluster {
         );
         Err(EngineError::not_found(message)
             .hint("statistics name the last ten of each job only; give the path of the directory that has _metadata"))
-    }
-
-    /// The states that running jobs have claimed: each deletes its one when it needs it no more, wherever it lies.
-    pub(crate) async fn claims(&self) -> Result<Vec<Claim>> {
-        let jobs = self.list_jobs().await?;
-        let running = jobs.into_iter().filter(|job| !job.status.state.is_terminal());
-        let claims = stream::iter(running).map(|job| async move {
-            let statistics = self.checkpoints(&job.job_id).await?;
-            Ok(statistics.and_then(|statistics| claim(&job.job_id, &statistics)))
-        });
-        let claims: Vec<Option<Claim>> = claims.buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(claims.into_iter().flatten().collect())
     }
 
     /// Has the cluster delete a savepoint.
@@ -274,27 +250,6 @@ fn saved(job: &JobId, checkpoint: &Checkpoint, kept: bool) -> Option<Savepoint> 
         verdict,
         reasons: reason.map(str::to_owned).into_iter().collect(),
         sources: vec![SOURCE.to_owned()],
-    })
-}
-
-/// A state that a running job has claimed.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
-    /// Its path without what may be written or left out.
-    pub(crate) path: String,
-    /// The job.
-    pub(crate) job: JobId,
-}
-
-/// What a job has claimed: of a restored state that was claimed `is_savepoint` is false, whatever it is (seen on 1.20 and
-/// 2.3). One of the job's own is what it came back to by itself after a failure.
-fn claim(job: &JobId, statistics: &Checkpoints) -> Option<Claim> {
-    let restored = statistics.latest.restored.as_ref()?;
-    let path = path_key(restored.external_path.as_deref()?);
-    let is_own = path.rsplit('/').nth(1) == Some(&job.to_string());
-    (!restored.is_savepoint && !is_own).then(|| Claim {
-        path: path.into_owned(),
-        job: *job,
     })
 }
 

@@ -57,6 +57,15 @@ pub(super) fn open(scheme: &str, authority: &str) -> Result<Arc<dyn Remote>, Str
                         .to_owned(),
                 );
             }
+            let names_account = |(key, _): &(AzureConfigKey, String)| {
+                matches!(key, AzureConfigKey::AccountName | AzureConfigKey::UseEmulator)
+            };
+            if !authority.contains('@') && !settings.iter().any(names_account) {
+                return Err(format!(
+                    "nothing says in which account the container {authority} is: write \
+                     abfss://{authority}@ACCOUNT.dfs.core.windows.net/, or set AZURE_STORAGE_ACCOUNT_NAME"
+                ));
+            }
             let builder = MicrosoftAzureBuilder::new()
                 .with_client_options(options())
                 .with_retry(retry());

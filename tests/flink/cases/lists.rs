@@ -1,15 +1,33 @@
 //! `!jobs`, `!job` and `!savepoints`.
 
-use super::uri;
-use crate::cluster::Cluster;
+use std::fs;
+
+use serde_json::Value;
+
+use super::restore::{COUNT, Run};
+use super::{has_metadata, uri};
+use crate::cluster::{Cluster, Options};
 use crate::job::Job;
 use crate::shell::{Shell, object, objects};
 use crate::suite::cases;
+use crate::witness::wait_for;
+
+/// Its statistics are as old as the first question about them, which comes before the first checkpoint.
+const LAGGING: Options = Options {
+    settings: &[
+        ("web.refresh-interval", "600000"),
+        ("execution.checkpointing.interval", "5s"),
+        ("execution.checkpointing.min-pause", "4s"),
+    ],
+    tls: false,
+};
 
 cases! {
     jobs 2: jobs_of_others_are_listed_with_their_states,
     jobs 1: saved_states_are_listed_until_they_are_gone,
     jobs 1: at_the_prompt,
+    jobs 2: what_has_become_of_a_state_is_told,
+    own 1: a_running_job_needs_what_the_statistics_do_not_know_yet with LAGGING,
 }
 
 fn jobs_of_others_are_listed_with_their_states(cluster: &Cluster) {
@@ -82,4 +100,120 @@ fn at_the_prompt(cluster: &Cluster) {
     assert_eq!(cluster.witness().state(&job), "CANCELED");
     prompt.line("!quit");
     assert_eq!(prompt.wait().code, 0);
+}
+
+/// What a list says of the state at that path.
+#[track_caller]
+fn state_at(shell: &Shell, list: &str, path: &str) -> Value {
+    let output = shell.one_shot(list).expect_code(0);
+    let plain = |path: &Value| path.as_str().unwrap().trim_start_matches("file:").to_owned();
+    let mut states = objects(&output.stdout).into_iter();
+    let found = states.find(|state| plain(&state["path"]) == path.trim_start_matches("file:"));
+    found.unwrap_or_else(|| panic!("{path} is not listed\n{output}"))
+}
+
+#[track_caller]
+fn assert_told(state: &Value, verdict: &str, why: &str) {
+    let reasons = state["reasons"].as_array().unwrap();
+    let is_why = |reason: &Value| reason.as_str().unwrap().contains(why);
+    assert!(state["verdict"] == verdict && reasons.iter().any(is_why), "{state}");
+}
+
+fn what_has_become_of_a_state_is_told(cluster: &Cluster) {
+    let (name, witness) = ("told", cluster.witness());
+    let run = Run::new(cluster, name, COUNT);
+    let shell = &run.shell;
+    // No checkpoint but those which are asked for.
+    let often = "SET 'execution.checkpointing.interval' = '1 h'";
+    let _ = shell
+        .script(&format!("{};\n{often};\n{COUNT};\n", run.prelude()))
+        .expect_code(0);
+    let first = witness.wait_named(name);
+    witness.wait_running(&first);
+    let taken = object(
+        &shell
+            .one_shot(&format!("checkpoint {name} --json"))
+            .expect_code(0)
+            .stdout,
+    );
+    let saved = shell.one_shot(&format!("savepoint {name}")).expect_code(0);
+    let saved = saved.stdout.trim_end();
+    let number = witness.wait_savepoint(&first, saved)["id"].clone();
+    let listed = |job: &str| {
+        let jobs = objects(&shell.one_shot("jobs --json").expect_code(0).stdout);
+        jobs.into_iter().find(|listed| listed["job_id"] == job).unwrap()
+    };
+    let list = format!("savepoints {first} --json");
+
+    // A running job's checkpoint is its own, a savepoint anybody's.
+    let checkpoint = state_at(shell, &list, taken["path"].as_str().unwrap());
+    assert_told(&checkpoint, "in_use", &format!("job {} runs", &first[..8]));
+    assert_eq!(state_at(shell, &list, saved)["verdict"], "usable");
+    // Another process than the one that started the job and saved it tells both.
+    let job = listed(&first);
+    assert_eq!(
+        (&job["checkpoint_id"], &job["savepoint"]),
+        (&number, &saved.into()),
+        "{job}"
+    );
+    let table = shell.one_shot("jobs").expect_code(0);
+    let line = table.stdout.lines().find(|line| line.contains(&first[..8])).unwrap();
+    assert!(
+        line.contains(&format!(" {number} · ")) && line.contains(" ago"),
+        "{table}"
+    );
+    assert!(line.contains(saved), "{table}");
+
+    let _ = shell.one_shot(&format!("drop-savepoint {saved} --yes")).expect(0, "");
+    assert_told(&state_at(shell, &list, saved), "gone", "it was dropped");
+    assert_eq!(listed(&first)["savepoint"], Value::Null);
+
+    let stopped = shell.one_shot(&format!("stop {name}")).expect_code(0);
+    let stopped = stopped.stdout.trim_end();
+    let _ = shell
+        .script(&format!("!restore {name} --claim claim --yes\n"))
+        .expect_code(0);
+    let second = run.running();
+    witness.wait_running(&second);
+    assert_told(
+        &state_at(shell, &list, stopped),
+        "claimed",
+        &format!("job {} has claimed it", &second[..8]),
+    );
+    // Three are kept, of which the one that was claimed is the oldest.
+    for _ in 0..3 {
+        let _ = shell.one_shot(&format!("checkpoint {second}")).expect_code(0);
+    }
+    wait_for("the claimed savepoint to be deleted", || match has_metadata(stopped) {
+        true => Err("it is there"),
+        false => Ok(()),
+    });
+    assert_told(
+        &state_at(shell, &list, stopped),
+        "gone",
+        &format!("job {} had claimed it", &second[..8]),
+    );
+    witness.cancel(&second);
+}
+
+fn a_running_job_needs_what_the_statistics_do_not_know_yet(cluster: &Cluster) {
+    let (shell, witness) = (Shell::rest(cluster), cluster.witness());
+    let job = Job::submit(cluster, "younger than its statistics");
+    assert_eq!(witness.checkpoints(&job)["counts"]["completed"], 0);
+    let dir = cluster.path(&format!("checkpoints/{}", &*job));
+    let taken = wait_for("a checkpoint", || {
+        let mut entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+        let whole = entries.find(|entry| entry.path().join("_metadata").is_file());
+        whole.map(|entry| entry.path()).ok_or("there is none")
+    });
+    let path = uri(&taken);
+    for list in [format!("savepoints {job} --json"), "savepoints --json".to_owned()] {
+        let state = state_at(&shell, &list, &path);
+        assert_told(&state, "in_use", &format!("job {} runs", &job[..8]));
+        assert_eq!(state["sources"], serde_json::json!(["directory"]), "{state}");
+    }
+    let inspected = object(&shell.one_shot(&format!("inspect {path} --json")).expect_code(0).stdout);
+    assert_eq!(inspected["verdict"], "in_use", "{inspected}");
+    // The statistics have known of none all the time.
+    assert_eq!(witness.checkpoints(&job)["counts"]["completed"], 0);
 }

@@ -1,5 +1,8 @@
 //! What is shown of a job and of a failure, beside the lists.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::cluster::Cluster;
@@ -11,6 +14,7 @@ cases! {
     jobs 1: a_job_is_shown_with_its_tasks_and_its_log,
     jobs 1: a_savepoint_goes_on_without_who_asked_for_it,
     jobs 0: the_last_error_is_shown_at_length,
+    jobs 2: what_a_heap_holds_is_read_from_its_checkpoints_and_savepoints,
 }
 
 fn a_job_is_shown_with_its_tasks_and_its_log(cluster: &Cluster) {
@@ -76,4 +80,69 @@ fn the_last_error_is_shown_at_length(cluster: &Cluster) {
     );
     let plan = shell.script("!plan SELECT 1;\n").expect_code(0);
     assert!(plan.stdout.contains("== Optimized Physical Plan =="), "{plan}");
+}
+
+/// The rows of a state that counts ids from 1 on by their last digit, as `local:` reads them, and how many ids that makes.
+#[track_caller]
+fn counted(reader: &Shell, path: &str) -> u64 {
+    let sql = format!("SELECT k0, v0 FROM STATE OF '{path}' OPERATOR 'accState' ORDER BY k0");
+    let output = reader
+        .skep()
+        .with("-o csv --showHeader=false -e")
+        .arg(sql)
+        .run()
+        .expect_code(0);
+    let rows: Vec<(u64, u64)> = output
+        .stdout
+        .lines()
+        .map(|row| {
+            let (key, count) = row.split_once(',').unwrap_or_else(|| panic!("{output}"));
+            (key.parse().unwrap(), count.parse().unwrap())
+        })
+        .collect();
+    let ids: u64 = rows.iter().map(|(_, count)| count).sum();
+    let expected: Vec<_> = (0..10)
+        .map(|key| (key, (1..=ids).filter(|id| id % 10 == key).count() as u64))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    assert_eq!(rows, expected, "{path}");
+    ids
+}
+
+fn what_a_heap_holds_is_read_from_its_checkpoints_and_savepoints(cluster: &Cluster) {
+    let (shell, reader) = (Shell::rest(cluster), Shell::at("local:state"));
+    // One with a state alone; one with timers and a map beside it.
+    let over = "SELECT k, COUNT(*) OVER (PARTITION BY k ORDER BY pt ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) FROM \
+                (SELECT MOD(id, 10) AS k, PROCTIME() AS pt FROM gen)";
+    let plain = "SELECT MOD(id, 10), COUNT(*) FROM gen GROUP BY MOD(id, 10)";
+    for (name, query) in [("heap, plain", plain), ("heap, with timers", over)] {
+        let job = Job::submit_query(cluster, name, query);
+        cluster.witness().wait_running(&job);
+        cluster.witness().wait_checkpoint(&job);
+        let save = |format: &str| {
+            let saved = shell
+                .one_shot(&format!("savepoint {job} --format {format}"))
+                .expect_code(0);
+            counted(&reader, saved.stdout.trim_end())
+        };
+        let (canonical, native) = (save("canonical"), save("native"));
+        assert!(native >= canonical && canonical > 0, "{canonical}, {native}");
+        // Retained, so that it stays while it is read.
+        let _ = shell.one_shot(&format!("cancel {job}")).expect_code(0);
+        let number = |path: &Path| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.strip_prefix("chk-").and_then(|number| number.parse::<u64>().ok())
+        };
+        let entries = fs::read_dir(cluster.path(&format!("checkpoints/{}", &*job))).unwrap();
+        let kept = entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| number(path).is_some());
+        let mut kept: Vec<_> = kept.filter(|path| path.join("_metadata").is_file()).collect();
+        kept.sort_by_key(|path| number(path));
+        let counts: Vec<u64> = kept
+            .iter()
+            .map(|path| counted(&reader, path.to_str().unwrap()))
+            .collect();
+        assert!(!counts.is_empty() && counts.is_sorted(), "{counts:?}");
+    }
 }

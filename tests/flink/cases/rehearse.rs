@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::uri;
 use crate::cluster::Cluster;
-use crate::shell::{Shell, object};
+use crate::shell::{Shell, object, objects};
 use crate::suite::cases;
 use crate::witness::wait_for;
 
@@ -18,6 +18,7 @@ cases! {
     jobs 9: files_are_read_on_from_a_state_that_was_kept,
     jobs 1: what_can_not_be_read_twice_is_refused_by_name,
     jobs 2: taken_back_it_leaves_nothing,
+    jobs 2: what_a_killed_one_leaves_is_removed_by_the_next_shell,
 }
 
 /// Rows by the last digit of their number. A sequence that ends long after the test.
@@ -65,8 +66,12 @@ impl<'a> Started<'a> {
         assert_eq!(self.shell.one_shot("ledger export").expect_code(0).stdout, before);
         let tried = witness.named(&self.tried());
         assert!(tried.iter().all(|job| job.state != "RUNNING"), "{tried:?}");
-        let kept = fs::read_dir(self.cluster.path(&format!("saved/{}", self.name))).map_or(0, |dir| dir.count());
-        assert_eq!(kept, 0, "savepoints that were taken for it are left");
+        assert_eq!(self.saved(), 0, "savepoints that were taken for it are left");
+    }
+
+    /// The savepoints that lie where those of a rehearsal go.
+    fn saved(&self) -> usize {
+        fs::read_dir(self.cluster.path(&format!("saved/{}", self.name))).map_or(0, |dir| dir.count())
     }
 
     /// What the jobs of a rehearsal are called.
@@ -275,4 +280,80 @@ fn taken_back_it_leaves_nothing(cluster: &Cluster) {
     live.signal(Signal::INT);
     let _ = live.wait().expect_code(130);
     started.assert_untouched(&before);
+}
+
+/// Starts shells until nothing is left of a rehearsal that was broken off, and returns what they have said of it.
+#[track_caller]
+fn clear(started: &Started<'_>) -> String {
+    let mut said = String::new();
+    wait_for("what the rehearsal has left to be removed", || {
+        // A shell that has nothing else to do may be gone before it is done: the next one goes on.
+        said.push_str(&started.shell.script("!jobs -a\n").expect_code(0).stderr);
+        let jobs = started.cluster.witness().named(&started.tried());
+        let left = (
+            started.saved(),
+            jobs.iter().filter(|job| job.state == "RUNNING").count(),
+        );
+        if left == (0, 0) && said.contains("broken off") {
+            Ok(())
+        } else {
+            Err((left, said.clone()))
+        }
+    });
+    said
+}
+
+fn what_a_killed_one_leaves_is_removed_by_the_next_shell(cluster: &Cluster) {
+    let started = Started::new(cluster, "rehearsed-and-killed", TABLES, OLD);
+    let (name, witness) = (started.name, cluster.witness());
+    let new = "INSERT INTO counts SELECT MOD(id, 10), 1 + COUNT(*) FROM gen GROUP BY MOD(id, 10)";
+    let rehearsal = || {
+        let program = started.shell.skep().with("upgrade --rehearse --dir").arg(started.dir());
+        program.arg(name).arg(new)
+    };
+    let live = rehearsal().start();
+    let trial = witness.wait_named(&started.tried());
+    witness.wait_running(&trial);
+    live.signal(Signal::KILL);
+    let _ = live.wait().expect_code(137);
+    // A single command does what it says: it tells what is there.
+    let jobs = objects(&started.shell.one_shot("jobs --json").expect_code(0).stdout);
+    let listed = jobs.iter().find(|job| job["job_id"] == trial.as_str()).unwrap();
+    assert_eq!(
+        (&listed["name"], &listed["state"]),
+        (&json!(started.tried()), &json!("RUNNING"))
+    );
+    let list = started
+        .shell
+        .one_shot(&format!("savepoints {name} --dir {} --json", started.dir()));
+    let of_rehearsal = |state: &Value| state["path"].as_str().unwrap().contains(&format!("/saved/{name}/"));
+    let states = objects(&list.expect_code(0).stdout);
+    let left = states.iter().find(|state| of_rehearsal(state)).unwrap();
+    assert_eq!(
+        (&left["verdict"], &left["kind"]),
+        (&json!("usable"), &json!("savepoint"))
+    );
+    let said = clear(&started);
+    assert!(said.contains(&format!("a rehearsal of {name}, begun ")), "{said}");
+    assert!(
+        said.contains(&format!("its job {} is cancelled", &trial[..8])),
+        "{said}"
+    );
+    assert!(said.contains(&format!("its savepoint {}", started.dir())), "{said}");
+
+    // Before it knew where its savepoint lies.
+    let _ = rehearsal()
+        .env("SKEP_FAILPOINT", "upgrade.rehearsal.saved")
+        .run()
+        .expect_code(134);
+    assert_eq!(started.saved(), 1);
+    let said = clear(&started);
+    assert!(
+        !said.contains(" is cancelled") && said.contains(" is deleted"),
+        "{said}"
+    );
+    // That is over: nobody speaks of it any more.
+    let output = started.shell.script("!jobs -a\n").expect_code(0);
+    assert!(!output.stderr.contains("broken off"), "{output}");
+    started.assert_untouched(&started.ledger());
 }

@@ -68,8 +68,8 @@ impl Tables<'_> {
     }
 }
 
-const COUNT: &str = "INSERT INTO counted SELECT id, COUNT(*) OVER (PARTITION BY MOD(id, 10) ORDER BY pt ROWS BETWEEN \
-                     UNBOUNDED PRECEDING AND CURRENT ROW) FROM (SELECT id, PROCTIME() AS pt FROM gen)";
+pub const COUNT: &str = "INSERT INTO counted SELECT id, COUNT(*) OVER (PARTITION BY MOD(id, 10) ORDER BY pt ROWS BETWEEN \
+                         UNBOUNDED PRECEDING AND CURRENT ROW) FROM (SELECT id, PROCTIME() AS pt FROM gen)";
 const SQUARE: &str = "INSERT INTO squared SELECT id, id * id FROM gen";
 
 /// What is not finished has a name that begins with a dot.
@@ -109,9 +109,9 @@ fn undisturbed(cluster: &Cluster) -> Counts {
 }
 
 /// A run with skep, which is ended and restored.
-struct Run<'a> {
+pub struct Run<'a> {
     tables: Tables<'a>,
-    shell: Shell,
+    pub shell: Shell,
     insert: String,
 }
 
@@ -154,7 +154,7 @@ impl<'a> Run<'a> {
     }
 
     /// The one job of that name that has not ended.
-    fn running(&self) -> String {
+    pub fn running(&self) -> String {
         let jobs = self.tables.cluster.witness().jobs().unwrap().into_iter();
         let mut running = jobs.filter(|job| job.name == self.tables.name && job.state == "RUNNING");
         let job = running

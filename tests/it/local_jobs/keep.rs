@@ -155,7 +155,7 @@ fn savepoints_are_taken_again_and_again_until_the_job_ends() {
     let out = live.wait_for_out("the plan", |out| out.contains('{') && out.ends_with('\n'));
     let plan = object(&out);
     assert!(plan["done"].as_u64().unwrap() >= 3 && plan["failed"] == 0, "{plan}");
-    assert_eq!(plan["command"], "!savepoint %1");
+    assert_eq!(plan["command"], "!savepoint %1 --label regular");
     live.send("!every --stop 1\n!every\n");
     live.wait_err("nothing is planned");
     live.send("!every 50ms savepoint copy\n!stop %1\n");

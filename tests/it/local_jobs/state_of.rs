@@ -201,8 +201,14 @@ fn what_is_known_of_another_engines_state_is_read_and_the_rest_is_named() {
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/metadata/tests/samples");
         samples.join(name).display().to_string()
     };
-    // COUNT(*) by MOD(id, 10) over 120 ids, by two backends.
-    for name in ["2.3.0-heap-savepoint-canonical", "2.3.0-rocksdb-savepoint-canonical"] {
+    // COUNT(*) by MOD(id, 10) over 120 ids, by two backends, and in what the heap writes for itself.
+    for name in [
+        "2.3.0-heap-savepoint-canonical",
+        "2.3.0-rocksdb-savepoint-canonical",
+        "2.3.0-heap-files",
+        "1.20.3-heap-checkpoint",
+        "1.20.3-heap-savepoint-native",
+    ] {
         let sql = format!(
             "SELECT count(*), sum(k0), min(v0), max(v0) FROM STATE OF '{}'",
             sample(name)
@@ -226,9 +232,9 @@ fn what_is_known_of_another_engines_state_is_read_and_the_rest_is_named() {
     );
     assert_eq!(number(&world, &same), 0);
     for (name, why) in [
-        ("2.3.0-heap-files", "take a canonical savepoint"),
+        ("2.3.0-heap-changelog", "take a canonical savepoint"),
         ("2.3.0-rocksdb-incremental-2", "files of RocksDB"),
-        ("2.3.0-heap-savepoint-native", "OverAggregate[22]"),
+        ("2.3.0-rocksdb-savepoint-native", "OverAggregate[34]"),
     ] {
         let output = rows(&world, &format!("SELECT * FROM STATE OF '{}'", sample(name))).expect(1, "");
         drop(output.expect_stderr("can't be read as tables").expect_stderr(why));

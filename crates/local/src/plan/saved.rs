@@ -94,7 +94,8 @@ fn choose<'a>(state: &'a SavedState, wanted: Option<&str>) -> Result<&'a SavedOp
             state.unread.join("; ")
         ))
         .hint(
-            "of Flink's states those of simple types in a canonical savepoint can; !inspect shows operators and files",
+            "of Flink's states those of simple types in canonical savepoints, and in what a heap has written, can; !inspect \
+             shows operators and files",
         )),
         (_, true) => Err(EngineError::refused(format!("no operator of {path} keeps rows"))
             .hint("!inspect shows what it holds: positions in the input, for one")),

@@ -1,5 +1,5 @@
-//! Savepoints of Flink, as far as what they hold by key can be read: value states of simple types in canonical ones.
-//! Everything else is named and never guessed.
+//! Saved states of Flink, as far as what they hold by key can be read: value states of simple types in canonical savepoints and in
+//! what a heap has written. Everything else is named and never guessed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use super::snapshot::{LIMIT, METADATA};
 /// No subtask's state that is read whole is larger.
 const LARGEST: u64 = 1 << 30;
 
-/// What is in such a savepoint.
+/// What is in such a state.
 #[derive(Default)]
 pub(super) struct Foreign {
     /// The rows of each state that can be read, under its operator's name and its own. The key's columns are `key0.k0`, …,
@@ -29,7 +29,7 @@ pub(super) struct Foreign {
     pub unread: Vec<String>,
 }
 
-/// Reads a savepoint's keyed state.
+/// Reads a state's keyed part.
 ///
 /// # Errors
 /// It is none, or is damaged.
@@ -58,13 +58,7 @@ fn read_operator(dir: &Path, bytes: &[u8], operator: &Operator, foreign: &mut Fo
     };
     for state in operator.states() {
         match (state.role, state.form) {
-            (Role::ManagedKeyed, Form::Canonical) => {}
-            (Role::ManagedKeyed, Form::KeyGroups) => {
-                note(format!(
-                    "{name}: what the backend has written for itself (take a canonical savepoint)"
-                ));
-                continue;
-            }
+            (Role::ManagedKeyed, Form::Canonical | Form::KeyGroups) => {}
             (Role::ManagedKeyed, Form::Incremental) => {
                 note(format!("{name}: files of RocksDB (take a canonical savepoint)"));
                 continue;
@@ -80,7 +74,7 @@ fn read_operator(dir: &Path, bytes: &[u8], operator: &Operator, foreign: &mut Fo
             _ => continue,
         }
         for stream in streams(dir, bytes, state)? {
-            let states = keyed_states(&stream, operator.max_parallelism).map_err(|error| {
+            let states = keyed_states(&stream, state.form, operator.max_parallelism).map_err(|error| {
                 EngineError::refused(format!("{}: the keyed state of {name} {error}", dir.display()))
             })?;
             let states = match states {
@@ -129,11 +123,10 @@ fn streams(dir: &Path, bytes: &[u8], state: &State) -> Result<Vec<Vec<u8>>> {
                     .unwrap_or(uri),
             ),
         };
-        let Extent::Whole(size) = file.extent else {
-            return Err(EngineError::unsupported(format!(
-                "{} is part of a file",
-                path.display()
-            )));
+        let (start, size) = match file.extent {
+            Extent::Whole(size) => (0, size),
+            Extent::Segment { start, size, .. } => (start, size),
+            Extent::Changelog(_) => continue,
         };
         if size > LARGEST {
             return Err(EngineError::unsupported(format!(
@@ -141,7 +134,7 @@ fn streams(dir: &Path, bytes: &[u8], state: &State) -> Result<Vec<Vec<u8>>> {
                 path.display()
             )));
         }
-        let stream = file::read_capped(&path, size).map_err(|error| file::failed("read", &path, &error))?;
+        let stream = file::read_part(&path, start, size).map_err(|error| file::failed("read", &path, &error))?;
         if stream.len() as u64 != size {
             return Err(EngineError::refused(format!(
                 "{} has {} bytes instead of {size}",

@@ -29,6 +29,12 @@ use sources::{Ends, Reading, Source, ends, shown};
 /// So many rows a statement may write in a trial: they are held in memory.
 const MOST_ROWS: usize = 1_000_000;
 
+/// So many forms of a query are tried for the one that takes over the state.
+const SHAPES: usize = 2;
+
+// Each form is a job, and then the rows of one of them are read.
+const _: () = assert!(SHAPES < Trial::MOST_JOBS);
+
 /// A state that a trial has looked into.
 struct Held {
     path: String,
@@ -210,15 +216,15 @@ impl Attempt {
     }
 
     /// Looks into the state, and finds the query that takes of it all but the sink's.
-    async fn first(&self, path: &str, texts: [String; 2]) -> Result<(Held, String)> {
+    async fn first(&self, path: &str, texts: [String; SHAPES]) -> Result<(Held, String)> {
         let mut held = Held {
             path: path.to_owned(),
             operators: self.stores.examine(path).await?.operators,
             of_sink: BTreeSet::new(),
         };
         let mut refusal = None;
-        for text in texts {
-            let found = self.shape(&text, path).await?;
+        for (number, text) in texts.into_iter().enumerate() {
+            let found = self.shape(number, &text, path).await?;
             match held.astray(&found) {
                 None => {
                     held.of_sink = held.left_behind(&found).map(|operator| operator.id.clone()).collect();
@@ -236,10 +242,10 @@ impl Attempt {
     }
 
     /// Finds the query that leaves behind the least, and what that is.
-    async fn second(&self, held: &Held, texts: [String; 2]) -> Result<(String, Vec<LostState>)> {
+    async fn second(&self, held: &Held, texts: [String; SHAPES]) -> Result<(String, Vec<LostState>)> {
         let mut best: Option<(String, Vec<LostState>)> = None;
-        for text in texts {
-            let found = self.shape(&text, &held.path).await?;
+        for (number, text) in texts.into_iter().enumerate() {
+            let found = self.shape(number, &text, &held.path).await?;
             let lost = held
                 .left_behind(&found)
                 .filter(|operator| !held.of_sink.contains(&operator.id));
@@ -255,8 +261,8 @@ impl Attempt {
     }
 
     /// The operators of a query: it is run on sources without an end, and its savepoint is looked into.
-    async fn shape(&self, text: &str, path: &str) -> Result<Shape> {
-        let operation = self.begin(text, path).await?;
+    async fn shape(&self, number: usize, text: &str, path: &str) -> Result<Shape> {
+        let operation = self.begin(number, text, path).await?;
         let job = job_of(&operation);
         let ready = self.wait(job, self.running(job)).await;
         let (seen, saving) = match ready {
@@ -310,7 +316,7 @@ impl Attempt {
 
     /// Runs a query to its end.
     async fn rows(&self, text: &str, path: &str, width: usize) -> Result<Kept> {
-        let mut operation = self.begin(text, path).await?;
+        let mut operation = self.begin(SHAPES, text, path).await?;
         let rows = operation.rows.take();
         let read = self.wait(job_of(&operation), keep(rows, width)).await;
         if read.is_err() {
@@ -320,7 +326,9 @@ impl Attempt {
         read
     }
 
-    async fn begin(&self, text: &str, path: &str) -> Result<Operation> {
+    /// Starts the trial's job of that number.
+    async fn begin(&self, number: usize, text: &str, path: &str) -> Result<Operation> {
+        let job_id = self.trial.job_ids.get(number).copied();
         let name = format!("rehearsal of {}", self.trial.name);
         let settings = [
             ("pipeline.name", name.as_str()),
@@ -330,7 +338,7 @@ impl Attempt {
         ];
         let submit = Submit {
             text: text.to_owned(),
-            job_id: Some(JobId::from_bytes(rand::random())),
+            job_id: Some(job_id.unwrap_or_else(|| JobId::from_bytes(rand::random()))),
             settings: settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             restore: Some(Restore {
                 path: path.to_owned(),
@@ -392,7 +400,7 @@ async fn operators(
 /// The statement's query as one that stands alone, its columns named as those of the table. What stands before the sink is
 /// chained with it or not; so it is with one more step behind it in the first, and without one in the second: only a trial
 /// tells which of them is like the statement.
-fn queries(query: &str, columns: &[String]) -> [String; 2] {
+fn queries(query: &str, columns: &[String]) -> [String; SHAPES] {
     let names: Vec<String> = columns.iter().map(|name| quote_identifier(name)).collect();
     let from = format!("FROM (\n{query}\n) AS q({})", names.join(", "));
     [format!("SELECT q.*, 0 {from}"), format!("SELECT q.* {from}")]
