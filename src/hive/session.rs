@@ -176,6 +176,16 @@ impl Session {
         Self::open(Arc::clone(&self.opening), &Attempt::default()).await
     }
 
+    /// The same, with a setting of its own.
+    ///
+    /// # Errors
+    /// None could be opened.
+    pub(crate) async fn another_with(&self, (key, value): (&str, &str)) -> Result<Arc<Self>> {
+        let mut opening = Opening::clone(&self.opening);
+        opening.configuration.insert(key.to_owned(), value.to_owned());
+        Self::open(Arc::new(opening), &Attempt::default()).await
+    }
+
     /// Says that another dialect than Hive's is spoken in it.
     pub(crate) fn speaks(&self, dialect: Dialect) {
         let _ = self.dialect.set(dialect);

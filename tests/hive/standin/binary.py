@@ -152,10 +152,16 @@ class Guarded:
             try:
                 return call(req)
             except Refused as refused:
-                info = [f"*org.apache.kyuubi.KyuubiSQLException:{refused.message}:19:18", "org.apache.kyuubi.X:y:X.scala:1"]
+                text = refused.message
+                # What the engine has said is put with its stack.
+                if refused.causes:
+                    text += "\n\tat org.apache.flink.X.y(X.java:1)\n"
+                    for cause in refused.causes[1:]:
+                        text += f"Caused by: {cause.replace(':', ': ', 1)}\n\tat org.apache.flink.X.y(X.java:1)\n\t... 21 more\n"
+                info = [f"*org.apache.kyuubi.KyuubiSQLException:{text}:26:25", "org.apache.kyuubi.X:y:X.scala:1"]
                 for cause in refused.causes:
-                    info += [f"*{cause}:9:2", "org.apache.flink.X:y:X.java:1"]
-                return response(ttypes.TStatus(statusCode=3, infoMessages=info, errorCode=0, errorMessage=refused.message))
+                    info += [f"*java.lang.RuntimeException:{cause}:5:4", "org.apache.flink.X:y:X.java:1"]
+                return response(ttypes.TStatus(statusCode=3, infoMessages=info, errorCode=0, errorMessage=text))
 
         return guarded
 
