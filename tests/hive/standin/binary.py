@@ -1,6 +1,7 @@
 """The server's HiveServer2 port: Thrift over TCP without SASL, by Apache Thrift's own code."""
 
 import base64
+import time
 import uuid
 
 from TCLIService import TCLIService, ttypes
@@ -13,6 +14,8 @@ from model import Refused
 
 # One constant of the server's.
 SECRET = uuid.uuid4().bytes
+# kyuubi.operation.status.polling.timeout, in seconds
+POLLING = 5.0
 OK = ttypes.TStatus(statusCode=0)
 STATES = {"PENDING": 7, "RUNNING": 1, "FINISHED": 2, "ERROR": 5}
 KINDS = {"ExecuteStatement": 0, "LaunchEngine": 9, "GetTables": 4, "GetColumns": 6}
@@ -108,6 +111,10 @@ class Calls:
 
     def GetOperationStatus(self, req):
         operation = self.kyuubi.operation(of(req.operationHandle))
+        # Of what the server does by itself it answers when that is done, or after a while.
+        until = time.time() + POLLING
+        while operation.kind == "LaunchEngine" and operation.state == "RUNNING" and time.time() < until:
+            time.sleep(0.02)
         return ttypes.TGetOperationStatusResp(
             OK,
             operationState=STATES[operation.state],
