@@ -1,13 +1,14 @@
 //! The start of a session's engine, which a Kyuubi server begins when the session is opened: followed, and told.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use skep_engine::{Attempt, EngineError, ErrorKind, Result};
-use skep_hive::{Client, Error, OperationHandle, OperationState, Session};
+use skep_hive::{Client, Error, OperationHandle, OperationState, OperationStatus, Session};
 
 use super::failure::{explain_opening, of_failure, one_line};
 
@@ -30,18 +31,32 @@ pub(super) async fn follow(client: &Client, session: &Session, attempt: &Attempt
     let deadline = Instant::now() + limit;
     let mut pause = FIRST_PAUSE;
     let mut log: Option<Log> = None;
+    // A connection for what is asked while the other one waits, if there is need of it.
+    let mut beside: Option<Option<Client>> = None;
     loop {
-        let status = match client.session_status(&session.handle).await {
-            // Without an operation to ask about there is nothing to wait for.
-            Ok(None) => match launch(client, session).await {
-                Some(launch) => client.status(&launch).await,
-                None => return Ok(()),
-            },
-            Ok(Some(status)) => Ok(status),
-            Err(error) => Err(error),
+        let mut asked = pin!(ask(client, session));
+        let answered = loop {
+            tokio::select! {
+                answered = &mut asked => break answered,
+                () = tokio::time::sleep(LONGEST_PAUSE) => {}
+            }
+            // Kyuubi answers over Thrift when the state has changed, or after five seconds (kyuubi.operation.status.polling.timeout).
+            let beside = match &mut beside {
+                Some(beside) => beside,
+                none => none.insert(client.another().await.ok().flatten()),
+            };
+            if let Some(beside) = beside {
+                let log = match &mut log {
+                    Some(log) => log,
+                    none => none.insert(Log::begin(client, session, attempt).await),
+                };
+                log.read(beside, attempt).await;
+            }
         };
-        let status = match status {
-            Ok(status) => status,
+        let status = match answered {
+            Ok(Some(status)) => status,
+            // Without an operation to ask about there is nothing to wait for.
+            Ok(None) => return Ok(()),
             // It is not told any more: the session's first call tells what became of it.
             Err(Error::Server(_)) => return Ok(()),
             Err(error) => return Err(explain_opening(error)),
@@ -51,8 +66,7 @@ pub(super) async fn follow(client: &Client, session: &Session, attempt: &Attempt
             return Ok(());
         }
         if log.is_none() {
-            log = Some(Log::new(launch(client, session).await));
-            attempt.log.push("the session's engine is being started");
+            log = Some(Log::begin(client, session, attempt).await);
         }
         if let Some(log) = &mut log {
             log.read(client, attempt).await;
@@ -67,6 +81,17 @@ pub(super) async fn follow(client: &Client, session: &Session, attempt: &Attempt
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// How far it is; nothing if nobody tells.
+async fn ask(client: &Client, session: &Session) -> skep_hive::Result<Option<OperationStatus>> {
+    match client.session_status(&session.handle).await? {
+        Some(status) => Ok(Some(status)),
+        None => match launch(client, session).await {
+            Some(launch) => client.status(&launch).await.map(Some),
+            None => Ok(None),
+        },
     }
 }
 
@@ -126,6 +151,11 @@ impl Log {
             kept: VecDeque::new(),
             last: None,
         }
+    }
+
+    async fn begin(client: &Client, session: &Session, attempt: &Attempt) -> Self {
+        attempt.log.push("the session's engine is being started");
+        Self::new(launch(client, session).await)
     }
 
     /// Reads what has been added, up to some pages: who asks looks at the clock in between.

@@ -24,7 +24,7 @@ const LARGEST_PAGE: usize = 100_000;
 const PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// How long a server is left alone that has no rows yet and says that there will be some.
-pub(crate) const NO_ROWS_PAUSE: Duration = Duration::from_millis(50);
+const NO_ROWS_PAUSE: Duration = Duration::from_millis(50);
 
 /// From so many bytes on the next page is asked for before this one is read. An empty one is smaller, so that nothing is asked
 /// for behind the last.

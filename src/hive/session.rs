@@ -67,7 +67,7 @@ impl Live {
                 _ = forgotten => Err(EngineError::new(ErrorKind::Cancelled, "given up")),
             };
             if launched.is_err() {
-                live.close().await;
+                live.give_up().await;
             }
             launched.map(|()| live)
         });
@@ -81,6 +81,13 @@ impl Live {
     /// Tells the server that it is not needed any more. One that can't be told closes it for want of use.
     pub(crate) async fn close(&self) {
         let _ = self.client.close_session(&self.handle).await;
+    }
+
+    /// The same while a call may still wait on its connection.
+    async fn give_up(&self) {
+        let beside = self.client.another().await.ok().flatten();
+        let client = beside.as_ref().unwrap_or(&self.client);
+        let _ = client.close_session(&self.handle).await;
     }
 
     /// Carries out a statement that changes the session. One that made something which outlives sessions fails when it
@@ -174,6 +181,16 @@ impl Session {
     /// A session of the same sort with nothing in it.
     pub(crate) async fn another(&self) -> Result<Arc<Self>> {
         Self::open(Arc::clone(&self.opening), &Attempt::default()).await
+    }
+
+    /// The same, with a setting of its own.
+    ///
+    /// # Errors
+    /// None could be opened.
+    pub(crate) async fn another_with(&self, (key, value): (&str, &str)) -> Result<Arc<Self>> {
+        let mut opening = Opening::clone(&self.opening);
+        opening.configuration.insert(key.to_owned(), value.to_owned());
+        Self::open(Arc::new(opening), &Attempt::default()).await
     }
 
     /// Says that another dialect than Hive's is spoken in it.

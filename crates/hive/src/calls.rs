@@ -236,10 +236,22 @@ impl Calls {
             .await
     }
 
+    /// On a connection of its own: this one may have a question about the operation's state on its way, which servers answer
+    /// only when that changes, or after seconds.
     pub(crate) async fn cancel(&self, operation: &OperationHandle) -> Result<()> {
+        const CALL: &str = "CancelOperation";
         let write = |writer: &mut Writer| operation.write(writer, 1);
-        self.call("CancelOperation", self.limits.request, write, nothing_more)
-            .await
+        let apart = self.another().await.ok().flatten();
+        let calls = apart.as_ref().unwrap_or(self);
+        calls.call(CALL, self.limits.request, write, nothing_more).await
+    }
+
+    /// Another connection to the same server, where calls wait for each other. Over HTTP they do not.
+    pub(crate) async fn another(&self) -> Result<Option<Self>> {
+        match &*self.channel() {
+            Channel::Http(_) => Ok(None),
+            Channel::Stream(_) => Self::connect(&self.endpoint, self.limits).await.map(Some),
+        }
     }
 
     pub(crate) async fn close(&self, operation: &OperationHandle) -> Result<()> {

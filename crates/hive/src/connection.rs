@@ -57,6 +57,22 @@ impl Client {
         Ok(Self { wire, limits })
     }
 
+    /// Another connection to the same server, on which sessions and operations can be asked about while a call on this one waits;
+    /// none where calls do not wait for each other, as over HTTP.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn another(&self) -> Result<Option<Self>> {
+        let Wire::Thrift(calls) = &self.wire else {
+            return Ok(None);
+        };
+        let another = calls.another().await?;
+        Ok(another.map(|calls| Self {
+            wire: Wire::Thrift(Box::new(calls)),
+            limits: self.limits,
+        }))
+    }
+
     /// The time limits.
     pub const fn limits(&self) -> &Limits {
         &self.limits

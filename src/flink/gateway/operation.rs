@@ -35,7 +35,7 @@ impl OperationHandle for Accepted {
     async fn cancel(&self) -> Result<()> {
         self.cancelled.store(true, Ordering::Release);
         if let (Some(jobs), Some(job)) = (&self.jobs, &self.job) {
-            await_tasks(jobs.as_ref(), job).await;
+            await_tasks(jobs.as_ref(), job, Instant::now()).await;
         }
         let (api, session, operation) = (Arc::clone(&self.api), self.session.clone(), self.operation.clone());
         let closed = tokio::spawn(async move {
@@ -63,7 +63,7 @@ impl OperationHandle for Accepted {
 /// # Errors
 /// The cluster could not be asked, or the job goes on.
 pub(in crate::flink) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
-    await_tasks(jobs, job).await;
+    await_tasks(jobs, job, Instant::now()).await;
     jobs.cancel(job).await?;
     match await_end(jobs, job).await {
         Some(state) if !state.is_terminal() => {
@@ -74,11 +74,11 @@ pub(in crate::flink) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Res
     }
 }
 
-/// Waits until the tasks of a query's job run, for a moment: one that is cancelled while it is INITIALIZING takes its whole
+/// Waits until the tasks of a query's job run, for a moment from then on: one that is cancelled while it is INITIALIZING takes its whole
 /// TaskManager with it, and all jobs on that (a NullPointerException in `CollectSinkFunction.accumulateFinalResults`, which
 /// Flink counts as fatal; seen on 2.3.0).
-pub(in crate::flink) async fn await_tasks(jobs: &dyn JobControl, job: &JobId) {
-    let deadline = Instant::now() + BEGINNING;
+pub(in crate::flink) async fn await_tasks(jobs: &dyn JobControl, job: &JobId, since: Instant) {
+    let deadline = since + BEGINNING;
     while Instant::now() < deadline {
         match jobs.status(job).await {
             Ok(status) if status.all_tasks_run() && status.tasks.is_some() => return,

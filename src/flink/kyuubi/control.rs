@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use skep_engine::{Dialect, EngineError, ErrorKind, Result};
 use tokio::sync::Mutex;
 
-use super::submission::rows_of;
+use super::fetch::SHORT_TIMEOUT;
+use super::submission::{Wanted, rows_of};
 use crate::flink::gateway::control::{Ask, Row, texts};
 use crate::hive::session::Session;
 use crate::syntax::literal::quote_string;
@@ -59,7 +60,7 @@ impl Apart {
             State::Closed => return Err(closed()),
             State::Unneeded => {}
         }
-        let session = self.beside.another().await?;
+        let session = self.beside.another_with(SHORT_TIMEOUT).await?;
         let is_late = match &mut *self.state() {
             State::Closed => true,
             state => {
@@ -83,11 +84,22 @@ impl Ask for Apart {
         let session = self.session().await?;
         let quote = |text: &str| quote_string(text, &Dialect::FLINK);
         for (key, value) in settings {
-            rows_of(&session, &format!("SET {} = {}", quote(key), quote(value))).await?;
+            rows_of(
+                &session,
+                &format!("SET {} = {}", quote(key), quote(value)),
+                Wanted::Nothing,
+            )
+            .await?;
         }
-        let answered = rows_of(&session, text).await;
+        // What is asked of one job is answered in one row.
+        let wanted = if text == "SHOW JOBS" {
+            Wanted::All
+        } else {
+            Wanted::First
+        };
+        let answered = rows_of(&session, text, wanted).await;
         for key in settings.keys() {
-            rows_of(&session, &format!("RESET {}", quote(key))).await?;
+            rows_of(&session, &format!("RESET {}", quote(key)), Wanted::Nothing).await?;
         }
         let mut rows = Vec::new();
         for batch in answered? {

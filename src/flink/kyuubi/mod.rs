@@ -5,6 +5,7 @@
 
 mod changes;
 mod control;
+mod fetch;
 mod operation;
 mod orphan;
 mod rows;

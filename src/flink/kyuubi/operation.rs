@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use skep_engine::{JobControl, JobId, JobState, OperationHandle, Result};
@@ -19,6 +20,8 @@ pub(super) struct Query {
     pub(super) operation: skep_hive::OperationHandle,
     pub(super) job: JobId,
     pub(super) jobs: Arc<dyn JobControl>,
+    /// When its job was submitted, or a little later.
+    begun: Instant,
     /// Set once its end was asked for.
     pub(super) cancelled: AtomicBool,
     /// Set once a row has come: its tasks run then.
@@ -28,7 +31,7 @@ pub(super) struct Query {
 }
 
 impl Query {
-    pub(super) const fn new(
+    pub(super) fn new(
         live: Arc<Live>,
         operation: skep_hive::OperationHandle,
         job: JobId,
@@ -39,6 +42,7 @@ impl Query {
             operation,
             job,
             jobs,
+            begun: Instant::now(),
             cancelled: AtomicBool::new(false),
             has_rows: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -64,9 +68,9 @@ impl Query {
     /// The job goes on, or nobody can say.
     pub(super) async fn end(&self) -> Result<()> {
         if !self.has_rows.load(Ordering::Acquire) {
-            await_tasks(self.jobs.as_ref(), &self.job).await;
+            await_tasks(self.jobs.as_ref(), &self.job, self.begun).await;
         }
-        // It waits behind a fetch, for a second at most.
+        // It waits behind a fetch, for half a second at most.
         match self.live.client.close(&self.operation).await {
             Err(Error::Server(failure)) if failure.is_unknown_handle => {}
             // The server may be gone while engine and job live on.

@@ -1,4 +1,4 @@
-//! The rows of a query. The engine answers a fetch once a second at most, and holds the session meanwhile.
+//! The rows of a query. A fetch holds its session while it waits.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,15 +10,16 @@ use skep_engine::{Batch, ENGINE_TYPE, EngineError, ErrorKind, LogRing, Result, R
 use skep_hive::Error;
 use tokio::sync::mpsc;
 
+use super::fetch::{Fetches, Page};
 use super::operation::Query;
 use super::orphan;
 use crate::flink::gateway::operation::end_job;
 use crate::flink::gateway::rows::{absence, fate};
 use crate::hive::failure::explain;
-use crate::hive::rows::NO_ROWS_PAUSE;
 
-/// Pages that are fetched before anybody has read the first of them.
-const AHEAD: usize = 2;
+/// Pages that are fetched before anybody has read the first of them. Rows that are fetched too late may be lost (see `fetch`), so that
+/// who reads slowly holds nothing up; the engine keeps all rows of a query as well, and ends it after a million.
+const AHEAD: usize = 1024;
 
 /// A page: the first asks for one row, so that it is seen as soon as it is there.
 const FIRST_PAGE: usize = 1;
@@ -27,11 +28,16 @@ const PAGE: usize = 1000;
 /// After so long without a row the job is looked at, and then as often.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// What the engine says when no rows have come within `kyuubi.session.engine.flink.fetch.timeout`.
-const NO_ROWS_YET: &str = "Futures timed out";
+/// How many rows of one query the engine keeps, and unless it is told otherwise.
+pub(super) const MAX_ROWS: &str = "kyuubi.session.engine.flink.max.rows";
+const MAX_ROWS_UNTOLD: u64 = 1_000_000;
 
-/// What it says when it has given as many rows as it keeps.
+/// What it says at times when it has given so many; at others it makes that the end.
 const NO_MORE_KEPT: &str = "The max rows should be larger than 0";
+
+/// Behind its end a query's job has ended as well. One that is still running after so long has more rows to give.
+const ENDING: Duration = Duration::from_secs(2);
+const ENDING_LOOK: Duration = Duration::from_millis(50);
 
 /// What it says of columns whose type it has no word for.
 const NO_SUCH_TYPE: &str = "is not supported currently";
@@ -42,13 +48,14 @@ pub(super) struct QueryRows {
     batches: mpsc::Receiver<Result<Batch>>,
 }
 
-/// Begins to fetch the rows of a query whose columns those are.
-pub(super) fn fetch(query: Arc<Query>, schema: SchemaRef, log: LogRing) -> QueryRows {
+/// Begins to fetch the rows of a query whose columns those are, of which the engine keeps so many as it was told (`MAX_ROWS`).
+pub(super) fn fetch(query: Arc<Query>, schema: SchemaRef, log: LogRing, kept: Option<&str>) -> QueryRows {
     let (sender, batches) = mpsc::channel(AHEAD);
     let fetching = Fetching {
         query,
         schema: SchemaRef::clone(&schema),
         log,
+        kept: kept.and_then(|kept| kept.parse().ok()).unwrap_or(MAX_ROWS_UNTOLD),
         said: None,
     };
     tokio::spawn(fetching.run(sender));
@@ -81,19 +88,28 @@ pub(super) async fn schema(query: &Query) -> Result<SchemaRef> {
 /// The error that a fetch's failure is to the shell.
 pub(super) fn explain_fetch(error: Error) -> EngineError {
     match error {
-        Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => EngineError {
-            message: "the engine has given as many rows as it keeps of one statement".to_owned(),
-            ..explain(Error::Server(failure))
+        Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => {
+            let trace = explain(Error::Server(failure)).trace;
+            EngineError {
+                trace,
+                ..no_more_kept()
+            }
         }
-        .hint("kyuubi.session.engine.flink.max.rows, behind `?` in the URL, is their number"),
         error => explain(error),
     }
+}
+
+fn no_more_kept() -> EngineError {
+    EngineError::failed("the engine has given as many rows as it keeps of one statement")
+        .hint(format!("{MAX_ROWS}, behind `?` in the URL, is their number"))
 }
 
 struct Fetching {
     query: Arc<Query>,
     schema: SchemaRef,
     log: LogRing,
+    /// So many rows of it the engine keeps.
+    kept: u64,
     /// What the reader was told last, so as not to say it again.
     said: Option<String>,
 }
@@ -103,39 +119,85 @@ impl Fetching {
     async fn run(mut self, sender: mpsc::Sender<Result<Batch>>) {
         let query = Arc::clone(&self.query);
         let mut size = FIRST_PAGE;
+        let mut count = 0;
         let mut quiet = Instant::now();
+        let mut fetches = Fetches::new();
         while !query.is_cancelled() && !sender.is_closed() {
             // A fetch that has begun is waited for: the rows that it takes are given only once.
-            let fetched = query.live.client.fetch(&query.operation, &self.schema, size).await;
-            let (rows, more) = match fetched {
-                Ok(set) => (set.rows.filter(|rows| rows.num_rows() > 0), set.more),
-                Err(Error::Server(failure)) if failure.message.contains(NO_ROWS_YET) => (None, true),
+            let fetched = fetches
+                .next(&query.live.client, &query.operation, &self.schema, size)
+                .await;
+            match fetched {
+                Ok(Page::Rows { rows, .. }) => {
+                    query.has_rows.store(true, Ordering::Release);
+                    quiet = Instant::now();
+                    size = PAGE;
+                    count += rows.num_rows() as u64;
+                    if sender.send(Ok(Batch::inserts(rows))).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(Page::NotYet) => {
+                    if quiet.elapsed() >= LOOK {
+                        quiet = Instant::now();
+                        self.look().await;
+                    }
+                }
+                Ok(Page::End) => {
+                    if let Err(error) = self.check_end(&fetches, count).await
+                        && !query.is_cancelled()
+                    {
+                        let _ = sender.send(Err(error)).await;
+                    }
+                    query.close().await;
+                    return;
+                }
                 Err(error) => {
                     if !query.is_cancelled() {
                         let _ = sender.send(Err(self.explain(error).await)).await;
                     }
                     return;
                 }
-            };
-            let Some(rows) = rows else {
-                if more {
-                    if quiet.elapsed() >= LOOK {
-                        quiet = Instant::now();
-                        self.look().await;
-                    }
-                    // One that says so at once is not asked without a pause.
-                    tokio::time::sleep(NO_ROWS_PAUSE).await;
-                    continue;
-                }
-                query.close().await;
-                return;
-            };
-            query.has_rows.store(true, Ordering::Release);
-            quiet = Instant::now();
-            size = PAGE;
-            if sender.send(Ok(Batch::inserts(rows))).await.is_err() {
-                return;
             }
+        }
+    }
+
+    /// What looks like the end of the rows may be none: the engine gives no more than it keeps, and may have dropped rows.
+    async fn check_end(&self, fetches: &Fetches, count: u64) -> Result<()> {
+        let deadline = Instant::now() + ENDING;
+        let mut goes_on = false;
+        // A job that can't be looked at says nothing.
+        while let Ok(status) = self.query.jobs.status(&self.query.job).await {
+            goes_on = !status.state.is_terminal();
+            if !goes_on || Instant::now() >= deadline {
+                break;
+            }
+            tokio::time::sleep(ENDING_LOOK).await;
+        }
+        if goes_on || count >= self.kept {
+            return Err(self.give_up(no_more_kept()).await);
+        }
+        if !fetches.are_whole() {
+            let what =
+                "the engine was asked for rows too late (by more than a second): it may have dropped the last ones";
+            return Err(EngineError::failed(format!("{what}; {count} rows have come"))
+                .hint("the query can be sent again; on a busy machine, INSERT INTO a table keeps all rows"));
+        }
+        Ok(())
+    }
+
+    /// Ends a query that would go on, and whose rows nobody could ever read.
+    async fn give_up(&self, shown: EngineError) -> EngineError {
+        let job = self.query.job;
+        let ended = self.query.end().await;
+        let fate = fate(Some(self.query.jobs.as_ref()), Some(job)).await;
+        let told = EngineError {
+            message: format!("{}; {fate}", shown.message),
+            ..shown
+        };
+        match ended {
+            Ok(()) => told,
+            Err(error) => told.hint(format!("it could not be ended: {error}; !cancel {job} asks again")),
         }
     }
 
@@ -144,19 +206,7 @@ impl Fetching {
         let (job, jobs) = (self.query.job, Some(self.query.jobs.as_ref()));
         let shown = explain_fetch(error.clone());
         match error {
-            Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => {
-                // The query would go on, and nobody could ever read its rows.
-                let ended = self.query.end().await;
-                let fate = fate(jobs, Some(job)).await;
-                let told = EngineError {
-                    message: format!("{}; {fate}", shown.message),
-                    ..shown
-                };
-                match ended {
-                    Ok(()) => told,
-                    Err(error) => told.hint(format!("it could not be ended: {error}; !cancel {job} asks again")),
-                }
-            }
+            Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => self.give_up(shown).await,
             Error::Server(failure) if !failure.is_unknown_handle => {
                 let fate = fate(jobs, Some(job)).await;
                 EngineError {

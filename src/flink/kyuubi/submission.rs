@@ -14,6 +14,7 @@ use skep_hive::{Error, OperationHandle};
 
 use super::Flink;
 use super::changes;
+use super::fetch::{self, Fetches, Page};
 use super::operation::{self, Query};
 use super::rows;
 use crate::flink::gateway::complaint;
@@ -23,15 +24,11 @@ use crate::flink::gateway::settings::{self, Circumstances};
 use crate::flink::gateway::submission::search;
 use crate::hive::failure::explain;
 use crate::hive::operation::Running;
-use crate::hive::rows::{ANSWER_LIMIT, NO_ROWS_PAUSE, follow, too_long};
+use crate::hive::rows::{ANSWER_LIMIT, follow, too_long};
 use crate::hive::session::{Live, Session};
 use crate::syntax::classifier::{Kind, classify};
 use crate::syntax::rewritten::Rewritten;
 use crate::syntax::{sink, statement_set};
-
-/// How long the engine waits for the next rows before it says that there are none yet, and the session is free again. A
-/// second is its own round.
-const FETCH_TIMEOUT: (&str, &str) = ("kyuubi.session.engine.flink.fetch.timeout", "PT1S");
 
 /// Rows of a list that are asked for at once.
 const PAGE: usize = 1000;
@@ -39,7 +36,7 @@ const PAGE: usize = 1000;
 /// The configuration of a session.
 pub(super) async fn configuration(session: &Session) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
-    for rows in rows_of(session, "SET").await? {
+    for rows in rows_of(session, "SET", Wanted::All).await? {
         let columns: Vec<_> = rows
             .columns()
             .iter()
@@ -58,37 +55,54 @@ pub(super) async fn configuration(session: &Session) -> Result<BTreeMap<String, 
     Ok(found)
 }
 
-/// All rows of a statement that starts no job.
-pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordBatch>> {
+/// The rows of a statement that starts no job: all, or the first.
+pub(super) async fn rows_of(session: &Session, text: &str, wanted: Wanted) -> Result<Vec<RecordBatch>> {
     let (live, operation) = execute(session, text).await?;
     let running = Running::new(Arc::clone(&live.client), operation);
     running.finish().await?;
-    let schema = live
-        .client
-        .schema(&running.operation)
-        .await
-        .map_err(explain)?
-        .to_arrow(ENGINE_TYPE);
-    let (mut found, mut bytes) = (Vec::new(), 0);
+    let found = match wanted {
+        Wanted::Nothing => Ok(Vec::new()),
+        Wanted::First | Wanted::All => fetch_all(&live, &running, text, wanted).await,
+    };
+    running.close().await;
+    found
+}
+
+/// What is wanted of a statement's rows. Each fetch takes the engine a while, and to know that there are no more a second.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Nothing,
+    First,
+    All,
+}
+
+async fn fetch_all(live: &Live, running: &Running, text: &str, wanted: Wanted) -> Result<Vec<RecordBatch>> {
+    let schema = live.client.schema(&running.operation).await.map_err(explain)?;
+    let schema = schema.to_arrow(ENGINE_TYPE);
+    let size = if wanted == Wanted::First { 1 } else { PAGE };
+    let (mut found, mut bytes, mut fetches) = (Vec::new(), 0, Fetches::new());
     loop {
-        let set = live
-            .client
-            .fetch(&running.operation, &schema, PAGE)
-            .await
-            .map_err(rows::explain_fetch)?;
-        bytes += set.bytes;
-        if bytes > ANSWER_LIMIT {
-            running.close().await;
-            return Err(too_long(text));
-        }
-        match set.rows.filter(|rows| rows.num_rows() > 0) {
-            Some(rows) => found.push(rows),
-            None if set.more => tokio::time::sleep(NO_ROWS_PAUSE).await,
-            None => break,
+        let fetched = fetches.next(&live.client, &running.operation, &schema, size).await;
+        match fetched.map_err(rows::explain_fetch)? {
+            Page::Rows { rows, bytes: took } => {
+                found.push(rows);
+                bytes += took;
+                if bytes > ANSWER_LIMIT {
+                    return Err(too_long(text));
+                }
+                if wanted == Wanted::First {
+                    return Ok(found);
+                }
+            }
+            Page::NotYet => {}
+            Page::End if fetches.are_whole() => return Ok(found),
+            Page::End => {
+                let message =
+                    format!("the engine was asked too late for its answer to {text}: it may have dropped some of it");
+                return Err(EngineError::failed(message));
+            }
         }
     }
-    running.close().await;
-    Ok(found)
 }
 
 /// Sends a statement through the session that all share.
@@ -160,7 +174,7 @@ async fn start(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operation>
         if !circumstances.is_batch() && changes::may_update(&submit.text) {
             notes.push(changes::UNKNOWN.to_owned());
         }
-        let (key, value) = FETCH_TIMEOUT;
+        let (key, value) = fetch::TIMEOUT;
         settings.insert(key.to_owned(), value.to_owned());
     }
     let sent =
@@ -258,10 +272,12 @@ impl Submission<'_> {
             }
         };
         let log = LogRing::default();
+        let kept = self.flink.0.base.get(rows::MAX_ROWS);
+        let fetched = rows::fetch(Arc::clone(&query), schema, log.clone(), kept.map(String::as_str));
         Ok(Operation {
             id: OperationId(query.operation.id().to_string()),
             job: Some(self.started(job_id)),
-            rows: Some(Box::new(rows::fetch(Arc::clone(&query), schema, log.clone()))),
+            rows: Some(Box::new(fetched)),
             notes: Vec::new(),
             log,
             handle: Arc::new(operation::Running(query)),

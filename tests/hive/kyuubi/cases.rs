@@ -34,6 +34,7 @@ pub fn all() -> Vec<Case> {
         shared("dml_sync", dml_sync),
         shared("dml_sync_in_the_background", dml_sync_in_the_background),
         shared("a_query_that_ends", a_query_that_ends),
+        shared("late_rows", late_rows),
         shared("an_endless_query", an_endless_query),
         shared("no_slots", no_slots),
         shared("most_rows", most_rows),
@@ -208,6 +209,16 @@ fn a_query_that_ends(door: &Door) {
     let shell = Shell::new();
     let output = door.csv(&shell).stdin(format!("{TEN}SELECT id FROM ten;\n")).run();
     output.expect(0, "id\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
+}
+
+/// Rows that come long after the first fetch, and then all at once with their end: the engine drops what is not fetched in time.
+fn late_rows(door: &Door) {
+    let shell = Shell::new();
+    let script = "SET 'execution.runtime-mode' = 'batch';\nCREATE TABLE late (id BIGINT) WITH ('connector' = 'datagen', \
+                  'rows-per-second' = '1000', 'number-of-rows' = '2700', 'fields.id.kind' = 'sequence', 'fields.id.start' = '1', \
+                  'fields.id.end' = '2700');\nSELECT id FROM late ORDER BY id;\n";
+    let rows: String = (1..=2700).map(|id| format!("{id}\n")).collect();
+    door.csv(&shell).stdin(script).run().expect(0, &format!("id\n{rows}"));
 }
 
 /// Rows come while the query runs, Ctrl-C ends its job, and the session goes on.

@@ -1,6 +1,7 @@
 """The server's HiveServer2 port: Thrift over TCP without SASL, by Apache Thrift's own code."""
 
 import base64
+import time
 import uuid
 
 from TCLIService import TCLIService, ttypes
@@ -13,6 +14,8 @@ from model import Refused
 
 # One constant of the server's.
 SECRET = uuid.uuid4().bytes
+# kyuubi.operation.status.polling.timeout, in seconds
+POLLING = 5.0
 OK = ttypes.TStatus(statusCode=0)
 STATES = {"PENDING": 7, "RUNNING": 1, "FINISHED": 2, "ERROR": 5}
 KINDS = {"ExecuteStatement": 0, "LaunchEngine": 9, "GetTables": 4, "GetColumns": 6}
@@ -108,6 +111,10 @@ class Calls:
 
     def GetOperationStatus(self, req):
         operation = self.kyuubi.operation(of(req.operationHandle))
+        # Of what the server does by itself it answers when that is done, or after a while.
+        until = time.time() + POLLING
+        while operation.kind == "LaunchEngine" and operation.state == "RUNNING" and time.time() < until:
+            time.sleep(0.02)
         return ttypes.TGetOperationStatusResp(
             OK,
             operationState=STATES[operation.state],
@@ -152,10 +159,16 @@ class Guarded:
             try:
                 return call(req)
             except Refused as refused:
-                info = [f"*org.apache.kyuubi.KyuubiSQLException:{refused.message}:19:18", "org.apache.kyuubi.X:y:X.scala:1"]
+                text = refused.message
+                # What the engine has said is put with its stack.
+                if refused.causes:
+                    text += "\n\tat org.apache.flink.X.y(X.java:1)\n"
+                    for cause in refused.causes[1:]:
+                        text += f"Caused by: {cause.replace(':', ': ', 1)}\n\tat org.apache.flink.X.y(X.java:1)\n\t... 21 more\n"
+                info = [f"*org.apache.kyuubi.KyuubiSQLException:{text}:26:25", "org.apache.kyuubi.X:y:X.scala:1"]
                 for cause in refused.causes:
-                    info += [f"*{cause}:9:2", "org.apache.flink.X:y:X.java:1"]
-                return response(ttypes.TStatus(statusCode=3, infoMessages=info, errorCode=0, errorMessage=refused.message))
+                    info += [f"*java.lang.RuntimeException:{cause}:5:4", "org.apache.flink.X:y:X.java:1"]
+                return response(ttypes.TStatus(statusCode=3, infoMessages=info, errorCode=0, errorMessage=text))
 
         return guarded
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from decimal import Decimal
 
-from model import Answer, Column, Refused
+from model import Answer, Column, Refused, Rounds
 
 # Answers are asked for so often while there are none.
 PAUSE = 0.01
@@ -68,9 +68,10 @@ class Catalog:
     def rows_of(self, text):
         result = self.execute(text)
         rows = []
-        while not result.ended:
-            result.pull()
-            rows += result.take(1000)
+        is_over = False
+        while not is_over:
+            some, is_over = result.pull(1000)
+            rows += some
         result.close()
         return rows
 
@@ -116,7 +117,7 @@ class Result:
 
     def __init__(self, catalog, operation, text):
         self.engine, self.path, self.token = catalog.engine, f"{catalog.path}/operations/{operation}", 0
-        self.buffer, self.over = [], False
+        self.buffer, self.over, self.rounds = [], False, None
         # The server's answer is the engine's: it comes when the job is submitted, or has ended if that is waited for.
         while (page := self.page())["resultType"] == "NOT_READY":
             time.sleep(PAUSE)
@@ -129,18 +130,27 @@ class Result:
     def page(self):
         return self.engine.ask("GET", f"{self.path}/result/{self.token}?rowFormat=JSON")
 
-    def pull(self):
-        try:
-            page, self.first = self.first or self.page(), None
-        except Refused as refused:
-            raise Refused("Error while retrieving result.", refused.causes) from None
-        for row in page["results"]["data"]:
-            self.buffer.append(tuple(cell(value, kind) for value, kind in zip(row["fields"], self.types)))
-        following = page.get("nextResultUri")
-        self.over = page["resultType"] == "EOS" or not following
-        if not self.over:
-            self.token = int(re.search(r"/result/(\d+)", following)[1])
-        return self.over or bool(self.buffer)
+    def pull(self, most):
+        """Asks once for more rows: at most so many, and whether these are all."""
+        if not self.buffer and not self.over:
+            try:
+                page, self.first = self.first or self.page(), None
+            except Refused as refused:
+                raise Refused("Error while retrieving result.", refused.causes) from None
+            for row in page["results"]["data"]:
+                self.buffer.append(tuple(cell(value, kind) for value, kind in zip(row["fields"], self.types)))
+            following = page.get("nextResultUri")
+            self.over = page["resultType"] == "EOS" or not following
+            if not self.over:
+                self.token = int(re.search(r"/result/(\d+)", following)[1])
+        rows, self.buffer = self.buffer[:most], self.buffer[most:]
+        return rows, self.over and not self.buffer
+
+    def fetch(self, most, settings):
+        """The next rows, as the engine fetches them."""
+        if self.rounds is None:
+            self.rounds = Rounds(self.pull, settings)
+        return self.rounds.fetch(most)
 
     @property
     def columns(self):
@@ -150,16 +160,10 @@ class Result:
     def kinds(self):
         return ["STRING" if kind["type"].startswith("INTERVAL") else described(kind)[0] for kind in self.types]
 
-    @property
-    def ended(self):
-        return self.over and not self.buffer
-
-    def take(self, most):
-        rows, self.buffer = self.buffer[:most], self.buffer[most:]
-        return rows
-
     def close(self):
         """A query's job ends with it."""
+        if self.rounds:
+            self.rounds.close()
         try:
             self.engine.ask("DELETE", f"{self.path}/close")
         except Refused:

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from dataclasses import dataclass, field
 
 ROUND = 1.0
@@ -285,37 +286,9 @@ class Kyuubi:
         with operation.session.turn:
             if id not in self.operations:
                 raise Refused(f"Invalid OperationHandle [{id}]")
-            # The engine keeps so many rows of one query, and says so in its own way.
-            left = int(operation.session.settings.get(MAX_ROWS, 1_000_000)) - operation.fetched_results
-            if left <= 0:
-                raise Refused("The max rows should be larger than 0.")
-            rows = self.gather(operation, min(most, left))
+            rows = operation.result.fetch(most, operation.session.settings)
             operation.fetched_results += len(rows)
             return rows
-
-    def gather(self, operation, most):
-        result, rows = operation.result, []
-        limit = operation.session.settings.get(FETCH_TIMEOUT)
-        limit = float(limit.removeprefix("PT").removesuffix("S")) if limit else float("inf")
-        while True:
-            rows += result.take(most - len(rows))
-            if len(rows) == most or result.ended:
-                return rows
-            waited = 0
-            while not result.pull():
-                time.sleep(min(ROUND, limit - waited))
-                waited += ROUND
-                if waited >= limit:
-                    break
-            else:
-                # A round is over after a second, whatever came in it.
-                time.sleep(min(ROUND, limit - waited))
-                waited += ROUND
-            if waited >= limit:
-                # What came in the last round is for the next call.
-                if rows:
-                    return rows
-                raise Refused(f"Futures timed out after [{int(limit * 1000)} milliseconds]")
 
 
 class Answer:
@@ -331,19 +304,77 @@ class Answer:
         """The type of each column, of those too that can't be described."""
         return [column.type for column in self.columns]
 
-    def take(self, most):
-        """The rows that are there, at most so many."""
+    def fetch(self, most, settings):
+        """The next rows, at most so many."""
         rows, self.rows = self.rows[:most], self.rows[most:]
         return rows
 
-    def pull(self):
-        """Asks the engine once for more. Whether there is anything new: rows, or that there are no more."""
-        return True
-
-    @property
-    def ended(self):
-        """Whether there will be no more rows."""
-        return not self.rows
-
     def close(self):
         """Nobody wants it any more."""
+
+
+class Rounds:
+    """How the engine fetches what Flink's SQL Gateway gives as it comes (IncrementalResultFetchIterator and FlinkOperation of 1.11.1).
+
+    A fetch that finds no rows queues a round, which asks until there are some or their end and sleeps for a second then. One that has
+    waited for its time-out leaves its round behind. Who meets the end makes it the end for all: rows that nobody has fetched till
+    then are lost. So many rows as the engine keeps are the end as well, and a round that is left over then fails.
+    """
+
+    def __init__(self, pull, settings):
+        # Asks once: rows, perhaps none, and whether these are all.
+        self.pull = pull
+        self.most = int(settings.get(MAX_ROWS, 1_000_000))
+        limit = settings.get(FETCH_TIMEOUT)
+        self.limit = float(limit.removeprefix("PT").removesuffix("S")) if limit else None
+        self.rows, self.at, self.has_next = [], 0, True
+        self.rounds = ThreadPoolExecutor(max_workers=1)
+        self.closed = False
+
+    def round(self):
+        is_fetched = False
+        while not is_fetched and not self.closed:
+            left = self.most - len(self.rows)
+            if left <= 0:
+                raise Refused("The max rows should be larger than 0.")
+            rows, is_over = self.pull(left)
+            if rows:
+                is_fetched = True
+                self.rows += rows
+            elif is_over:
+                is_fetched, self.has_next = True, False
+            time.sleep(ROUND)
+
+    def next(self):
+        if self.at >= len(self.rows):
+            try:
+                self.rounds.submit(self.round).result(self.limit)
+            except TimeoutError:
+                raise TimedOut(f"Futures timed out after [{int(self.limit * 1000)} milliseconds]") from None
+            if not self.has_next:
+                return None
+        row = self.rows[self.at]
+        self.at += 1
+        if self.at >= self.most:
+            self.has_next = False
+        return row
+
+    def fetch(self, most):
+        batch = []
+        try:
+            while self.has_next and len(batch) < most:
+                row = self.next()
+                if row is not None:
+                    batch.append(row)
+        except TimedOut:
+            if not batch:
+                raise
+        return batch
+
+    def close(self):
+        self.closed = True
+        self.rounds.shutdown(wait=False, cancel_futures=True)
+
+
+class TimedOut(Refused):
+    """No rows yet."""
