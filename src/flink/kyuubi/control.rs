@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use skep_engine::{Dialect, EngineError, ErrorKind, Result};
 use tokio::sync::Mutex;
 
-use super::submission::rows_of;
+use super::submission::{for_lists, rows_of};
 use crate::flink::gateway::control::{Ask, Row, texts};
 use crate::hive::session::Session;
 use crate::syntax::literal::quote_string;
@@ -59,7 +59,7 @@ impl Apart {
             State::Closed => return Err(closed()),
             State::Unneeded => {}
         }
-        let session = self.beside.another().await?;
+        let session = self.beside.another_with(&for_lists()).await?;
         let is_late = match &mut *self.state() {
             State::Closed => true,
             state => {

@@ -33,6 +33,9 @@ const NO_ROWS_YET: &str = "Futures timed out";
 /// What it says when it has given as many rows as it keeps.
 const NO_MORE_KEPT: &str = "The max rows should be larger than 0";
 
+/// How many rows it keeps of one statement.
+pub(super) const MOST_ROWS: &str = "kyuubi.session.engine.flink.max.rows";
+
 /// What it says of columns whose type it has no word for.
 const NO_SUCH_TYPE: &str = "is not supported currently";
 
@@ -78,16 +81,21 @@ pub(super) async fn schema(query: &Query) -> Result<SchemaRef> {
     }
 }
 
+/// Whether a fetch has failed because the engine has given as many rows as it keeps.
+pub(super) fn is_no_more_kept(error: &Error) -> bool {
+    matches!(error, Error::Server(failure) if failure.message.contains(NO_MORE_KEPT))
+}
+
 /// The error that a fetch's failure is to the shell.
 pub(super) fn explain_fetch(error: Error) -> EngineError {
-    match error {
-        Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => EngineError {
-            message: "the engine has given as many rows as it keeps of one statement".to_owned(),
-            ..explain(Error::Server(failure))
-        }
-        .hint("kyuubi.session.engine.flink.max.rows, behind `?` in the URL, is their number"),
-        error => explain(error),
+    if !is_no_more_kept(&error) {
+        return explain(error);
     }
+    EngineError {
+        message: "the engine has given as many rows as it keeps of one statement".to_owned(),
+        ..explain(error)
+    }
+    .hint(format!("{MOST_ROWS}, behind `?` in the URL, is their number"))
 }
 
 struct Fetching {
@@ -144,7 +152,7 @@ impl Fetching {
         let (job, jobs) = (self.query.job, Some(self.query.jobs.as_ref()));
         let shown = explain_fetch(error.clone());
         match error {
-            Error::Server(failure) if failure.message.contains(NO_MORE_KEPT) => {
+            error if is_no_more_kept(&error) => {
                 // The query would go on, and nobody could ever read its rows.
                 let ended = self.query.end().await;
                 let fate = fate(jobs, Some(job)).await;

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 
 use arrow::array::{AsArray, RecordBatch};
 use skep_engine::{
-    Dialect, ENGINE_TYPE, EngineError, ErrorKind, JobId, LogRing, Operation, OperationId, Result, StartedJob, Submit,
+    Attempt, Dialect, ENGINE_TYPE, EngineError, ErrorKind, JobId, LogRing, Operation, OperationId, Result, StartedJob,
+    Submit,
 };
 use skep_hive::{Error, OperationHandle};
 
@@ -36,10 +37,48 @@ const FETCH_TIMEOUT: (&str, &str) = ("kyuubi.session.engine.flink.fetch.timeout"
 /// Rows of a list that are asked for at once.
 const PAGE: usize = 1000;
 
-/// The configuration of a session.
+/// So many rows of a list are certainly enough.
+const ENOUGH: (&str, &str) = (rows::MOST_ROWS, "1000000");
+
+/// Settings of a session in which lists are asked for: however few rows the person's own statements may give, these are all
+/// needed.
+pub(super) fn for_lists() -> BTreeMap<String, String> {
+    let (key, value) = ENOUGH;
+    BTreeMap::from([(key.to_owned(), value.to_owned())])
+}
+
+/// The configuration of a session. An engine that keeps fewer rows of a statement than that has is asked in a session apart, and the
+/// person is told of it.
 pub(super) async fn configuration(session: &Session) -> Result<BTreeMap<String, String>> {
-    let mut found = BTreeMap::new();
-    for rows in rows_of(session, "SET").await? {
+    const LIST: &str = "SET";
+    let (found, is_whole) = list(session, LIST).await?;
+    let mut known = pairs(&found)?;
+    if is_whole {
+        return Ok(known);
+    }
+    let kept = found.iter().map(RecordBatch::num_rows).sum::<usize>();
+    let mut note = format!(
+        "the engine keeps {kept} rows of a statement, and fails one that gives more · {}, behind `?` in the URL, is their number",
+        rows::MOST_ROWS
+    );
+    let apart = session.another_with(&for_lists()).await?;
+    let listed = list(&apart, LIST).await;
+    apart.live().close().await;
+    let (found, is_whole) = listed?;
+    known.extend(pairs(&found)?);
+    if !is_whole {
+        note.push_str(
+            "; its configuration is not known whole: --rest HOST:PORT names the JobManager if it is not found",
+        );
+    }
+    session.say_next(note).await;
+    Ok(known)
+}
+
+/// The keys and values of a list of settings.
+fn pairs(found: &[RecordBatch]) -> Result<BTreeMap<String, String>> {
+    let mut known = BTreeMap::new();
+    for rows in found {
         let columns: Vec<_> = rows
             .columns()
             .iter()
@@ -52,15 +91,26 @@ pub(super) async fn configuration(session: &Session) -> Result<BTreeMap<String, 
             ));
         };
         for (key, value) in keys.iter().zip(values) {
-            found.insert(key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned());
+            known.insert(key.unwrap_or_default().to_owned(), value.unwrap_or_default().to_owned());
         }
     }
-    Ok(found)
+    Ok(known)
 }
 
 /// All rows of a statement that starts no job.
 pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordBatch>> {
-    let (live, operation) = execute(session, text).await?;
+    match list(session, text).await? {
+        (found, true) => Ok(found),
+        (_, false) => Err(
+            EngineError::failed(format!("the engine keeps fewer rows than {text} has"))
+                .hint(format!("{}, behind `?` in the URL, is their number", rows::MOST_ROWS)),
+        ),
+    }
+}
+
+/// The rows of a statement that starts no job, and whether they are all: the engine may keep fewer.
+async fn list(session: &Session, text: &str) -> Result<(Vec<RecordBatch>, bool)> {
+    let (live, operation) = execute(session, text, &Attempt::default()).await?;
     let running = Running::new(Arc::clone(&live.client), operation);
     running.finish().await?;
     let schema = live
@@ -69,13 +119,16 @@ pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordB
         .await
         .map_err(explain)?
         .to_arrow(ENGINE_TYPE);
-    let (mut found, mut bytes) = (Vec::new(), 0);
+    let (mut found, mut bytes, mut is_whole) = (Vec::new(), 0, true);
     loop {
-        let set = live
-            .client
-            .fetch(&running.operation, &schema, PAGE)
-            .await
-            .map_err(rows::explain_fetch)?;
+        let set = match live.client.fetch(&running.operation, &schema, PAGE).await {
+            Ok(set) => set,
+            Err(error) if rows::is_no_more_kept(&error) => {
+                is_whole = false;
+                break;
+            }
+            Err(error) => return Err(explain(error)),
+        };
         bytes += set.bytes;
         if bytes > ANSWER_LIMIT {
             running.close().await;
@@ -88,14 +141,14 @@ pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordB
         }
     }
     running.close().await;
-    Ok(found)
+    Ok((found, is_whole))
 }
 
 /// Sends a statement through the session that all share.
-async fn execute(session: &Session, text: &str) -> Result<(Arc<Live>, OperationHandle)> {
+async fn execute(session: &Session, text: &str, attempt: &Attempt) -> Result<(Arc<Live>, OperationHandle)> {
     let text: Arc<str> = text.into();
     session
-        .call(|live| {
+        .call(attempt, |live| {
             let text = Arc::clone(&text);
             async move { live.client.execute(&live.handle, &text, &BTreeMap::new(), None).await }
         })
@@ -120,7 +173,9 @@ async fn carry_out(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operat
     let session = &flink.0.session;
     let sent = Rewritten::unchanged(&submit.text);
     let complain = |error| complaint::of_statement(error, &submit.text, &sent);
-    let (live, operation) = execute(session, &submit.text).await.map_err(complain)?;
+    let (live, operation) = execute(session, &submit.text, &submit.attempt())
+        .await
+        .map_err(complain)?;
     let running = Running::new(Arc::clone(&live.client), operation);
     running.finish().await.map_err(complain)?;
     if !kind.is_session_scoped() {
@@ -173,7 +228,7 @@ async fn start(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operation>
         name,
         is_batch: circumstances.is_batch(),
     };
-    let live = Arc::new(flink.0.session.branch(&settings).await?);
+    let live = Arc::new(flink.0.session.branch(&settings, &submit.attempt()).await?);
     let mut operation = submission.send(live).await?;
     operation.notes.splice(0..0, notes);
     Ok(operation)

@@ -101,13 +101,17 @@ class Kyuubi:
 
     # Of a statement with this the server dies when it has been carried out, before it answers.
     DEADLY = "AS unanswered"
-    # A session with this setting waits for its engine: "never" comes, or it "fails" after a moment as one whose class path lacks Scala.
+    # A session with this setting waits for its engine: "never" comes, or it "fails" after a moment as one whose class path lacks Scala;
+    # "once" it comes, for the first session of that name, and for later ones never.
     LAUNCH = "stand-in.launch"
+    # However many rows a session wants to be kept, the server lets it have these.
+    SERVERS_MOST = "stand-in.max.rows"
 
     def __init__(self, engine, journal):
         self.engine, self.lock = engine, threading.Lock()
         self.journal = open(journal, "a", encoding="utf-8")
         self.sessions, self.operations = {}, {}
+        self.launched_once = set()
 
     def note(self, **what):
         """Writes a line for the tests to read."""
@@ -135,12 +139,16 @@ class Kyuubi:
             "2026-11-21 01:03:14.390 INFO KyuubiSessionManager-exec-pool: Thread-64 org.apache.kyuubi.engine.ProcBuilder: Creating "
             f"{user}'s working directory at /srv/skep-engines/{user}"
         )
+        name = told.get("kyuubi.session.name")
         match told.get(self.LAUNCH):
             case "never":
+                pass
+            case "once" if name in self.launched_once:
                 pass
             case "fails":
                 threading.Timer(ROUND, self.fail, (session, launch)).start()
             case _:
+                self.launched_once.add(name)
                 launch.complete(Answer([], []))
                 session.launched.set()
         return session, launch
@@ -286,7 +294,9 @@ class Kyuubi:
             if id not in self.operations:
                 raise Refused(f"Invalid OperationHandle [{id}]")
             # The engine keeps so many rows of one query, and says so in its own way.
-            left = int(operation.session.settings.get(MAX_ROWS, 1_000_000)) - operation.fetched_results
+            settings = operation.session.settings
+            most_kept = min(int(settings.get(key, 1_000_000)) for key in (MAX_ROWS, self.SERVERS_MOST))
+            left = most_kept - operation.fetched_results
             if left <= 0:
                 raise Refused("The max rows should be larger than 0.")
             rows = self.gather(operation, min(most, left))
