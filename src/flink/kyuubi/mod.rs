@@ -51,6 +51,8 @@ struct Inner {
     catalog: HiveSql,
     /// The session's configuration as it was opened.
     base: BTreeMap<String, String>,
+    /// What the URL says that stands for variables: the engine puts in none.
+    variables: BTreeMap<String, String>,
     jobs: Arc<dyn JobControl>,
     version: Option<Version>,
     /// What tells the cluster from others.
@@ -111,6 +113,7 @@ impl Behind for BehindKyuubi {
             catalog: HiveSql(Arc::clone(&session)),
             session,
             base,
+            variables: address.variables.clone(),
             jobs: Arc::clone(&jobs),
             version: Version::read(version),
             cluster_id,
@@ -245,6 +248,7 @@ impl Sql for Flink {
             catalog: HiveSql(Arc::clone(&session)),
             session,
             base: self.0.base.clone(),
+            variables: self.0.variables.clone(),
             jobs: Arc::clone(&self.0.jobs),
             version: self.0.version,
             cluster_id: self.0.cluster_id.clone(),
@@ -252,6 +256,10 @@ impl Sql for Flink {
             queries: Mutex::default(),
             said_early: AtomicBool::new(true),
         }))))
+    }
+
+    fn variables(&self) -> BTreeMap<String, String> {
+        self.0.variables.clone()
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {
