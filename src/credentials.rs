@@ -140,8 +140,11 @@ fn concealed(mut args: Vec<OsString>, password: &str, instead: String) -> Option
 /// A session property of the command line; that of a secret is read from a file, `-D KEY=@FILE`.
 ///
 /// # Errors
-/// The secret itself stands there, or the file can't be read.
+/// It has no name; the secret itself stands there, or the file can't be read.
 fn property((key, value): &(String, String)) -> Result<(String, String), Error> {
+    if key.trim().is_empty() {
+        return Err(Error::usage("a session property has no name").hint("-D KEY=VALUE"));
+    }
     if !is_secret_key(key) {
         return Ok((key.clone(), value.clone()));
     }
@@ -155,12 +158,15 @@ fn property((key, value): &(String, String)) -> Result<(String, String), Error> 
 /// A variable of statements.
 ///
 /// # Errors
-/// It is a secret: its value would stand in the process list, and in whatever it is put into.
-fn variable((key, value): &(String, String)) -> Result<(String, String), Error> {
-    let key = key.strip_prefix("hivevar:").unwrap_or(key);
+/// It has no name; or it is a secret: its value would stand in the process list, and in whatever it is put into.
+pub fn variable((key, value): &(String, String)) -> Result<(String, String), Error> {
+    let key = key.strip_prefix("hivevar:").unwrap_or(key).trim();
+    if key.is_empty() {
+        return Err(Error::usage("a variable has no name").hint("--hivevar NAME=VALUE; SET hivevar:NAME=VALUE"));
+    }
     if is_secret_key(key) {
         return Err(Error::usage(format!(
-            "--hivevar {key} is a secret, and would stand in statements for all to see"
+            "the variable {key} is a secret, and would stand in statements for all to see"
         ))
         .hint("--secret NAME=@FILE, and ${secret:NAME} in the statement"));
     }

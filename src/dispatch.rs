@@ -2,11 +2,12 @@
 
 use crate::command::restore::Auto;
 use crate::command::{self, Args, Command, Flow};
+use crate::credentials;
 use crate::error::Error;
 use crate::session::Session;
 use crate::statement::{self, Request};
 use crate::syntax::job_statement::JobStatement;
-use crate::syntax::{Input, Piece};
+use crate::syntax::{Input, Piece, variables};
 use crate::syntax::{Kind, classifier};
 
 /// Carries out one piece.
@@ -64,6 +65,24 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
             let (name, args) = command_of(statement);
             run(session, command::find(name)?, args).await
         }
+        Kind::Set { key, value } if let Some(name) = own_variable(session, &key) => {
+            let value = variables::assigned(text, &key, &value).to_owned();
+            let (name, value) = credentials::variable(&(name, value))?;
+            session.target.variables.insert(name, value);
+            if session.settings.interactive {
+                session.ui.say("ok");
+            }
+            Ok(Flow::Continue)
+        }
+        Kind::SetList { key: Some(key) } if let Some(name) = own_variable(session, &key) => {
+            let Some(value) = session.target.variables.get(&name) else {
+                return Err(
+                    Error::failed(format!("there is no variable {name}")).hint("SET hivevar:NAME=VALUE makes one")
+                );
+            };
+            session.ui.print(&format!("{key}={value}"))?;
+            Ok(Flow::Continue)
+        }
         _ => {
             let text = command::state_of::resolved(session, text).await?.into_owned();
             let restore = match command::restore::known(session, &text).await? {
@@ -81,6 +100,15 @@ async fn sql(session: &mut Session, text: &str, background: bool) -> Result<Flow
             Ok(Flow::Continue)
         }
     }
+}
+
+/// The variable that a key of SET names, if this shell puts variables into statements, and not the server.
+fn own_variable(session: &Session, key: &str) -> Option<String> {
+    let is_servers = session
+        .open
+        .as_ref()
+        .is_some_and(|open| open.connection.capabilities.variables);
+    variables::named(key).filter(|_| !is_servers).map(str::to_owned)
 }
 
 /// The command that a job statement stands for.

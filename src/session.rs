@@ -270,7 +270,13 @@ impl Session {
     pub fn with_variables<'a>(&self, sql: &'a str) -> Cow<'a, str> {
         match &self.open {
             Some(open) if open.connection.capabilities.variables => Cow::Borrowed(sql),
-            _ => variables::substitute(sql, &self.dialect(), &self.target.variables),
+            open => {
+                let sql_side = open.as_ref().and_then(|open| open.connection.sql.as_ref());
+                let mut known = sql_side.map(|sql| sql.variables()).unwrap_or_default();
+                // Who says it here says it later than the URL.
+                known.extend(self.target.variables.clone());
+                variables::substitute(sql, &self.dialect(), &known)
+            }
         }
     }
 

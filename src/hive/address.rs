@@ -40,7 +40,7 @@ impl Family {
 }
 
 /// The path of a URL without one: the default of `hive.server2.thrift.http.path`.
-const HTTP_PATH: &str = "cliservice";
+pub(crate) const HTTP_PATH: &str = "cliservice";
 
 /// What is spoken at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]

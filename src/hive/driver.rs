@@ -12,6 +12,7 @@ use skep_hive::{Authorization, Endpoint, Header, KERBEROS, Limits, Pem, Tls, Tra
 use super::address::{Address, Credentials, Kerberos, Mode, PROXY_USER};
 use super::failure::one_line;
 use super::lists::Lists;
+use super::mistake;
 use super::session::{Opening, Session};
 use super::sql::HiveSql;
 
@@ -89,7 +90,15 @@ impl Engine for HiveServer2 {
                 .hint("a server may take user and password beside it (LDAP), or a token over HTTP"));
         }
         let opening = Opening::new(&address, target, self.limits)?;
-        let session = Session::open(Arc::new(opening), &target.attempt).await?;
+        let opened = tokio::select! {
+            biased;
+            opened = Session::open(Arc::new(opening), &target.attempt) => opened,
+            mistaken = mistake::notice(&address, &target.attempt) => return Err(mistaken),
+        };
+        let session = match opened {
+            Ok(session) => session,
+            Err(error) => return Err(mistake::explain(error, &address).await),
+        };
         let server = session.live().client.has_lists().then(|| {
             let lists: Arc<dyn Server> = Arc::new(Lists(Arc::clone(&session)));
             lists

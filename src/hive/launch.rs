@@ -63,6 +63,9 @@ pub(super) async fn follow(client: &Client, session: &Session, attempt: &Attempt
         };
         let has_failed = status.failure.is_some() || status.state == OperationState::Error;
         if status.state.is_terminal() && !has_failed {
+            if log.is_some() {
+                attempt.log.push("the session's engine runs");
+            }
             return Ok(());
         }
         if log.is_none() {

@@ -8,6 +8,7 @@ mod driver;
 pub(crate) mod failure;
 mod launch;
 mod lists;
+mod mistake;
 pub(crate) mod operation;
 pub(crate) mod rows;
 pub(crate) mod session;

@@ -183,14 +183,18 @@ impl Session {
         Self::open(Arc::clone(&self.opening), &Attempt::default()).await
     }
 
-    /// The same, with a setting of its own.
-    ///
-    /// # Errors
-    /// None could be opened.
-    pub(crate) async fn another_with(&self, (key, value): (&str, &str)) -> Result<Arc<Self>> {
+    /// The same with settings, which what this one was opened with does not take back.
+    pub(crate) async fn another_with(&self, settings: &BTreeMap<String, String>) -> Result<Arc<Self>> {
+        Self::open(Arc::new(self.opening_with(settings)), &Attempt::default()).await
+    }
+
+    fn opening_with(&self, settings: &BTreeMap<String, String>) -> Opening {
         let mut opening = Opening::clone(&self.opening);
-        opening.configuration.insert(key.to_owned(), value.to_owned());
-        Self::open(Arc::new(opening), &Attempt::default()).await
+        for (key, value) in settings {
+            opening.configuration.remove(&format!("set:hiveconf:{key}"));
+            opening.configuration.insert(key.clone(), value.clone());
+        }
+        opening
     }
 
     /// Says that another dialect than Hive's is spoken in it.
@@ -213,19 +217,15 @@ impl Session {
     }
 
     /// A session for one submission alone: opened with these settings, which nothing that this one was told takes back, and
-    /// told what this one was told.
+    /// told what this one was told. What the server says while its engine starts is told in `attempt`, and ends when that is
+    /// not wanted any more.
     ///
     /// # Errors
-    /// It could not be opened, or not be told. It is closed then.
-    pub(crate) async fn branch(&self, settings: &BTreeMap<String, String>) -> Result<Live> {
+    /// It could not be opened, or not be told, or is not wanted any more. It is closed then.
+    pub(crate) async fn branch(&self, settings: &BTreeMap<String, String>, attempt: &Attempt) -> Result<Live> {
         let prelude = self.prelude().await;
         let dialect = self.dialect();
-        let mut opening = Opening::clone(&self.opening);
-        for (key, value) in settings {
-            opening.configuration.remove(&format!("set:hiveconf:{key}"));
-            opening.configuration.insert(key.clone(), value.clone());
-        }
-        let live = Live::open(&opening, &Attempt::default()).await?;
+        let live = Live::open(&self.opening_with(settings), attempt).await?;
         let again = settings
             .iter()
             .filter(|(key, _)| prelude.iter().any(|text| sets(text, key, dialect)))
@@ -245,6 +245,10 @@ impl Session {
                 });
             }
         }
+        if attempt.withdrawal.is_asked() {
+            live.close().await;
+            return Err(EngineError::new(ErrorKind::Cancelled, "given up"));
+        }
         Ok(live)
     }
 
@@ -263,11 +267,16 @@ impl Session {
 
     /// Makes a call in the session. Where nothing came of it because the session is gone, which the server says, or its
     /// connection, which was known before anything was sent, the session is opened again and the call is made there. A
-    /// call that may have been heard is never made again.
+    /// call that may have been heard is never made again. What the server says while it starts an engine for the session that
+    /// is opened again is told in `attempt`.
     ///
     /// # Errors
-    /// Those of the call; or the session is gone and could not be opened again.
-    pub(crate) async fn call<T, F>(&self, call: impl Fn(Arc<Live>) -> F + Send) -> Result<(Arc<Live>, T)>
+    /// Those of the call; or the session is gone and could not be opened again, or is not wanted any more.
+    pub(crate) async fn call<T, F>(
+        &self,
+        attempt: &Attempt,
+        call: impl Fn(Arc<Live>) -> F + Send,
+    ) -> Result<(Arc<Live>, T)>
     where
         F: Future<Output = skep_hive::Result<T>> + Send,
         T: Send,
@@ -275,7 +284,7 @@ impl Session {
         let live = self.live();
         let (live, made) = match call(Arc::clone(&live)).await {
             Err(error) if was_not_heard(&error) => {
-                let live = self.revive(&live, error).await?;
+                let live = self.revive(&live, error, attempt).await?;
                 (Arc::clone(&live), call(live).await)
             }
             made => (live, made),
@@ -285,7 +294,7 @@ impl Session {
 
     /// Opens the session again and tells it all that the old one was told; the one that somebody else has opened meanwhile
     /// does as well.
-    async fn revive(&self, gone: &Arc<Live>, why: Error) -> Result<Arc<Live>> {
+    async fn revive(&self, gone: &Arc<Live>, why: Error, attempt: &Attempt) -> Result<Arc<Live>> {
         let mut memory = self.memory.lock().await;
         let now = self.live();
         if !Arc::ptr_eq(&now, gone) {
@@ -300,9 +309,12 @@ impl Session {
             kind: ErrorKind::Connect,
             ..error
         };
-        let live = Live::open(&self.opening, &Attempt::default())
+        let live = Live::open(&self.opening, attempt)
             .await
-            .map_err(|error| failed(error, "no new one could be opened"))?;
+            .map_err(|error| match error.kind {
+                ErrorKind::Cancelled => error,
+                _ => failed(error, "no new one could be opened"),
+            })?;
         for text in &memory.prelude {
             live.tell(text, self.dialect()).await.map_err(|error| {
                 failed(error, "a new one could not be told what the old one was").hint("!connect opens an empty one")

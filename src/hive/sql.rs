@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use async_trait::async_trait;
 use skep_engine::{
-    Column, Dialect, ENGINE_TYPE, EngineError, ErrorKind, Object, ObjectKind, Operation, Result, Sql, Submit,
+    Attempt, Column, Dialect, ENGINE_TYPE, EngineError, ErrorKind, Object, ObjectKind, Operation, Result, Sql, Submit,
 };
 use skep_hive::{Client, OperationHandle};
 
@@ -49,7 +49,7 @@ impl HiveSql {
     where
         F: Future<Output = skep_hive::Result<OperationHandle>> + Send,
     {
-        let (live, operation) = self.0.call(question).await?;
+        let (live, operation) = self.0.call(&Attempt::default(), question).await?;
         let listed = read_list(&live.client, &operation).await;
         // What could not be closed is closed with the session.
         let _ = live.client.close(&operation).await;
@@ -154,7 +154,7 @@ async fn accept(session: Arc<Session>, statement: Submit) -> Result<Operation> {
     let accepted = tokio::spawn(async move {
         let statement = Arc::new(statement);
         let (live, operation) = session
-            .call(|live| {
+            .call(&statement.attempt(), |live| {
                 let statement = Arc::clone(&statement);
                 async move {
                     live.client

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use skep_engine::{
-    ClaimMode, Connection, Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, Operation,
+    ClaimMode, Connection, Dialect, EngineError, ErrorKind, JobControl, JobId, JobStatus, Lineage, LogRing, Operation,
     OperationHandle, Restore, Sql, Submit, Withdrawal,
 };
 
@@ -153,7 +153,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     }
     let restore = start.as_ref().map(|start| start.restore.clone());
     let name = job_name(&kind, &request.text, &dialect);
-    let withdrawal = Withdrawal::default();
+    let (withdrawal, log) = (Withdrawal::default(), LogRing::default());
     let submit = Submit {
         text,
         job_id,
@@ -165,6 +165,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         keep_checkpoints: session.settings.keep_checkpoints,
         foreground: !request.background,
         withdrawal: withdrawal.clone(),
+        log: log.clone(),
     };
     let lineage = restore.as_ref().map(|restore| Lineage {
         job_id: restore.job_id,
@@ -195,7 +196,10 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
     let mut task = tokio::spawn(async move { sql.submit(submit).await });
     let waiting = session.ui.waiting(began, "Ctrl-C takes it back");
     let answer = submission::answer(session, &mut task, &withdrawal);
-    let not_yet = || "the engine has not answered yet".to_owned();
+    let not_yet = || match log.lines().0.last() {
+        Some(line) => line.text.clone(),
+        None => "the engine has not answered yet".to_owned(),
+    };
     let (submitted, asked) = match waiting.until(not_yet, answer).await {
         Submitted::Answered(answer, asked) => (answer, asked),
         Submitted::Left(signal) => {

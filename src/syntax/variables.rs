@@ -44,6 +44,22 @@ pub fn substitute<'a>(sql: &'a str, dialect: &Dialect, variables: &BTreeMap<Stri
     Cow::Owned(out)
 }
 
+/// The variable that a key of SET names (`SET hivevar:NAME=VALUE`).
+pub fn named(key: &str) -> Option<&str> {
+    let (kind, name) = key.split_once(':')?;
+    kind.eq_ignore_ascii_case("hivevar").then(|| name.trim())
+}
+
+/// The value that a variable is given by the statement `text`, which sets `key` to `value`: without quotes around the key it is, as in
+/// Hive, all that stands behind the `=`, quotes included.
+pub fn assigned<'a>(text: &'a str, key: &str, value: &'a str) -> &'a str {
+    let plain = text
+        .split_once(key)
+        .filter(|(before, _)| !before.ends_with(['\'', '"', '`']));
+    let behind = plain.and_then(|(_, behind)| behind.trim_start().strip_prefix('='));
+    behind.map_or(value, |behind| behind.trim().trim_end_matches(';').trim_end())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -79,6 +95,24 @@ mod tests {
         ] {
             assert_eq!(substituted(sql), expected);
         }
+    }
+
+    #[test]
+    fn a_value_has_its_quotes_unless_the_key_has_them_too() {
+        for (text, value) in [
+            ("SET hivevar:x = 'a b' ;", "'a b'"),
+            ("SET hivevar:x=1 + 1", "1 + 1"),
+            ("set 'hivevar:x' = 'a b'", "a b"),
+            ("SET hivevar:x=", ""),
+        ] {
+            let crate::syntax::Kind::Set { key, value: read } = crate::syntax::classify(text, &Dialect::FLINK) else {
+                panic!("{text}")
+            };
+            assert_eq!(named(&key), Some("x"));
+            assert_eq!(assigned(text, &key, &read), value, "{text}");
+        }
+        assert_eq!(named("HIVEVAR:x"), Some("x"));
+        assert_eq!(named("hiveconf:x"), None);
     }
 
     #[test]

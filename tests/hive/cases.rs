@@ -51,6 +51,9 @@ pub fn of(mode: Mode) -> Vec<(&'static str, Case)> {
         ],
         Mode::Http => vec![("many_rows", Shared(many_rows)), ("restarted", Alone(restarted))],
     });
+    if mode != Mode::NoSasl {
+        cases.push(("another_door", Shared(another_door)));
+    }
     cases
 }
 
@@ -192,6 +195,34 @@ fn url(server: &Server) {
         .stdin("SELECT '${skep.test.setting}' AS s, '${who}' AS v;\n")
         .run();
     output.expect(0, "s,v\nas it was said,bee\n");
+}
+
+/// Whoever speaks otherwise is told how that server is spoken to.
+fn another_door(server: &Server) {
+    let (shell, place) = (Shell::new(), format!("127.0.0.1:{}", server.port()));
+    let right = server.url();
+    let wrong = match right.contains("transportMode=http") {
+        true => [format!("hive2://{place}/"), format!("hive2://{place}/;auth=noSasl")],
+        false => [
+            format!("hive2://{place}/;transportMode=http"),
+            format!("kyuubi+http://{place}/"),
+        ],
+    };
+    let right = if right.contains("transportMode=http") {
+        ";transportMode=http"
+    } else {
+        ""
+    };
+    for wrong in wrong {
+        let output = shell.at(&wrong).stdin("SELECT 1;\n").run().expect_code(5);
+        let output = output.expect_stderr("is spoken there, and not ");
+        let hint = output
+            .stderr
+            .lines()
+            .find(|line| line.contains("try "))
+            .unwrap_or_default();
+        assert!(hint.contains(&format!("://{place}/{right}")), "{output}");
+    }
 }
 
 /// They are told to the server, which puts them into statements itself: so a SET of the session's counts.

@@ -52,4 +52,36 @@ fn a_secret_is_no_variable() {
     output.expect_code(2).expect_stderr("--secret NAME=@FILE");
     let output = world.skep().with("--hivevar day -e").arg("SELECT 1").run();
     output.expect_code(2).expect_stderr("not NAME=VALUE");
+    for nameless in ["=x", "hivevar:=x", " =x"] {
+        let output = world
+            .skep()
+            .with("--hivevar")
+            .arg(nameless)
+            .with("-e")
+            .arg("SELECT 1")
+            .run();
+        output.expect_code(2).expect_stderr("a variable has no name");
+    }
+    let output = world.skep().with("-D =x -e").arg("SELECT 1").run();
+    output.expect_code(2).expect_stderr("a session property has no name");
+}
+
+#[test]
+fn a_statement_makes_one_too() {
+    let world = World::new();
+    let script = "SET hivevar:day='2024-02-29';\nSELECT ${day} AS a, '${hivevar:n}' AS b;\nSET 'hivevar:n' = '2';\n\
+                  SELECT ${n} + 1 AS c;\nSET hivevar:n=${n}0;\nSET hivevar:n;\nSET hivevar:db.password=geheim;\n\
+                  SET hivevar:other;\nSET hivevar:=x;\n";
+    let output = world
+        .skep()
+        .with("--force -o csv --showHeader=false")
+        .stdin(script)
+        .run();
+    assert_eq!(output.stdout, "2024-02-29,${hivevar:n}\n3\nhivevar:n=20\n", "{output}");
+    assert!(!output.stderr.contains("geheim"), "{output}");
+    output
+        .expect_code(1)
+        .expect_stderr("the variable db.password is a secret")
+        .expect_stderr("there is no variable other")
+        .expect_stderr("a variable has no name");
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Compile, Compiled, Dialect, EngineError, Fit, JobId, LogRing, Misfit, OperationId, Result, Rows, Trial, Trials,
-    Tried, Withdrawal,
+    Attempt, Compile, Compiled, Dialect, EngineError, Fit, JobId, LogRing, Misfit, OperationId, Result, Rows, Trial,
+    Trials, Tried, Withdrawal,
 };
 
 /// Whose a state is, once a job has started from it. The names are Flink's.
@@ -77,9 +77,19 @@ pub struct Submit {
     pub foreground: bool,
     /// Tells when it is no longer wanted.
     pub withdrawal: Withdrawal,
+    /// What happens until it is accepted, where that may take its time: a line each, fit to be shown.
+    pub log: LogRing,
 }
 
 impl Submit {
+    /// As an attempt at what has to be opened first.
+    pub fn attempt(&self) -> Attempt {
+        Attempt {
+            log: self.log.clone(),
+            withdrawal: self.withdrawal.clone(),
+        }
+    }
+
     /// A plain statement.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
@@ -204,6 +214,11 @@ pub trait Sql: Send + Sync {
     async fn try_out(&self, trial: Trial) -> Result<Tried> {
         let _ = trial;
         Err(EngineError::unsupported("statements can't be tried here"))
+    }
+
+    /// Variables of statements that the URL gives (`#NAME=VALUE`), where the server does not put them in itself.
+    fn variables(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 
     /// The settings that the session was opened with (`-D k=v`, a named connection), as far as SET would set them in another

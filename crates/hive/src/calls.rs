@@ -45,6 +45,23 @@ impl Calls {
         })
     }
 
+    /// Of a server that is not there.
+    #[cfg(fuzzing)]
+    pub(crate) fn answered_by(answering: crate::transport::fuzzing::Answering, limits: Limits) -> Self {
+        let endpoint = Endpoint {
+            host: String::new(),
+            port: 0,
+            transport: crate::transport::Transport::Plain,
+            tls: None,
+        };
+        Self {
+            endpoint,
+            channel: Mutex::new(Arc::new(Channel::Fuzzing(answering))),
+            limits,
+            sequence: AtomicI32::new(1),
+        }
+    }
+
     pub(crate) async fn open_session(
         &self,
         user: &str,
@@ -72,7 +89,8 @@ impl Calls {
         Arc::clone(&self.channel.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn open(
+    /// Opens a session in that version of the protocol.
+    pub(crate) async fn open(
         &self,
         protocol: Protocol,
         user: &str,

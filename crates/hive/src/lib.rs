@@ -13,6 +13,8 @@ mod calls;
 mod column;
 mod connection;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod limits;
 mod page;
 mod registry;
@@ -33,5 +35,6 @@ pub use service::{
     Handle, OperationHandle, OperationState, OperationStatus, Progress, Protocol, RowSet, Session, SessionHandle,
 };
 pub use transport::{
-    Authorization, Endpoint, Header, KERBEROS, MESSAGE_LIMIT, Pem, Principal, Protection, Tls, Transport,
+    Authorization, Endpoint, Header, KERBEROS, MESSAGE_LIMIT, Pem, Principal, Protection, Spoken, Tls, Transport,
+    spoken,
 };

@@ -60,7 +60,9 @@ impl Apart {
             State::Closed => return Err(closed()),
             State::Unneeded => {}
         }
-        let session = self.beside.another_with(SHORT_TIMEOUT).await?;
+        let (key, value) = SHORT_TIMEOUT;
+        let settings = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        let session = self.beside.another_with(&settings).await?;
         let is_late = match &mut *self.state() {
             State::Closed => true,
             state => {

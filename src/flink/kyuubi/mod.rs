@@ -52,6 +52,8 @@ struct Inner {
     catalog: HiveSql,
     /// The session's configuration as it was opened.
     base: BTreeMap<String, String>,
+    /// What the URL says that stands for variables: the engine puts in none.
+    variables: BTreeMap<String, String>,
     jobs: Arc<dyn JobControl>,
     version: Option<Version>,
     /// What tells the cluster from others.
@@ -112,6 +114,7 @@ impl Behind for BehindKyuubi {
             catalog: HiveSql(Arc::clone(&session)),
             session,
             base,
+            variables: address.variables.clone(),
             jobs: Arc::clone(&jobs),
             version: Version::read(version),
             cluster_id,
@@ -246,6 +249,7 @@ impl Sql for Flink {
             catalog: HiveSql(Arc::clone(&session)),
             session,
             base: self.0.base.clone(),
+            variables: self.0.variables.clone(),
             jobs: Arc::clone(&self.0.jobs),
             version: self.0.version,
             cluster_id: self.0.cluster_id.clone(),
@@ -253,6 +257,10 @@ impl Sql for Flink {
             queries: Mutex::default(),
             said_early: AtomicBool::new(true),
         }))))
+    }
+
+    fn variables(&self) -> BTreeMap<String, String> {
+        self.0.variables.clone()
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>> {

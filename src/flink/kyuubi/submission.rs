@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 
 use arrow::array::{AsArray, RecordBatch};
 use skep_engine::{
-    Dialect, ENGINE_TYPE, EngineError, ErrorKind, JobId, LogRing, Operation, OperationId, Result, StartedJob, Submit,
+    Attempt, Dialect, ENGINE_TYPE, EngineError, ErrorKind, JobId, LogRing, Operation, OperationId, Result, StartedJob,
+    Submit,
 };
 use skep_hive::{Error, OperationHandle};
 
@@ -57,7 +58,7 @@ pub(super) async fn configuration(session: &Session) -> Result<BTreeMap<String, 
 
 /// The rows of a statement that starts no job: all, or the first.
 pub(super) async fn rows_of(session: &Session, text: &str, wanted: Wanted) -> Result<Vec<RecordBatch>> {
-    let (live, operation) = execute(session, text).await?;
+    let (live, operation) = execute(session, text, &Attempt::default()).await?;
     let running = Running::new(Arc::clone(&live.client), operation);
     running.finish().await?;
     let found = match wanted {
@@ -106,10 +107,10 @@ async fn fetch_all(live: &Live, running: &Running, text: &str, wanted: Wanted) -
 }
 
 /// Sends a statement through the session that all share.
-async fn execute(session: &Session, text: &str) -> Result<(Arc<Live>, OperationHandle)> {
+async fn execute(session: &Session, text: &str, attempt: &Attempt) -> Result<(Arc<Live>, OperationHandle)> {
     let text: Arc<str> = text.into();
     session
-        .call(|live| {
+        .call(attempt, |live| {
             let text = Arc::clone(&text);
             async move { live.client.execute(&live.handle, &text, &BTreeMap::new(), None).await }
         })
@@ -134,7 +135,9 @@ async fn carry_out(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operat
     let session = &flink.0.session;
     let sent = Rewritten::unchanged(&submit.text);
     let complain = |error| complaint::of_statement(error, &submit.text, &sent);
-    let (live, operation) = execute(session, &submit.text).await.map_err(complain)?;
+    let (live, operation) = execute(session, &submit.text, &submit.attempt())
+        .await
+        .map_err(complain)?;
     let running = Running::new(Arc::clone(&live.client), operation);
     running.finish().await.map_err(complain)?;
     if !kind.is_session_scoped() {
@@ -187,7 +190,7 @@ async fn start(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operation>
         name,
         is_batch: circumstances.is_batch(),
     };
-    let live = Arc::new(flink.0.session.branch(&settings).await?);
+    let live = Arc::new(flink.0.session.branch(&settings, &submit.attempt()).await?);
     let mut operation = submission.send(live).await?;
     operation.notes.splice(0..0, notes);
     Ok(operation)

@@ -17,6 +17,14 @@ pub fn all() -> Vec<Case> {
     vec![
         shared("an_engine_that_starts", an_engine_that_starts, true),
         shared("an_engine_that_does_not_start", an_engine_that_does_not_start, true),
+        shared(
+            "an_engine_that_starts_for_a_statement",
+            an_engine_that_starts_for_a_statement,
+            true,
+        ),
+        shared("another_door", another_door, false),
+        shared("few_rows", few_rows, false),
+        shared("variables", variables, false),
         shared("lists", lists, false),
         shared("for_somebody_else", for_somebody_else, true),
         shared("strangers", strangers, false),
@@ -66,6 +74,102 @@ fn an_engine_that_does_not_start(door: &Door) {
             .contains("main class org.apache.kyuubi.engine.flink.FlinkSQLEngine"),
         "{output}"
     );
+}
+
+/// The same when a statement gets a session of its own, and when a session is opened again for one.
+fn an_engine_that_starts_for_a_statement(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("started late by {}", door.way));
+    let mut prompt = door
+        .csv_with(&shell, &format!("stand-in.launch=once;kyuubi.session.name={name}"))
+        .pty();
+    prompt.wait_text("> ");
+    prompt.line("SELECT 7 AS seven;");
+    prompt.wait_text("ProcBuilder: Creating");
+    prompt.send("\x03");
+    prompt.wait_text("cancelled · ");
+    let sessions = || {
+        let journal = door.server.journal().unwrap();
+        let opened = journal
+            .iter()
+            .filter(|entry| entry["opened"]["kyuubi.session.name"] == name);
+        let closed = |entry: &Value| {
+            let is_closed = |other: &Value| other["session"] == entry["session"] && other["closed"] == true;
+            journal.iter().any(is_closed)
+        };
+        opened
+            .map(|entry| (entry["session"].as_str().unwrap().to_owned(), closed(entry)))
+            .collect::<Vec<_>>()
+    };
+    let [(first, false), (_, true)] = &sessions()[..] else {
+        panic!("{:?}", sessions())
+    };
+    door.server.close_session(first);
+    prompt.line("SHOW TABLES;");
+    prompt.wait_for("the launch", |screen| {
+        screen
+            .text
+            .lines()
+            .last()
+            .is_some_and(|line| line.contains("ProcBuilder: Creating"))
+    });
+    prompt.send("\x03");
+    prompt.wait_for("the end of the second", |screen| {
+        screen.text.matches("cancelled · ").count() == 2
+    });
+    assert!(matches!(&sessions()[..], [_, _, (_, true)]), "{:?}", sessions());
+    prompt.line("!quit");
+    prompt.wait();
+}
+
+/// Whoever knocks at the wrong door is told which one is right.
+fn another_door(door: &Door) {
+    let (shell, thrift, rest) = (Shell::new(), door.server.url(), door.server.rest_url());
+    let thrift = thrift.trim_start_matches("jdbc:");
+    let (thrift_place, rest_place) = (
+        format!("127.0.0.1:{}", door.server.port()),
+        format!("127.0.0.1:{}", door.server.rest_port()),
+    );
+    let wrong: &[(String, &str)] = match door.way {
+        Way::Thrift => &[
+            (format!("kyuubi://{rest_place}/"), &rest),
+            (format!("jdbc:hive2://{rest_place}/;auth=noSasl"), &rest),
+            (format!("kyuubi://{rest_place}/;ssl=true"), &rest),
+        ],
+        Way::Rest => &[
+            (format!("kyuubi+http://{thrift_place}/"), thrift),
+            (format!("kyuubi://{thrift_place}/;transportMode=http"), thrift),
+            (format!("kyuubi+https://{rest_place}/"), &rest),
+        ],
+    };
+    for (wrong, right) in wrong {
+        let output = shell.at(wrong).stdin("SELECT 1;\n").run().expect_code(5);
+        let output = output.expect_stderr("is spoken there, and not ");
+        output.expect_stderr(&format!("try {right}\n"));
+    }
+}
+
+/// A person who wants few rows kept is connected all the same: lists are not kept from anybody.
+fn few_rows(door: &Door) {
+    let shell = Shell::new();
+    let output = door
+        .csv_with(&shell, "kyuubi.session.engine.flink.max.rows=5")
+        .stdin("SELECT 7 AS seven;\nSET;\n")
+        .run()
+        .expect_code(0);
+    assert!(output.stdout.starts_with("seven\n7\nkey,value\n"), "{output}");
+    assert!(output.stdout.lines().count() > 10, "{output}");
+}
+
+/// The engine puts in no variables: the shell does.
+fn variables(door: &Door) {
+    let shell = Shell::new();
+    let url = format!("{}#who=bee", door.url());
+    let output = shell
+        .at(&url)
+        .with("-o csv --hivevar n=40")
+        .stdin("SELECT '${who}' AS v, ${hivevar:n} + 2 AS n;\nSET hivevar:who=wasp;\nSELECT '${who}' AS v;\n")
+        .run();
+    output.expect(0, "v,n\nbee,42\nv\nwasp\n");
 }
 
 /// Whoever has REST sees who uses the server.

@@ -4,6 +4,7 @@
 use std::env;
 use std::fmt;
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -145,6 +146,15 @@ impl Kyuubi {
     /// The port of its REST API.
     pub fn rest_port(&self) -> u16 {
         self.ports[1]
+    }
+
+    /// Closes a session behind the back of who has it.
+    pub fn close_session(&self, id: &str) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.rest_port())).unwrap();
+        write!(stream, "DELETE /api/v1/sessions/{id} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
     }
 
     /// The port of its HiveServer2.

@@ -122,6 +122,7 @@ class Result:
         while (page := self.page())["resultType"] == "NOT_READY":
             time.sleep(PAUSE)
         self.first = page
+        self.is_query = page["isQueryResult"]
         self.job = page.get("jobID")
         self.job_name = text
         self.names = [column["name"] for column in page["results"]["columns"]]
@@ -149,7 +150,7 @@ class Result:
     def fetch(self, most, settings):
         """The next rows, as the engine fetches them."""
         if self.rounds is None:
-            self.rounds = Rounds(self.pull, settings)
+            self.rounds = Rounds(self.pull, settings, self.is_query)
         return self.rounds.fetch(most)
 
     @property

@@ -8,6 +8,7 @@ else leaves the job alone. Settings are the session's, whether SET or given when
 
 import json
 import os
+import sys
 import threading
 import time
 import uuid
@@ -102,13 +103,15 @@ class Kyuubi:
 
     # Of a statement with this the server dies when it has been carried out, before it answers.
     DEADLY = "AS unanswered"
-    # A session with this setting waits for its engine: "never" comes, or it "fails" after a moment as one whose class path lacks Scala.
+    # A session with this setting waits for its engine: "never" comes, or it "fails" after a moment as one whose class path lacks Scala;
+    # "once" it comes, for the first session of that name, and for later ones never.
     LAUNCH = "stand-in.launch"
 
     def __init__(self, engine, journal):
         self.engine, self.lock = engine, threading.Lock()
         self.journal = open(journal, "a", encoding="utf-8")
         self.sessions, self.operations = {}, {}
+        self.launched_once = set()
 
     def note(self, **what):
         """Writes a line for the tests to read."""
@@ -136,12 +139,16 @@ class Kyuubi:
             "2026-11-21 01:03:14.390 INFO KyuubiSessionManager-exec-pool: Thread-64 org.apache.kyuubi.engine.ProcBuilder: Creating "
             f"{user}'s working directory at /srv/skep-engines/{user}"
         )
+        name = told.get("kyuubi.session.name")
         match told.get(self.LAUNCH):
             case "never":
+                pass
+            case "once" if name in self.launched_once:
                 pass
             case "fails":
                 threading.Timer(ROUND, self.fail, (session, launch)).start()
             case _:
+                self.launched_once.add(name)
                 launch.complete(Answer([], []))
                 session.launched.set()
         return session, launch
@@ -321,10 +328,11 @@ class Rounds:
     then are lost. So many rows as the engine keeps are the end as well, and a round that is left over then fails.
     """
 
-    def __init__(self, pull, settings):
+    def __init__(self, pull, settings, is_query):
         # Asks once: rows, perhaps none, and whether these are all.
         self.pull = pull
-        self.most = int(settings.get(MAX_ROWS, 1_000_000))
+        # Of a query alone the engine keeps only so many.
+        self.most = int(settings.get(MAX_ROWS, 1_000_000)) if is_query else sys.maxsize
         limit = settings.get(FETCH_TIMEOUT)
         self.limit = float(limit.removeprefix("PT").removesuffix("S")) if limit else None
         self.rows, self.at, self.has_next = [], 0, True

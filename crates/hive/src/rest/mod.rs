@@ -4,6 +4,8 @@
 //! body says `{"message": "…"}` with a stack trace in it.
 
 mod body;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod rows;
 
 use std::collections::BTreeMap;

@@ -328,3 +328,20 @@ async fn read_some(stream: &mut Box<dyn Both>, buffer: &mut Vec<u8>) -> Result<(
 fn too_long() -> Broke {
     Broke::Malformed(format!("it is longer than {MESSAGE_LIMIT} bytes"))
 }
+
+/// A log-in and a call on a connection on which that comes, for the fuzzer.
+#[cfg(fuzzing)]
+pub(super) async fn answered(mut stream: Box<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>, is_bare: bool) {
+    let mut framing = Framing::Bare;
+    if !is_bare {
+        if sasl::log_in(&mut stream, "user", "password").await.is_err() {
+            return;
+        }
+        framing = Framing::Frames;
+    }
+    let mut stream: Box<dyn Both> = stream;
+    let mut buffer = Vec::new();
+    if let Ok(message) = exchange(&mut stream, &mut framing, b"", &mut buffer).await {
+        assert!(message.len() <= MESSAGE_LIMIT && buffer.is_empty());
+    }
+}
