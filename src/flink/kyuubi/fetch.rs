@@ -1,6 +1,6 @@
 //! Fetches from Kyuubi's Flink engine, and whether they have read all.
 //!
-//! What the engine does (`IncrementalResultFetchIterator` of Kyuubi 1.9 to 1.11): a fetch that finds no rows queues a round, which asks
+//! What the engine does (`IncrementalResultFetchIterator` and `FlinkOperation`, the same in Kyuubi 1.10 to 1.12): a fetch that finds no rows queues a round, which asks
 //! Flink's SQL Gateway until there are rows or their end, and then sleeps a second; a fetch that has waited for
 //! `kyuubi.session.engine.flink.fetch.timeout` gives what there is and leaves its round behind. So rounds go on between fetches,
 //! a second apart, and one that meets the end makes all fetches end there and then, whatever rows nobody has fetched yet: these
