@@ -10,6 +10,7 @@ use super::args::Args;
 use super::gather;
 use super::handler::{Command, Flow};
 use super::jobs::age_ms;
+use super::savepoints;
 use super::spec::{Arity, Category, Kind, Positional, Spec};
 use super::target::{self, Target};
 use crate::error::Error;
@@ -62,6 +63,9 @@ impl Command for Job {
                 None
             }
         };
+        if let Some(stores) = &target.connection.stores {
+            target.job.savepoint = target.job.savepoint.take().filter(|path| !stores.is_missing(path));
+        }
         let left = match (&detail, target.job.job_id) {
             (None, Some(job_id)) if target.job.known != Known::Ended => {
                 let left = gather::way_back(&target.connection, &session.ledger, job_id);
@@ -196,7 +200,7 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>, left: O
     }
     if let Some((_, states)) = left.filter(|(_, states)| !states.is_empty()) {
         session.ui.print("")?;
-        session.ui.list(&super::savepoints::listing(&states, now))?;
+        session.ui.list(&savepoints::listing(&states, now))?;
     }
     let Some(detail) = detail else { return Ok(()) };
     if !detail.vertices.is_empty() {
@@ -228,9 +232,15 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>, left: O
         }
         session.ui.list(&vertices)?;
     }
-    if !detail.checkpoints.is_empty() {
+    // How many there were in all is said above.
+    let told = detail
+        .checkpoints
+        .iter()
+        .filter(|state| !savepoints::is_routinely_gone(state));
+    let told: Vec<Savepoint> = told.cloned().collect();
+    if !told.is_empty() {
         session.ui.print("")?;
-        session.ui.list(&super::savepoints::listing(&detail.checkpoints, now))?;
+        session.ui.list(&savepoints::listing(&told, now))?;
     }
     for exception in &detail.exceptions {
         session.ui.print("")?;

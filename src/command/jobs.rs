@@ -117,16 +117,14 @@ async fn complete(session: &Session, jobs: &mut [Job]) -> Result<(), Error> {
     }
     // A ledger that can't be read knows nothing; the shell has said so already.
     let saved = session.ledger.newest_savepoints().await.unwrap_or_default();
+    let stores = session.open.as_ref().and_then(|open| open.connection.stores.as_ref());
     for job in jobs {
         let Some(id) = job.job_id else { continue };
-        let known = saved.newest.get(&id);
-        if job
-            .savepoint
-            .as_ref()
-            .is_none_or(|path| saved.gone.contains(path_key(path).as_ref()))
-        {
-            job.savepoint = known.cloned();
-        }
+        let is_there = |path: &String| {
+            !saved.gone.contains(path_key(path).as_ref()) && !stores.is_some_and(|stores| stores.is_missing(path))
+        };
+        let known = saved.newest.get(&id).cloned();
+        job.savepoint = job.savepoint.take().into_iter().chain(known).find(is_there);
     }
     Ok(())
 }

@@ -179,7 +179,7 @@ impl Command for Savepoints {
 }
 
 /// Whether it is one of the many checkpoints that an engine takes and deletes, and that nobody has asked for.
-fn is_routinely_gone(state: &Savepoint) -> bool {
+pub fn is_routinely_gone(state: &Savepoint) -> bool {
     state.kind == SavepointKind::Checkpoint
         && state.verdict == Verdict::Gone
         && !state.sources.iter().any(|source| source == LEDGER)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use skep_engine::{EngineError, ErrorKind, Inspection, JobId, Result, Savepoint, Search, Stores, Verdict, path_key};
 
-use super::cluster::{Cluster, Needs};
+use super::cluster::{Cluster, Needs, is_missing_here};
 use super::directories::{AT_ONCE, Configured, Directories, unfinished};
 use super::failure::fit_to_show;
 use super::files::{Location, Reader, Volumes, is_absence};
@@ -180,6 +180,10 @@ impl Stores for Shelves {
                 Ok(found)
             }
         }
+    }
+
+    fn is_missing(&self, path: &str) -> bool {
+        is_missing_here(path)
     }
 
     async fn inspect(&self, path: &str) -> Result<Savepoint> {

@@ -53,7 +53,7 @@ pub fn interval(every: Duration) -> String {
         return duration(every);
     }
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let unit = units.into_iter().find(|(length, _)| seconds % length == 0);
+    let unit = units.into_iter().find(|(length, _)| seconds.is_multiple_of(*length));
     let (length, unit) = unit.unwrap_or((1, "s"));
     format!("{} {unit}", seconds / length)
 }

@@ -142,6 +142,13 @@ pub trait Stores: Send + Sync {
         self.find(job, dirs).await
     }
 
+    /// Whether nothing lies at that path any more, as far as that is seen at once: no server is asked. What can't be told so is
+    /// taken to be there.
+    fn is_missing(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
+
     /// Looks at those paths again, each as [`Stores::inspect`] does, all together. Those that are not in the answer were not
     /// come to before the search was ended.
     async fn recheck(&self, paths: Vec<String>, search: &Search) -> HashMap<String, Result<Savepoint>> {

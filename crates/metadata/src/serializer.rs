@@ -32,11 +32,11 @@ pub(crate) enum Reach {
     /// Its length, and so many bytes.
     Block,
     /// One after the other.
-    All(Vec<Reach>),
+    All(Vec<Self>),
     /// Their number, and each.
-    List(Box<Reach>),
+    List(Box<Self>),
     /// Their number, and each key with its value, which may be none.
-    Map(Box<Reach>, Box<Reach>),
+    Map(Box<Self>, Box<Self>),
 }
 
 impl Reach {

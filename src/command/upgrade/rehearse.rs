@@ -78,7 +78,11 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
     if trials == Trials::AsJobs {
         refuse_planned(session, &connection, job_id, &title).await?;
         // Jobs that a dead shell has left may hold the slots that are needed.
-        leftovers::clear(&connection, &session.ledger, &session.ui).await;
+        let clearing = async {
+            leftovers::clear(&connection, &session.ledger, &session.ui).await;
+            Ok(())
+        };
+        session.unless_interrupted(clearing).await?;
     }
     let Recipe { sql, prelude } = replay::recipe(session, &connection, job_id, &title).await?;
     let old = Version { sql, prelude };

@@ -10,7 +10,7 @@ use skep_engine::{EndedBy, EngineError, ErrorKind, JobDetail, JobId, JobState, J
 use super::answers::{
     Checkpoint, CheckpointConfig, Checkpoints, Exception, Exceptions, Job, JobOverview, JobsOverview, Metric, State,
 };
-use super::{Cluster, stores, time};
+use super::{Cluster, Needs, stores, time};
 use crate::flink::failure::{self, RootCause};
 use crate::flink::http::Repeat;
 use crate::flink::limits::Backoff;
@@ -211,6 +211,10 @@ impl Cluster {
         let saved = checkpoints
             .as_ref()
             .map(|checkpoints| stores::known_of(job, checkpoints, kept));
+        let mut saved = saved.unwrap_or_default();
+        if !summary.status.state.is_terminal() {
+            Needs::of(*job, checkpoints.as_ref()).mark(&mut saved);
+        }
         let restored_from = checkpoints
             .as_ref()
             .and_then(|checkpoints| checkpoints.latest.restored.as_ref()?.external_path.clone());
@@ -227,7 +231,7 @@ impl Cluster {
                 restarts,
             ),
             vertices,
-            checkpoints: saved.unwrap_or_default(),
+            checkpoints: saved,
             exceptions: exceptions.iter().map(account).collect(),
             restored_from,
             summary,

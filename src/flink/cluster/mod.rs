@@ -22,6 +22,7 @@ use skep_engine::{
 };
 
 pub(crate) use needs::Needs;
+pub(super) use stores::is_missing_here;
 
 use super::directories::Configured;
 use super::http::Client;

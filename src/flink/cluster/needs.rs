@@ -39,6 +39,11 @@ impl Cluster {
 }
 
 impl Needs {
+    /// What one job needs that runs, by its statistics.
+    pub(super) fn of(job: JobId, statistics: Option<&Checkpoints>) -> Self {
+        Self(vec![Need::of(job, statistics)])
+    }
+
     /// Says of each state which running job needs it.
     pub(crate) fn mark(&self, found: &mut [Savepoint]) {
         for savepoint in found {

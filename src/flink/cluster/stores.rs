@@ -260,7 +260,7 @@ fn is_here(path: &str) -> bool {
 
 /// Whether this machine has the directory around that path and in it no savepoint or checkpoint. Without that directory
 /// nothing can be said: the cluster's machines may have it.
-fn is_missing_here(path: &str) -> bool {
+pub(in crate::flink) fn is_missing_here(path: &str) -> bool {
     local(path).is_some_and(|path| path.parent().is_some_and(Path::is_dir) && !path.join("_metadata").is_file())
 }
 

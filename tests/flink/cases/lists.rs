@@ -193,6 +193,15 @@ fn what_has_become_of_a_state_is_told(cluster: &Cluster) {
         "gone",
         &format!("job {} had claimed it", &second[..8]),
     );
+    // The statistics of neither job know that, and no list of jobs names it.
+    assert_eq!(listed(&first)["savepoint"], Value::Null);
+    let shown = object(&shell.one_shot(&format!("job {second} --json")).expect_code(0).stdout);
+    let own = shown["checkpoints"].as_array().unwrap().iter();
+    let own: Vec<_> = own.map(|state| state["verdict"].clone()).collect();
+    assert!(
+        !own.is_empty() && own.iter().all(|verdict| verdict == "in_use" || verdict == "gone"),
+        "{shown}"
+    );
     witness.cancel(&second);
 }
 

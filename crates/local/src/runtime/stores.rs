@@ -267,6 +267,10 @@ impl Stores for Host {
             .await
     }
 
+    fn is_missing(&self, path: &str) -> bool {
+        local_path(path).is_ok_and(|path| !path.exists())
+    }
+
     async fn inspect(&self, path: &str) -> Result<Savepoint> {
         let path = local_path(path)?;
         self.off_thread(move |_| examine(&path)).await
