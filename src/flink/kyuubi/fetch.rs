@@ -1,8 +1,8 @@
 //! Fetches from Kyuubi's Flink engine, and whether they have read all.
 //!
-//! What the engine does (`IncrementalResultFetchIterator` and `FlinkOperation`, the same in Kyuubi 1.10 to 1.12): a fetch that finds no rows queues a round, which asks
-//! Flink's SQL Gateway until there are rows or their end, and then sleeps a second; a fetch that has waited for
-//! `kyuubi.session.engine.flink.fetch.timeout` gives what there is and leaves its round behind. So rounds go on between fetches,
+//! What the engine does (`IncrementalResultFetchIterator` and `FlinkOperation`, the same in Kyuubi 1.9 to 1.12): a fetch that finds no
+//! rows queues a round, which asks Flink's SQL Gateway until there are rows or their end, and then sleeps a second; a fetch that has
+//! waited for `kyuubi.session.engine.flink.fetch.timeout` gives what there is and leaves its round behind. So rounds go on between fetches,
 //! a second apart, and one that meets the end makes all fetches end there and then, whatever rows nobody has fetched yet: these
 //! are lost, and nothing says so. With a time-out of a second that happens (one of fourteen queries, on a real server). With half
 //! of it the rows of a round are fetched before the next one begins, and where that took longer, it is known.
@@ -13,8 +13,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use skep_hive::{Client, Error, OperationHandle, Result};
 
-/// How long the engine waits for the next rows before it says that there are none yet, and the session is free again. Less than
-/// half a second would get nobody a row sooner, and each time the engine and the server log what has failed.
+/// How long the engine waits for the next rows before it says that there are none yet, and the session is free again. Less
+/// would show rows a little sooner; but each time engine and server log the time-out with its stack.
 pub(super) const TIMEOUT: (&str, &str) = ("kyuubi.session.engine.flink.fetch.timeout", "PT0.5S");
 
 /// The same for questions of the shell's own, whose answers are there at once.

@@ -35,6 +35,10 @@ pub fn all() -> Vec<Case> {
         shared("dml_sync_in_the_background", dml_sync_in_the_background),
         shared("a_query_that_ends", a_query_that_ends),
         shared("late_rows", late_rows),
+        Case {
+            stand_in_only: true,
+            ..shared("asked_too_late", asked_too_late)
+        },
         shared("an_endless_query", an_endless_query),
         shared("no_slots", no_slots),
         shared("most_rows", most_rows),
@@ -219,6 +223,16 @@ fn late_rows(door: &Door) {
                   'fields.id.end' = '2700');\nSELECT id FROM late ORDER BY id;\n";
     let rows: String = (1..=2700).map(|id| format!("{id}\n")).collect();
     door.csv(&shell).stdin(script).run().expect(0, &format!("id\n{rows}"));
+}
+
+/// An engine that is so busy that it may have dropped rows: what came is shown, and that it may not be all.
+fn asked_too_late(door: &Door) {
+    let shell = Shell::new();
+    let program = door.csv_with(&shell, "stand-in.slow=1.5");
+    let output = program.stdin(format!("{TEN}SELECT id FROM ten;\n")).run();
+    assert_ne!(output.code, 0, "{output}");
+    assert!(output.stdout.starts_with("id\n1\n"), "{output}");
+    output.expect_stderr("it may have dropped the last ones");
 }
 
 /// Rows come while the query runs, Ctrl-C ends its job, and the session goes on.

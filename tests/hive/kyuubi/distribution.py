@@ -21,7 +21,7 @@ MODULES = [
     "extensions/server/kyuubi-server-plugin", "kyuubi-rest-client", "kyuubi-hive-jdbc", "kyuubi-server",
 ]  # fmt: skip
 ENGINE = "externals/kyuubi-flink-sql-engine"
-# What a release has beside its source and not in its jars/.
+# What it is compiled with and a release does not have.
 BESIDE = {"org.apache.hbase"}
 # What the engine's jar carries.
 CARRIED = (
@@ -32,7 +32,8 @@ CARRIED = (
 
 
 def run(*command, **options):
-    subprocess.run([str(part) for part in command], check=True, **options)
+    if subprocess.run([str(part) for part in command], **options).returncode:
+        sys.exit(f"{' '.join(map(str, command[:2]))} … has failed")
 
 
 def text(element, name):
@@ -56,23 +57,23 @@ class Build:
             "${scala.binary.version}", self.scala
         )
 
-    def needed(self, modules):
-        """The dependencies of some modules, but for those among themselves and those of their tests."""
+    def needed(self, modules, besides=frozenset()):
+        """The dependencies of some modules, but for those among themselves, those of their tests, and those of some groups."""
         found = {}
         for module in modules:
             pom = ElementTree.parse(self.source / module / "pom.xml").getroot()
             for entry in pom.findall(f"{POM}dependencies/{POM}dependency"):
                 group, name, classifier = (text(entry, part) for part in ("groupId", "artifactId", "classifier"))
                 own = group == "org.apache.kyuubi" and "relocated" not in name
-                if text(entry, "scope") == "test" or own:
+                if text(entry, "scope") == "test" or own or group in besides:
                     continue
                 parts = [("groupId", group), ("artifactId", name), ("classifier", classifier), ("version", text(entry, "version"))]
-                # With a scope: the parent's would leave some out.
-                parts.append(("scope", "provided" if group in BESIDE else "compile"))
+                # The parent's scopes would leave some out.
+                parts.append(("scope", "compile"))
                 found[group, name, classifier] = "".join(f"<{part}>{value}</{part}>" for part, value in parts if value)
         return [f"<dependency>{entry}</dependency>" for entry in found.values()]
 
-    def resolve(self, name, dependencies, scope="compile", parent=True):
+    def resolve(self, name, dependencies, parent=True):
         """The jars of some dependencies, in the versions that Kyuubi says."""
         place = self.work / name
         place.mkdir()
@@ -87,7 +88,7 @@ class Build:
             f"{above if parent else ''}<groupId>build</groupId><artifactId>{name}</artifactId><version>1</version>"
             f"<packaging>pom</packaging><dependencies>{''.join(dependencies)}</dependencies></project>"
         )
-        run("mvn", "-q", "-B", "-ntp", "-f", place / "pom.xml", "dependency:copy-dependencies", f"-DincludeScope={scope}",
+        run("mvn", "-q", "-B", "-ntp", "-f", place / "pom.xml", "dependency:copy-dependencies",
             f"-DoutputDirectory={place / 'jars'}")  # fmt: skip
         return sorted((place / "jars").glob("*.jar"))
 
@@ -143,9 +144,8 @@ class Build:
              for group, name, version in tools],
             parent=False,
         )  # fmt: skip
-        needed = self.needed(MODULES)
-        libraries = self.resolve("server", [entry for entry in needed if "<scope>provided" not in entry])
-        beside = self.resolve("beside", needed)
+        libraries = self.resolve("server", self.needed(MODULES, BESIDE))
+        beside = self.resolve("beside", self.needed(MODULES))
         flink = self.resolve("flink", self.needed([ENGINE]))
         own = []
         for module in MODULES:

@@ -107,6 +107,9 @@ class Kyuubi:
     # "once" it comes, for the first session of that name, and for later ones never.
     LAUNCH = "stand-in.launch"
 
+    # Each fetch of a session with this setting takes so many seconds before it begins.
+    SLOW = "stand-in.slow"
+
     def __init__(self, engine, journal):
         self.engine, self.lock = engine, threading.Lock()
         self.journal = open(journal, "a", encoding="utf-8")
@@ -293,6 +296,8 @@ class Kyuubi:
         with operation.session.turn:
             if id not in self.operations:
                 raise Refused(f"Invalid OperationHandle [{id}]")
+            # An engine that is busy.
+            time.sleep(float(operation.session.settings.get(self.SLOW, 0)))
             rows = operation.result.fetch(most, operation.session.settings)
             operation.fetched_results += len(rows)
             return rows
