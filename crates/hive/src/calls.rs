@@ -254,12 +254,15 @@ impl Calls {
             .await
     }
 
-    /// On a connection of its own: this one may have a question about the operation's state on its way, which servers answer
-    /// only when that changes, or after seconds.
+    /// On a connection of its own if this one waits for an answer: servers answer a question about an operation's state only when
+    /// that changes, or after seconds.
     pub(crate) async fn cancel(&self, operation: &OperationHandle) -> Result<()> {
         const CALL: &str = "CancelOperation";
         let write = |writer: &mut Writer| operation.write(writer, 1);
-        let apart = self.another().await.ok().flatten();
+        let apart = match &*self.channel() {
+            Channel::Stream(stream) if stream.is_busy() => self.another().await.ok().flatten(),
+            _ => None,
+        };
         let calls = apart.as_ref().unwrap_or(self);
         calls.call(CALL, self.limits.request, write, nothing_more).await
     }

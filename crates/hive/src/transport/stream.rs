@@ -25,6 +25,8 @@ const STRETCH: usize = 256 * 1024;
 pub(crate) struct Stream {
     calls: mpsc::Sender<Call>,
     broken: Broken,
+    /// Each call that has no answer yet has one, also if nobody waits for that any more.
+    pending: Arc<()>,
 }
 
 /// Why nothing can be sent any more, once that is so.
@@ -36,6 +38,7 @@ struct Call {
     message: Vec<u8>,
     limit: Duration,
     answer: oneshot::Sender<Result<Vec<u8>>>,
+    pending: Arc<()>,
 }
 
 /// What is laid around messages.
@@ -68,7 +71,11 @@ impl Stream {
         let (calls, queue) = mpsc::channel(1);
         let broken = Broken::default();
         tokio::spawn(serve(stream, framing, queue, Arc::clone(&broken)));
-        Ok(Self { calls, broken })
+        Ok(Self {
+            calls,
+            broken,
+            pending: Arc::default(),
+        })
     }
 
     pub(super) async fn call(&self, name: &'static str, message: Vec<u8>, limit: Duration) -> Result<Vec<u8>> {
@@ -78,12 +85,18 @@ impl Stream {
             message,
             limit,
             answer,
+            pending: Arc::clone(&self.pending),
         };
         if self.why_broken().is_some() || self.calls.send(call).await.is_err() {
             return Err(self.closed());
         }
         // The task answers each call that it has taken; it ends in between only with the whole program.
         answered.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    /// Whether a call would wait for the answer to another one.
+    pub(crate) fn is_busy(&self) -> bool {
+        Arc::strong_count(&self.pending) > 1
     }
 
     pub(super) fn give_up(&self, why: &str) {
@@ -197,6 +210,7 @@ async fn serve(mut stream: Box<dyn Both>, mut framing: Framing, mut calls: mpsc:
             message,
             limit,
             answer,
+            pending,
         } = call;
         let given_up = broken.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(why) = given_up {
@@ -204,6 +218,7 @@ async fn serve(mut stream: Box<dyn Both>, mut framing: Framing, mut calls: mpsc:
             return;
         }
         let exchanged = timeout(limit, exchange(&mut stream, &mut framing, &message, &mut buffer)).await;
+        drop(pending);
         let error = match exchanged {
             Ok(Ok(bytes)) => {
                 // Who called may have gone.
