@@ -71,13 +71,13 @@ fn a_query_whose_shell_was_killed_is_ended_by_the_next(cluster: &Cluster) {
     let witness = cluster.witness();
     let [written, read] =
         ["written", "read"].map(|what| witness.wait_named(&format!("{what} by a shell that was killed")));
-    assert!(witness.runs(&read));
+    witness.wait_running(&read);
 
     let next = shell.skep().start();
     let err = next.wait_err("nobody can read its rows any more · cancelled, it is CANCELED");
     assert!(err.contains(&format!("(job {})", &read[..8])), "{err}");
     assert_eq!(witness.state(&read), "CANCELED");
-    assert!(witness.runs(&written));
+    witness.wait_running(&written);
     drop(next.wait().expect_code(0));
     witness.cancel(&written);
 }

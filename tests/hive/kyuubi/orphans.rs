@@ -35,7 +35,7 @@ fn killed(door: &Door, flags: &str) {
     live.wait_out("id\n1\n2\n");
     live.kill();
     let [written, read] = [written, read].map(|name| witness.wait_named(&name));
-    assert!(witness.runs(&read));
+    witness.wait_running(&read);
 
     let mut next = door.csv(&shell).with(flags).start();
     let err = next.wait_err(
@@ -43,7 +43,7 @@ fn killed(door: &Door, flags: &str) {
     );
     assert!(err.contains(&format!("(job {})", &read[..8])), "{err}");
     assert_eq!(witness.state(&read), "CANCELED");
-    assert!(witness.runs(&written));
+    witness.wait_running(&written);
     next.send(format!("!cancel {written}\n"));
     let output = next.wait().expect_code(0);
     assert_eq!(witness.state(&written), "CANCELED", "{output}");

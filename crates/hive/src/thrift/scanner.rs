@@ -104,6 +104,10 @@ impl Scanner {
                 self.open.push(Open::List(kind, count - 1));
                 return self.enter(kind, bytes);
             }
+            // As many as are announced are not gone through before a byte of them has come.
+            Open::Map(key, value, count) if key.is_fixed() && value.is_fixed() => {
+                self.jump(key.least() + value.least(), count)?;
+            }
             Open::Map(key, value, count) => {
                 self.open.push(Open::Map(key, value, count - 1));
                 self.open.push(Open::List(value, 1));
@@ -174,4 +178,40 @@ fn int(bytes: &[u8]) -> i32 {
     bytes
         .first_chunk()
         .map_or(0, |bytes: &[u8; 4]| i32::from_be_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reply with a field that is a map of so many entries of those types.
+    fn map(key: u8, value: u8, count: u32, entries: &[u8]) -> Vec<u8> {
+        let mut message = b"\x80\x01\0\x02\0\0\0\0\0\0\0\x01\x0d\0\x01".to_vec();
+        message.extend([key, value]);
+        message.extend(count.to_be_bytes());
+        message.extend(entries);
+        message
+    }
+
+    /// It would take minutes to go through them.
+    #[test]
+    fn entries_that_were_announced_and_have_not_come_are_not_gone_through() {
+        const MOST: u32 = i32::MAX as u32;
+        let message = map(2, 2, MOST, b"");
+        assert_eq!(Scanner::message(usize::MAX).advance(&message), Ok(None));
+        let error = Scanner::message(1 << 20).advance(&message).unwrap_err();
+        assert!(error.to_string().contains("longer than"), "{error}");
+    }
+
+    #[test]
+    fn a_map_of_numbers_ends_behind_its_last_entry() {
+        let message = map(3, 6, 2, b"\x01\0\x02\x03\0\x04\0");
+        let whole = message.len();
+        assert_eq!(Scanner::message(1 << 20).advance(&message), Ok(Some(whole)));
+        let mut scanner = Scanner::message(1 << 20);
+        for end in 0..whole {
+            assert_eq!(scanner.advance(&message[..end]), Ok(None), "{end}");
+        }
+        assert_eq!(scanner.advance(&message), Ok(Some(whole)));
+    }
 }

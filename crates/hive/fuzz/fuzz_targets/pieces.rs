@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| skep_hive_fuzz::bounded(data, skep_hive::fuzzing::pieces));
