@@ -6,7 +6,7 @@ use skep_engine::{EngineError, Result};
 use skep_hive::{Limits, Registry};
 
 use super::address::{Mode, read_authority};
-use super::failure::{explain, one_line};
+use super::failure::{explain_connecting, one_line};
 
 /// Where ZooKeeper is if no port is written.
 pub(crate) const PORT: u16 = 2181;
@@ -39,7 +39,7 @@ impl Discovery {
             };
             match found {
                 Ok(nodes) => return self.choose(nodes),
-                Err(error) => failure = Some(explain(error)),
+                Err(error) => failure = Some(explain_connecting(error)),
             }
         }
         let failure = failure.unwrap_or_else(|| EngineError::rejected("the URL names no ZooKeeper"));

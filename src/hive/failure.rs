@@ -28,13 +28,23 @@ pub(crate) fn over_rest(mut error: EngineError) -> EngineError {
     error
 }
 
+/// The error that it is to the shell if there is no way to a server.
+pub(crate) fn explain_connecting(error: Error) -> EngineError {
+    let is_away = matches!(error, Error::Connect { .. });
+    let mut shown = explain(error);
+    if is_away {
+        shown.hints = vec![WAY.to_owned()];
+    }
+    shown
+}
+
 /// The error that it is to the shell if no session could be opened.
 pub(crate) fn explain_opening(error: Error) -> EngineError {
     let is_silence = matches!(
         error,
         Error::Lost { .. } | Error::Timeout { .. } | Error::Protocol { .. } | Error::Http { .. }
     );
-    let mut shown = explain(error);
+    let mut shown = explain_connecting(error);
     shown.kind = ErrorKind::Connect;
     if is_silence {
         // A server that speaks otherwise closes the connection, or says what nobody understands.
@@ -77,7 +87,8 @@ pub(crate) fn explain(error: Error) -> EngineError {
         Error::Tls { .. } => shown
             .hint("--ca FILE (in the URL ;ca=FILE or ;sslTrustStore=FILE) names the authority to trust, in PEM")
             .hint("a server without TLS is reached without ;ssl=true, or by kyuubi+http://"),
-        Error::Connect { .. } => shown.hint(WAY),
+        // A session was open, so that its address is the right one.
+        Error::Connect { .. } => shown.hint("is the server up? the next statement is sent in a new session when it is"),
         Error::Closed(_) | Error::Lost { .. } | Error::Timeout { .. } => {
             shown.hint("it was not sent again; the next statement is, in a session that is told what this one was")
         }

@@ -11,7 +11,7 @@ use skep_hive::{Client, Endpoint, Error, Limits, SessionHandle, Transport};
 use tokio::sync::{Mutex, oneshot};
 
 use super::discovery::Discovery;
-use super::failure::{explain, explain_opening, one_line, over_rest};
+use super::failure::{explain, explain_connecting, explain_opening, one_line, over_rest};
 use super::launch;
 use super::operation::Running;
 use crate::syntax::classifier::{Kind, ObjectType, Scope, classify};
@@ -117,11 +117,19 @@ impl Live {
     }
 }
 
+/// The sort of failure of a statement that was not sent, for want of a session: whether it was carried out is no question.
+fn unsent(kind: ErrorKind) -> ErrorKind {
+    match kind {
+        ErrorKind::Lost | ErrorKind::Timeout | ErrorKind::Protocol => ErrorKind::Connect,
+        kind => kind,
+    }
+}
+
 /// Connects; where servers are to be looked for, to the first that can be reached.
 async fn connect(opening: &Opening) -> Result<Client> {
     let Some(discovery) = &opening.discovery else {
         let connected = Client::connect(&opening.endpoint, opening.limits).await;
-        return connected.map_err(explain);
+        return connected.map_err(explain_connecting);
     };
     let mut failure = None;
     for (host, port) in discovery.servers(&opening.limits).await? {
@@ -139,7 +147,7 @@ async fn connect(opening: &Opening) -> Result<Client> {
     }
     Err(failure.map_or_else(
         || EngineError::new(ErrorKind::Connect, "no server is registered in ZooKeeper"),
-        explain,
+        explain_connecting,
     ))
 }
 
@@ -241,6 +249,7 @@ impl Session {
                         "a session for this statement alone could not be told what this session is: {}",
                         error.message
                     ),
+                    kind: unsent(error.kind),
                     ..error
                 });
             }

@@ -3,16 +3,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use skep_engine::{JobControl, JobId, JobState, OperationHandle, Result};
 use skep_hive::Error;
+use tokio::time::timeout;
 
 use crate::flink::gateway::operation::{await_end, await_tasks, end_job};
 use crate::flink::in_task;
 use crate::hive::failure::explain;
 use crate::hive::session::Live;
+
+/// How long the server is waited for at the end of a query: it answers behind a fetch, which takes half a second.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// A query that the engine runs, in a session of its own.
 pub(super) struct Query {
@@ -70,21 +74,35 @@ impl Query {
         if !self.has_rows.load(Ordering::Acquire) {
             await_tasks(self.jobs.as_ref(), &self.job, self.begun).await;
         }
-        // It waits behind a fetch, for half a second at most.
-        match self.live.client.close(&self.operation).await {
-            Err(Error::Server(failure)) if failure.is_unknown_handle => {}
+        let (live, operation) = (Arc::clone(&self.live), self.operation.clone());
+        let mut closing = tokio::spawn(async move { live.client.close(&operation).await });
+        let answered = match timeout(CLOSING, &mut closing).await {
+            Ok(Ok(Err(Error::Server(failure)))) if failure.is_unknown_handle => true,
             // The server may be gone while engine and job live on.
-            Err(Error::Lost { .. } | Error::Closed(_) | Error::Timeout { .. } | Error::Connect { .. }) => {}
-            closed => closed.map_err(explain)?,
-        }
-        if !await_end(self.jobs.as_ref(), &self.job)
-            .await
-            .is_some_and(JobState::is_terminal)
-        {
+            Ok(Ok(Err(Error::Lost { .. } | Error::Closed(_) | Error::Timeout { .. } | Error::Connect { .. }))) => false,
+            Ok(Ok(closed)) => closed.map(|()| true).map_err(explain)?,
+            // It hangs, perhaps.
+            Ok(Err(_)) | Err(_) => false,
+        };
+        let has_ended = answered
+            && await_end(self.jobs.as_ref(), &self.job)
+                .await
+                .is_some_and(JobState::is_terminal);
+        if !has_ended {
             end_job(self.jobs.as_ref(), &self.job).await?;
         }
         self.closed.store(true, Ordering::Release);
-        self.live.close().await;
+        if answered {
+            self.live.close().await;
+        } else {
+            let live = Arc::clone(&self.live);
+            tokio::spawn(async move {
+                if !closing.is_finished() {
+                    let _ = closing.await;
+                }
+                live.close().await;
+            });
+        }
         Ok(())
     }
 }

@@ -218,18 +218,19 @@ impl Fetching {
             _ => {
                 let ended = end_job(self.query.jobs.as_ref(), &job).await;
                 let fate = fate(jobs, Some(job)).await;
-                let what = match ended {
-                    Ok(()) => "; its job was ended",
+                let (what, hint) = match ended {
+                    Ok(()) => ("; its job was ended", "its rows can't be had any more".to_owned()),
                     Err(_) => {
                         orphan::end_later(&self.query.jobs, job);
-                        "; its job is ended as soon as that can be asked for"
+                        (
+                            "; its job is ended as soon as that can be asked for",
+                            format!("!job {job} shows it, !cancel {job} ends it; its rows can't be had any more"),
+                        )
                     }
                 };
                 let mut told = EngineError::new(ErrorKind::Lost, format!("{}{what}; {fate}", shown.message));
                 told.trace = shown.trace;
-                told.hint(format!(
-                    "!job {job} shows it, !cancel {job} ends it; its rows can't be had any more"
-                ))
+                told.hint(hint)
             }
         }
     }

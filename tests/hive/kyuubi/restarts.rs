@@ -1,5 +1,7 @@
 //! The server is killed: engines and jobs live on.
 
+use rustix::process::Signal;
+
 use super::cases::TABLES;
 use super::{Case, Door};
 use crate::cases::Shell;
@@ -16,6 +18,7 @@ pub fn all() -> Vec<Case> {
         alone("restarted", restarted, false),
         alone("restarted_without_rest", restarted_without_rest, false),
         alone("lost_reply", lost_reply, true),
+        alone("hung", hung, false),
     ]
 }
 
@@ -75,6 +78,28 @@ fn restarted_without_rest(door: &Door) {
     witness.wait_state(&id, "CANCELED");
     live.send("!quit\n");
     live.wait();
+}
+
+/// A server that hangs does not keep a query's job from its end: the cluster is asked.
+fn hung(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("hung by {}", door.way));
+    let witness = door.server.witness();
+    let mut prompt = door.csv(&shell).pty();
+    prompt.wait_text("> ");
+    for line in format!("{TABLES}SET 'pipeline.name' = '{name}';\nSELECT id FROM src;").lines() {
+        prompt.line(line);
+    }
+    prompt.wait_for("two rows", |screen| screen.text.lines().any(|line| line.trim() == "2"));
+    let id = witness.wait_named(&name);
+    door.server.signal(Signal::STOP);
+    prompt.send("\x03");
+    witness.wait_state(&id, "CANCELED");
+    prompt.wait_text("cancelled");
+    door.server.signal(Signal::CONT);
+    prompt.line("SELECT 7 AS after;");
+    prompt.wait_for("the next", |screen| screen.text.lines().any(|line| line.trim() == "7"));
+    prompt.line("!quit");
+    prompt.wait();
 }
 
 /// The server dies between carrying out and answering: the job is found by the id that it was given, and not sent again.

@@ -181,6 +181,12 @@ impl Kyuubi {
         running.unwrap().kill();
     }
 
+    /// Sends the server a signal, such as SIGSTOP.
+    pub fn signal(&self, signal: Signal) {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.as_ref().unwrap().signal(signal);
+    }
+
     /// Waits until the server has ended by itself.
     pub fn wait_dead(&self) {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,6 +21,10 @@ const ANSWER_LIMIT: usize = 4096;
 /// A call of Thrift's that no server has, and line ends behind it, for those that read lines.
 const CALL: &[u8] = b"\x80\x01\x00\x01\0\0\0\x05hello\0\0\0\x01\0\r\n\r\n";
 
+/// The beginning of a log-in by SASL with a mechanism that no server has. Hive and Spark answer a call with BAD; Kyuubi, which has a newer
+/// Thrift, closes the connection without a word where no log-in begins.
+const LOG_IN: &[u8] = b"\x01\0\0\0\x05hello";
+
 /// What Kyuubi's REST API answers with `pong`.
 const PING: &[u8] = b"GET /api/v1/ping HTTP/1.0\r\n\r\n";
 
@@ -45,10 +49,10 @@ pub enum Spoken {
 pub async fn spoken(host: &str, port: u16) -> Option<Spoken> {
     match ask(host, port, CALL).await?.as_slice() {
         [0x80, 0x01, 0x00, 0x02 | 0x03, ..] => return Some(Spoken::Plain),
-        // TSaslTransport's BAD and ERROR, with the length of the message behind.
-        [3 | 4, 0, 0, ..] => return Some(Spoken::Sasl),
+        answer if is_refused_by_sasl(answer) => return Some(Spoken::Sasl),
         // A record of TLS, an alert.
         [0x15, 0x03, ..] => return Some(Spoken::Tls),
+        [] if is_refused_by_sasl(&ask(host, port, LOG_IN).await?) => return Some(Spoken::Sasl),
         _ => {}
     }
     let answer = ask(host, port, PING).await?;
@@ -67,6 +71,11 @@ pub async fn spoken(host: &str, port: u16) -> Option<Spoken> {
         return Some(Spoken::Guarded);
     }
     is_http.then_some(Spoken::Http)
+}
+
+/// Whether it is TSaslTransport's BAD or ERROR, with the length of the message behind.
+fn is_refused_by_sasl(answer: &[u8]) -> bool {
+    matches!(answer, [3 | 4, 0, 0, ..])
 }
 
 /// The beginning of what is answered to that, if anybody is there.

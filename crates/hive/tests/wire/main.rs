@@ -3,6 +3,7 @@
 
 mod http;
 mod idle;
+mod probe;
 mod rest;
 
 use std::collections::BTreeMap;
