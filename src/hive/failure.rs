@@ -151,8 +151,16 @@ fn headline(text: &str) -> String {
     one_line(&without_package(text))
 }
 
-/// `a.b.Class: text` as `Class: text`.
+/// `a.b.Class: text` as `Class: text`, and `a.b.Class: c.d.Other:text`, which Kyuubi makes of a cause, as `text`.
 fn without_package(text: &str) -> String {
+    if let Some(cause) = behind_class(text).map(str::trim_start)
+        && let Some(mut inner) = behind_class(cause)
+    {
+        while let Some(text) = behind_class(inner.trim_start()) {
+            inner = text;
+        }
+        return inner.trim_start().to_owned();
+    }
     match text.split_once(": ") {
         Some((class, rest))
             if class.contains('.')
@@ -164,6 +172,15 @@ fn without_package(text: &str) -> String {
         }
         _ => text.to_owned(),
     }
+}
+
+/// What is behind the name of a class, with its package, and a colon, where the text begins so.
+fn behind_class(text: &str) -> Option<&str> {
+    let (name, rest) = text.split_once(':')?;
+    let (package, class) = name.rsplit_once('.')?;
+    let is_name = |text: &str, more: &[u8]| text.bytes().all(|c| c.is_ascii_alphanumeric() || more.contains(&c));
+    let is_class = class.starts_with(|c: char| c.is_ascii_uppercase()) && is_name(class, b"_$");
+    (is_class && is_name(package, b"._$")).then_some(rest)
 }
 
 /// The text in one line, cut to a length that fits a message.
@@ -255,6 +272,17 @@ mod tests {
             Some("42S02"),
         );
         assert!(error.message.starts_with("SemanticException [Error 10001]"), "{error}");
+    }
+
+    #[test]
+    fn a_cause_is_said_without_the_classes_before_it() {
+        let error = failed(
+            "java.lang.RuntimeException: org.apache.calcite.sql.validate.SqlValidatorException:Column 'vv' not found",
+            None,
+        );
+        assert_eq!(error.message, "Column 'vv' not found");
+        let error = failed("java.io.IOException: 127.0.0.1:80: refused", None);
+        assert_eq!(error.message, "IOException: 127.0.0.1:80: refused");
     }
 
     #[test]

@@ -174,6 +174,11 @@ impl Running {
         match ended {
             Some(Ok(Ok(status))) => {
                 self.forget(session, &operation);
+                // Its watcher learns of the end a moment later, and the session may end before that.
+                if let (Some(status), Some(job), Some(handle)) = (&status, job, registered(session, &operation)) {
+                    session.jobs.update(handle, |entry| entry.job.apply(status));
+                    session.ledger.status(&self.connection.url, job, status.clone());
+                }
                 let took = quantity::duration(asked.elapsed());
                 let word = match status {
                     Some(status) => format!("cancelled: {what} is {}", status.state),
@@ -333,10 +338,7 @@ impl Running {
 
     /// Puts it into the table and has it followed.
     fn register(&self, session: &Session, operation: &Operation, spool: Option<Spool>, action: Action) -> u32 {
-        if let Some(handle) = session.jobs.entries().iter().find_map(|entry| {
-            let same = operation.job.is_some() && entry.job.job_id == operation.job.as_ref().map(|job| job.job_id);
-            same.then_some(entry.job.handle).flatten()
-        }) {
+        if let Some(handle) = registered(session, operation) {
             session.jobs.update(handle, |entry| entry.job.action = action);
             return handle;
         }
@@ -373,4 +375,12 @@ impl Running {
         }
         handle
     }
+}
+
+/// The number in the table of that operation's job, if it is there.
+fn registered(session: &Session, operation: &Operation) -> Option<u32> {
+    let id = operation.job.as_ref()?.job_id;
+    let entries = session.jobs.entries();
+    let entry = entries.iter().find(|entry| entry.job.job_id == Some(id))?;
+    entry.job.handle
 }

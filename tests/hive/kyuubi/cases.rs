@@ -1,5 +1,7 @@
 //! Statements, jobs and queries.
 
+use rustix::process::Signal;
+
 use super::{Case, Door, Way};
 use crate::cases::Shell;
 use crate::peer;
@@ -33,6 +35,7 @@ pub fn all() -> Vec<Case> {
         shared("without_rest", without_rest),
         shared("dml_sync", dml_sync),
         shared("dml_sync_in_the_background", dml_sync_in_the_background),
+        shared("dml_sync_interrupted", dml_sync_interrupted),
         shared("a_query_that_ends", a_query_that_ends),
         shared("late_rows", late_rows),
         Case {
@@ -206,6 +209,24 @@ fn dml_sync_in_the_background(door: &Door) {
     };
     assert_eq!(job.state, "CANCELED");
     door.expect_sent_once("AS unwaited", &job.id);
+}
+
+/// A script that waits for its job is interrupted: the job has ended when that is said, and nothing else is said of it.
+fn dml_sync_interrupted(door: &Door) {
+    let (shell, name) = (Shell::new(), format!("interrupted by {}", door.way));
+    let witness = door.server.witness();
+    let mut live = door.csv(&shell).start();
+    live.send(format!(
+        "{TABLES}SET 'table.dml-sync' = 'true';\nSET 'pipeline.name' = '{name}';\nINSERT INTO snk SELECT id FROM src;\n"
+    ));
+    let id = witness.wait_named(&name);
+    live.wait_err("[1]");
+    witness.wait_running(&id);
+    live.signal(Signal::INT);
+    let output = live.wait().expect_code(130);
+    let output = output.expect_stderr(" is CANCELED");
+    assert!(!output.stderr.contains("goes on"), "{output}");
+    assert_eq!(witness.state(&id), "CANCELED");
 }
 
 /// All rows of a query that ends, in their order, across pages and the engine's time-outs.
