@@ -2,6 +2,7 @@
 //! verbs and no SQL.
 
 pub mod address;
+mod beginning;
 mod cluster;
 mod directories;
 mod failure;

@@ -110,7 +110,7 @@ impl Engine for HiveServer2 {
                 .connect(Arc::clone(&session), &address, target, &version, label)
                 .await;
             if connected.is_err() {
-                // Kyuubi would keep it: it does not end with the connection.
+                // Over REST Kyuubi would keep it: there is no connection with which it ends.
                 session.live().close().await;
             }
             return Ok(Connection { server, ..connected? });

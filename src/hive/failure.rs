@@ -159,7 +159,9 @@ fn without_package(text: &str) -> String {
         while let Some(text) = behind_class(inner.trim_start()) {
             inner = text;
         }
-        return inner.trim_start().to_owned();
+        if !inner.trim().is_empty() {
+            return inner.trim_start().to_owned();
+        }
     }
     match text.split_once(": ") {
         Some((class, rest))
@@ -281,6 +283,8 @@ mod tests {
             None,
         );
         assert_eq!(error.message, "Column 'vv' not found");
+        let error = failed("java.lang.RuntimeException: java.lang.NullPointerException:", None);
+        assert_eq!(error.message, "RuntimeException: java.lang.NullPointerException:");
         let error = failed("java.io.IOException: 127.0.0.1:80: refused", None);
         assert_eq!(error.message, "IOException: 127.0.0.1:80: refused");
     }

@@ -12,7 +12,7 @@ mod vertices;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -24,6 +24,7 @@ use skep_engine::{
 pub(crate) use needs::Needs;
 pub(super) use stores::is_missing_here;
 
+use super::beginning::await_tasks;
 use super::directories::Configured;
 use super::http::Client;
 use super::{failure, gateway, in_task};
@@ -233,7 +234,12 @@ impl JobControl for Cluster {
 
     async fn cancel(&self, job: &JobId) -> Result<()> {
         let (cluster, job) = (self.clone(), *job);
-        in_task(async move { cluster.cancel_job(&job).await }).await
+        in_task(async move {
+            // Whoever asks: what is cancelled may be a query that has just been submitted.
+            await_tasks(&cluster, &job, Instant::now()).await;
+            cluster.cancel_job(&job).await
+        })
+        .await
     }
 
     async fn log(&self, job: &JobId) -> Result<Vec<LogLine>> {

@@ -9,11 +9,10 @@ use skep_engine::{EngineError, ErrorKind, JobControl, JobId, JobState, Operation
 
 use super::api::{Api, Handle};
 use super::complaint;
+use crate::flink::beginning::await_tasks;
 
 /// How long the job of a closed query is given to end, before it is asked for by its id.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a query that is to end is given to begin. One that waits for slots has no task that could be hurt.
-const BEGINNING: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// An operation that the gateway has accepted.
@@ -71,31 +70,6 @@ pub(in crate::flink) async fn end_job(jobs: &dyn JobControl, job: &JobId) -> Res
             Err(EngineError::failed(message).hint(format!("!job {job} shows it, !cancel {job} asks again")))
         }
         _ => Ok(()),
-    }
-}
-
-/// Waits until the tasks of a query's job run, for a moment from then on: one that is cancelled while it is INITIALIZING takes its whole
-/// TaskManager with it, and all jobs on that (a NullPointerException in `CollectSinkFunction.accumulateFinalResults`, which
-/// Flink counts as fatal; seen on 2.3.0).
-pub(in crate::flink) async fn await_tasks(jobs: &dyn JobControl, job: &JobId, since: Instant) {
-    let deadline = since + BEGINNING;
-    while Instant::now() < deadline {
-        match jobs.status(job).await {
-            Ok(status) if status.all_tasks_run() && status.tasks.is_some() => return,
-            // A task is begun when all have slots.
-            Ok(status) if status.waiting.is_some_and(|waiting| waiting > 0) => return,
-            Ok(status)
-                if !matches!(
-                    status.state,
-                    JobState::Initializing | JobState::Created | JobState::Running
-                ) =>
-            {
-                return;
-            }
-            Ok(_) => tokio::time::sleep(LOOK).await,
-            // Who can't be asked can't be waited for.
-            Err(_) => return,
-        }
     }
 }
 

@@ -39,7 +39,7 @@ impl Apart {
         }
     }
 
-    /// Ends the session. It would be kept for hours: the server does not close it with the connection. A question that is
+    /// Ends the session. Over REST it would be kept for hours: only a connection of Thrift's takes its sessions along. A question that is
     /// being asked is not waited for: the server does this after it.
     pub(super) async fn close(&self) {
         let state = std::mem::replace(&mut *self.state(), State::Closed);

@@ -10,7 +10,8 @@ use skep_engine::{JobControl, JobId, JobState, OperationHandle, Result};
 use skep_hive::Error;
 use tokio::time::timeout;
 
-use crate::flink::gateway::operation::{await_end, await_tasks, end_job};
+use crate::flink::beginning::await_tasks;
+use crate::flink::gateway::operation::{await_end, end_job};
 use crate::flink::in_task;
 use crate::hive::failure::explain;
 use crate::hive::session::Live;
