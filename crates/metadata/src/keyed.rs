@@ -152,12 +152,13 @@ fn read(
 
 fn canonical(bytes: &mut Bytes<'_>, max_parallelism: u32, key: &Serializer, metas: &[Meta]) -> Result<Rows> {
     let prefix = if max_parallelism > 128 { 2 } else { 1 };
+    let key_is_read = key.types().is_some();
     let mut rows: Vec<Vec<(Row, Row)>> = vec![Vec::new(); metas.len()];
     entries(bytes, |offset, state, entry| {
         let meta = metas
             .get(usize::from(state))
             .ok_or_else(|| Error::damaged(offset, format!("a state of the unknown number {state}")))?;
-        if let (Ok(value), Some(_)) = (&meta.value, key.types()) {
+        if let (Ok(value), true) = (&meta.value, key_is_read) {
             rows[usize::from(state)].push((
                 read_key(entry.0, offset, prefix, key)?,
                 read_all(entry.1, offset, value)?,
@@ -172,6 +173,11 @@ fn canonical(bytes: &mut Bytes<'_>, max_parallelism: u32, key: &Serializer, meta
 /// entries it has there and these, one after the other (`CopyOnWriteStateMapSnapshot`, `KeyGroupPartitioner`). What is not
 /// read must be known in length, or what stands behind it can't be found.
 fn heap(bytes: &mut Bytes<'_>, key: &Serializer, metas: &[Meta]) -> Result<Rows> {
+    let key = Key {
+        serializer: key,
+        is_read: key.types().is_some(),
+        reach: key.reach(),
+    };
     let mut rows: Vec<Vec<(Row, Row)>> = vec![Vec::new(); metas.len()];
     let mut last: Option<i32> = None;
     while !bytes.is_empty() {
@@ -194,7 +200,7 @@ fn heap(bytes: &mut Bytes<'_>, key: &Serializer, metas: &[Meta]) -> Result<Rows>
             let meta =
                 meta.ok_or_else(|| Error::damaged(offset, format!("state {state} where another should begin")))?;
             for _ in 0..bytes.count("entries", 1)? {
-                if let Err(unknown) = entry(bytes, key, meta, &mut rows[state])? {
+                if let Err(unknown) = entry(bytes, &key, meta, &mut rows[state])? {
                     return Ok(Err(unknown));
                 }
             }
@@ -203,10 +209,18 @@ fn heap(bytes: &mut Bytes<'_>, key: &Serializer, metas: &[Meta]) -> Result<Rows>
     Ok(Ok(rows))
 }
 
+/// How the keys of a heap are written.
+struct Key<'a> {
+    serializer: &'a Serializer,
+    is_read: bool,
+    /// How far those that are not read reach.
+    reach: Option<Reach>,
+}
+
 /// An entry of a state in a heap.
 fn entry(
     bytes: &mut Bytes<'_>,
-    key: &Serializer,
+    key: &Key<'_>,
     meta: &Meta,
     rows: &mut Vec<(Row, Row)>,
 ) -> Result<Result<(), String>> {
@@ -223,8 +237,8 @@ fn entry(
         } => (before, behind),
     };
     before.pass(bytes)?;
-    match (&meta.value, key.types(), key.reach()) {
-        (Ok(value), Some(_), _) => rows.push((key.value(bytes, offset)?, value.value(bytes, offset)?)),
+    match (&meta.value, key.is_read, &key.reach) {
+        (Ok(value), true, _) => rows.push((key.serializer.value(bytes, offset)?, value.value(bytes, offset)?)),
         (_, _, Some(reach)) => {
             reach.pass(bytes)?;
             behind.pass(bytes)?;
