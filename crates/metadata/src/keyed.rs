@@ -218,12 +218,7 @@ struct Key<'a> {
 }
 
 /// An entry of a state in a heap.
-fn entry(
-    bytes: &mut Bytes<'_>,
-    key: &Key<'_>,
-    meta: &Meta,
-    rows: &mut Vec<(Row, Row)>,
-) -> Result<Result<(), String>> {
+fn entry(bytes: &mut Bytes<'_>, key: &Key<'_>, meta: &Meta, rows: &mut Vec<(Row, Row)>) -> Result<Result<(), String>> {
     let offset = bytes.offset();
     let unknown = |what: &str| format!("{what} of unknown length in {}", meta.name);
     let (before, behind) = match &meta.reach {

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use skep_engine::{Batch, ENGINE_TYPE, EngineError, ErrorKind, LogRing, Result, Rows};
 use skep_hive::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::fetch::{Fetches, Page};
 use super::operation::Query;
@@ -20,6 +20,9 @@ use crate::hive::failure::explain;
 /// Pages that are fetched before anybody has read the first of them. Rows that are fetched too late may be lost (see `fetch`), so that
 /// who reads slowly holds nothing up; the engine keeps all rows of a query as well, and ends it after a million.
 const AHEAD: usize = 1024;
+
+/// So much of them is held, in KiB; beyond that who reads slowly does hold up, and may be told that rows were asked for too late.
+const AHEAD_KIB: u32 = 256 * 1024;
 
 /// A page: the first asks for one row, so that it is seen as soon as it is there.
 const FIRST_PAGE: usize = 1;
@@ -45,8 +48,11 @@ const NO_SUCH_TYPE: &str = "is not supported currently";
 /// The rows, for their one owner.
 pub(super) struct QueryRows {
     schema: SchemaRef,
-    batches: mpsc::Receiver<Result<Batch>>,
+    batches: mpsc::Receiver<Fetched>,
 }
+
+/// Rows, and the room that they take until they are read; or why there are no more.
+type Fetched = Result<(Batch, OwnedSemaphorePermit)>;
 
 /// Begins to fetch the rows of a query whose columns those are, of which the engine keeps so many as it was told (`MAX_ROWS`).
 pub(super) fn fetch(query: Arc<Query>, schema: SchemaRef, log: LogRing, kept: Option<&str>) -> QueryRows {
@@ -69,7 +75,8 @@ impl Rows for QueryRows {
     }
 
     async fn next(&mut self) -> Result<Option<Batch>> {
-        self.batches.recv().await.transpose()
+        let fetched = self.batches.recv().await.transpose()?;
+        Ok(fetched.map(|(batch, _)| batch))
     }
 }
 
@@ -116,24 +123,30 @@ struct Fetching {
 
 impl Fetching {
     /// Fetches until the end, an error, or until nobody reads any more. Then the job goes on: ending it is for its handle.
-    async fn run(mut self, sender: mpsc::Sender<Result<Batch>>) {
+    async fn run(mut self, sender: mpsc::Sender<Fetched>) {
         let query = Arc::clone(&self.query);
         let mut size = FIRST_PAGE;
         let mut count = 0;
         let mut quiet = Instant::now();
         let mut fetches = Fetches::new();
+        let room = Arc::new(Semaphore::new(AHEAD_KIB as usize));
         while !query.is_cancelled() && !sender.is_closed() {
             // A fetch that has begun is waited for: the rows that it takes are given only once.
             let fetched = fetches
                 .next(&query.live.client, &query.operation, &self.schema, size)
                 .await;
             match fetched {
-                Ok(Page::Rows { rows, .. }) => {
+                Ok(Page::Rows { rows, bytes }) => {
                     query.has_rows.store(true, Ordering::Release);
                     quiet = Instant::now();
                     size = PAGE;
                     count += rows.num_rows() as u64;
-                    if sender.send(Ok(Batch::inserts(rows))).await.is_err() {
+                    let taken = u32::try_from(bytes / 1024 + 1).map_or(AHEAD_KIB, |kib| kib.min(AHEAD_KIB));
+                    // What nobody reads any more gives its room back.
+                    let Ok(taken) = Arc::clone(&room).acquire_many_owned(taken).await else {
+                        return;
+                    };
+                    if sender.send(Ok((Batch::inserts(rows), taken))).await.is_err() {
                         return;
                     }
                 }
