@@ -21,7 +21,6 @@ pub mod hive;
 pub mod interrupt;
 pub mod job;
 pub mod ledger;
-mod leftovers;
 pub mod orphans;
 pub mod properties;
 pub mod render;

@@ -16,7 +16,6 @@ use crate::interrupt::Interrupts;
 use crate::job::Table;
 use crate::job::schedule::Schedule;
 use crate::ledger::{Ledger, LedgerError};
-use crate::leftovers;
 use crate::orphans::{self, OrphanedQueries};
 use crate::render;
 use crate::syntax::literal::quote_string;
@@ -327,7 +326,7 @@ impl Session {
         if !self.settings.one_shot {
             self.tell_upgrades(&connection.url).await;
             let (reached, ledger, ui) = (Arc::clone(&connection), self.ledger.clone(), self.ui.clone());
-            let clearing = async move { leftovers::clear(&reached, &ledger, &ui).await };
+            let clearing = async move { orphans::clear_rehearsals(&reached, &ledger, &ui).await };
             let _ = tokio::time::timeout(SETTLING, tokio::spawn(clearing)).await;
         }
         let given = self.given(&connection);

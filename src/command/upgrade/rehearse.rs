@@ -21,7 +21,7 @@ use super::{PATIENCE, new_version, steps};
 use crate::error::Error;
 use crate::failpoint;
 use crate::ledger::Version;
-use crate::leftovers;
+use crate::orphans;
 use crate::render::{Format, Options, renderer};
 use crate::savepoint::Which;
 use crate::session::Session;
@@ -79,7 +79,7 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
         refuse_planned(session, &connection, job_id, &title).await?;
         // Jobs that a dead shell has left may hold the slots that are needed.
         let clearing = async {
-            leftovers::clear(&connection, &session.ledger, &session.ui).await;
+            orphans::clear_rehearsals(&connection, &session.ledger, &session.ui).await;
             Ok(())
         };
         session.unless_interrupted(clearing).await?;

@@ -1,4 +1,4 @@
-//! What shells that have died have left on a cluster of the rehearsals that they were at.
+//! What is left of rehearsals whose shells have ended in the middle.
 
 use std::time::{Duration, Instant};
 
