@@ -1,7 +1,7 @@
 //! A shell is killed while it reads the rows of a query.
 
 use super::cases::TABLES;
-use super::{Case, Door, Kind, Way};
+use super::{Case, Door, Way};
 use crate::cases::Shell;
 
 /// Each has sessions and names of jobs of its own.
@@ -35,8 +35,8 @@ fn killed(door: &Door, flags: &str) {
     live.wait_out("id\n1\n2\n");
     live.kill();
     let [written, read] = [written, read].map(|name| witness.wait_named(&name));
-    // A real one closes the sessions of a connection that ends, and with them their queries. By REST there is none.
-    let ends_it = (door.server.kind(), door.way) == (Kind::Real, Way::Thrift);
+    // The server closes the session of a connection that ends, and with it its query. By REST there is none.
+    let ends_it = door.way == Way::Thrift;
     if ends_it {
         witness.wait_state(&read, "CANCELED");
     } else {

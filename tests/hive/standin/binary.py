@@ -1,6 +1,7 @@
 """The server's HiveServer2 port: Thrift over TCP without SASL, by Apache Thrift's own code."""
 
 import base64
+import threading
 import time
 import uuid
 
@@ -16,6 +17,7 @@ from model import Refused
 SECRET = uuid.uuid4().bytes
 # kyuubi.operation.status.polling.timeout, in seconds
 POLLING = 5.0
+CLOSE_ON_DISCONNECT = "kyuubi.session.close.on.disconnect"
 OK = ttypes.TStatus(statusCode=0)
 STATES = {"PENDING": 7, "RUNNING": 1, "FINISHED": 2, "ERROR": 5}
 KINDS = {"ExecuteStatement": 0, "LaunchEngine": 9, "GetTables": 4, "GetColumns": 6}
@@ -76,12 +78,26 @@ class Calls:
 
     def __init__(self, kyuubi):
         self.kyuubi = kyuubi
+        # A connection has a thread of its own, in which `session` is the one that was opened last through it and is open.
+        self.connection = threading.local()
+
+    def disconnect(self):
+        """The connection ends, and with it its session, unless that is told otherwise."""
+        id = getattr(self.connection, "session", None)
+        if id is None:
+            return
+        try:
+            if self.kyuubi.session(id).conf.get(CLOSE_ON_DISCONNECT, "true") == "true":
+                self.kyuubi.close_session(id)
+        except Refused:
+            pass  # It has been closed through another connection.
 
     def OpenSession(self, req):
         conf = req.configuration or {}
         # It is looked for by its own name.
         user = conf.get("hive.server2.proxy.user") or conf.get("kyuubi.session.proxy.user") or req.username or "anonymous"
         session, launch = self.kyuubi.open("thrift", user, conf)
+        self.connection.session = session.id
         handle = ttypes.TSessionHandle(ttypes.THandleIdentifier(session.id.bytes, SECRET))
         told = {
             "kyuubi.session.engine.launch.handle.guid": base64.b64encode(launch.id.bytes).decode(),
@@ -92,6 +108,7 @@ class Calls:
         return ttypes.TOpenSessionResp(OK, req.client_protocol, handle, told)
 
     def CloseSession(self, req):
+        self.connection.session = None
         self.kyuubi.close_session(of(req.sessionHandle))
         return ttypes.TCloseSessionResp(OK)
 
@@ -176,8 +193,8 @@ class Guarded:
 class Processor(TCLIService.Processor):
     """With GetQueryId, which PyHive's code does not have: a struct with the handle goes in, one with a text comes out."""
 
-    def __init__(self, kyuubi):
-        super().__init__(Guarded(Calls(kyuubi)))
+    def __init__(self, kyuubi, calls):
+        super().__init__(Guarded(calls))
         self.kyuubi = kyuubi
         self._processMap["GetQueryId"] = Processor.process_query_id
 
@@ -221,12 +238,22 @@ class Processor(TCLIService.Processor):
         oprot.trans.flush()
 
 
+class Server(TServer.TThreadedServer):
+    def __init__(self, kyuubi, port):
+        self.calls = Calls(kyuubi)
+        super().__init__(
+            Processor(kyuubi, self.calls),
+            TSocket.TServerSocket(host="127.0.0.1", port=port),
+            TTransport.TBufferedTransportFactory(),
+            TBinaryProtocol.TBinaryProtocolFactory(),
+            daemon=True,
+        )
+
+    def handle(self, client):
+        super().handle(client)
+        self.calls.disconnect()
+
+
 def serve(kyuubi, port):
     """Answers on that port of 127.0.0.1, for ever."""
-    TServer.TThreadedServer(
-        Processor(kyuubi),
-        TSocket.TServerSocket(host="127.0.0.1", port=port),
-        TTransport.TBufferedTransportFactory(),
-        TBinaryProtocol.TBinaryProtocolFactory(),
-        daemon=True,
-    ).serve()
+    Server(kyuubi, port).serve()
