@@ -20,7 +20,7 @@ use crate::session::{self, RestoreFrom, Session};
 use crate::statement::replay::{self, Recipe};
 use crate::statement::{self, Change, Request, Start};
 use crate::syntax::normal::normal;
-use crate::syntax::{classify, secrets, sink};
+use crate::syntax::{classify, job_name, secrets};
 use crate::ui::sanitize;
 
 /// `!restore REF [WHICH] [AS SQL]`.
@@ -369,7 +369,7 @@ pub async fn known(session: &Session, text: &str) -> Result<Auto, Error> {
     }
     let normal = |text: &str| normal(&sql.as_recorded(text), &dialect);
     let recorded = secrets::redact(text, &dialect).text;
-    let (wanted, name) = (normal(&recorded), sink(text, &dialect).unwrap_or_default());
+    let (wanted, name) = (normal(&recorded), job_name(text, &dialect).unwrap_or_default());
     // A ledger that can't be read knows nothing; the shell has said so already.
     let runs = session.ledger.runs(&connection.url, &name).await.unwrap_or_default();
     let Some(run) = runs.into_iter().find(|run| normal(&run.intent.sql) == wanted) else {

@@ -23,7 +23,7 @@ use crate::savepoint::{self, Chosen, Which};
 use crate::session::{self, RestoreFrom, Session};
 use crate::syntax::definitions::Definitions;
 use crate::syntax::{Kind, classifier};
-use crate::syntax::{secrets, sink};
+use crate::syntax::{job_name, secrets};
 use crate::ui::quantity;
 
 pub use check::{Change, Statement, same_query};
@@ -152,7 +152,7 @@ pub async fn execute(session: &mut Session, request: Request) -> Result<Done, Er
         check::same_objects(session, maker, &how.objects, &dialect);
     }
     let restore = start.as_ref().map(|start| start.restore.clone());
-    let name = job_name(&kind, &request.text, &dialect);
+    let name = name_of(&kind, &request.text, &dialect);
     let (withdrawal, log) = (Withdrawal::default(), LogRing::default());
     let submit = Submit {
         text,
@@ -412,9 +412,9 @@ pub fn expand(session: &mut Session, text: &str, dialect: &Dialect) -> Result<St
     })
 }
 
-fn job_name(kind: &Kind, text: &str, dialect: &Dialect) -> String {
-    if let Some(sink) = sink(text, dialect) {
-        return sink;
+fn name_of(kind: &Kind, text: &str, dialect: &Dialect) -> String {
+    if let Some(name) = job_name(text, dialect) {
+        return name;
     }
     match kind {
         Kind::Query => "query".to_owned(),

@@ -7,6 +7,7 @@ pub mod command_line;
 mod cursor;
 pub mod definitions;
 pub mod insert;
+pub mod job_name;
 pub mod job_statement;
 pub mod keywords;
 pub mod kind;
@@ -19,7 +20,6 @@ pub mod rewritten;
 #[cfg(test)]
 mod scripts;
 pub mod secrets;
-pub mod sink;
 pub mod span;
 pub mod splitter;
 pub mod state_of;
@@ -30,9 +30,9 @@ pub mod utf8;
 pub mod variables;
 
 pub use classifier::classify;
+pub use job_name::job_name;
 pub use job_statement::JobStatement;
 pub use kind::Kind;
 pub use lexer::{Lexer, Open, Token, TokenKind};
-pub use sink::sink;
 pub use span::{Place, Span};
 pub use splitter::{Input, Pending, Piece, Splitter};

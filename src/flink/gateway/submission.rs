@@ -23,7 +23,7 @@ use super::settings::{self, Circumstances};
 use crate::flink::limits::Backoff;
 use crate::syntax::classifier::{Kind, classify};
 use crate::syntax::rewritten::Rewritten;
-use crate::syntax::{sink, statement_set};
+use crate::syntax::{job_name, statement_set};
 
 /// The pauses between two questions whether a statement has been executed.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -56,7 +56,7 @@ pub(super) async fn submit(session: Arc<Session>, submit: Submit) -> Result<Oper
     let name = circumstances
         .job_name()
         .map(str::to_owned)
-        .or_else(|| sink(&submit.text, &Dialect::FLINK))
+        .or_else(|| job_name(&submit.text, &Dialect::FLINK))
         .unwrap_or_else(|| "query".to_owned());
     let (settings, early) = settings::of(&submit, &kind, &name, circumstances, session.version);
     if early && !memory.said_early {

@@ -29,7 +29,7 @@ use crate::hive::rows::{ANSWER_LIMIT, follow, too_long};
 use crate::hive::session::{Live, Session};
 use crate::syntax::classifier::{Kind, classify};
 use crate::syntax::rewritten::Rewritten;
-use crate::syntax::{sink, statement_set};
+use crate::syntax::{job_name, statement_set};
 
 /// Rows of a list that are asked for at once.
 const PAGE: usize = 1000;
@@ -163,7 +163,7 @@ async fn start(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operation>
     let name = circumstances
         .job_name()
         .map(str::to_owned)
-        .or_else(|| sink(&submit.text, &Dialect::FLINK))
+        .or_else(|| job_name(&submit.text, &Dialect::FLINK))
         .unwrap_or_else(|| "query".to_owned());
     let (mut settings, early) = settings::of(submit, kind, &name, circumstances, flink.0.version);
     let mut notes = Vec::new();

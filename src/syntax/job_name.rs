@@ -1,4 +1,4 @@
-//! What a statement writes to: the name its job goes by.
+//! The name that a statement's job goes by.
 
 use skep_engine::Dialect;
 
@@ -6,12 +6,14 @@ use super::cursor::Cursor;
 use super::statement_set;
 
 /// The name (its last part, without quotes) of the first table that a statement writes to: that of its `INSERT`, of the
-/// first one in a statement set, or the table it creates.
-pub fn sink(text: &str, dialect: &Dialect) -> Option<String> {
+/// first one in a statement set, or the table it creates. Of `EXECUTE PLAN` it is that of the plan's file, without its
+/// folders and its extension.
+pub fn job_name(text: &str, dialect: &Dialect) -> Option<String> {
     let members = statement_set::members(text, dialect).unwrap_or_default();
     let first = members.first().map_or(text, |member| member.of(text));
     let mut cursor = Cursor::new(first, dialect);
     let named = match () {
+        () if cursor.eat_all(&["EXECUTE", "PLAN"]) => return plan_name(&cursor.string()?.0),
         () if cursor.eat("UPDATE") || cursor.eat_all(&["DELETE", "FROM"]) || cursor.eat_all(&["MERGE", "INTO"]) => true,
         () if cursor.at_any(&["CREATE", "REPLACE"]) => {
             let found = skip_past(&mut cursor, "TABLE");
@@ -27,6 +29,12 @@ pub fn sink(text: &str, dialect: &Dialect) -> Option<String> {
         () => false,
     };
     if named { cursor.name()?.pop() } else { None }
+}
+
+fn plan_name(path: &str) -> Option<String> {
+    let file = path.rsplit('/').next()?;
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    Some(stem.to_owned()).filter(|stem| !stem.is_empty())
 }
 
 /// Hive's `INSERT OVERWRITE [LOCAL] DIRECTORY 'path'`.
@@ -52,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_table_written_to_is_found() {
+    fn it_is_of_the_first_table_written_to_or_of_the_plan() {
         let cases = [
             ("INSERT INTO delays SELECT 1", Some("delays")),
             ("insert into `c`.`d`.`my table` select 1", Some("my table")),
@@ -75,12 +83,16 @@ mod tests {
             ("INSERT OVERWRITE LOCAL DIRECTORY '/tmp/x' SELECT 1", None),
             ("INSERT INTO directory SELECT 1", Some("directory")),
             ("SELECT 1", None),
-            ("EXECUTE PLAN 'p'", None),
+            ("EXECUTE PLAN 'p'", Some("p")),
+            ("EXECUTE PLAN 's3://plans/by/day.v2.json'", Some("day.v2")),
+            ("EXECUTE PLAN '/plans/.json'", None),
+            ("EXECUTE PLAN '/plans/'", None),
+            ("EXECUTE PLAN", None),
             ("INSERT INTO", None),
             ("", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(sink(text, &Dialect::FLINK).as_deref(), expected, "{text}");
+            assert_eq!(job_name(text, &Dialect::FLINK).as_deref(), expected, "{text}");
         }
     }
 }
