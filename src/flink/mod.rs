@@ -8,6 +8,7 @@ mod directories;
 mod failure;
 mod files;
 mod gateway;
+mod given;
 mod history;
 mod http;
 mod kyuubi;

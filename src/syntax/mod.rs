@@ -17,6 +17,7 @@ pub mod normal;
 #[cfg(test)]
 mod properties;
 pub mod rewritten;
+pub mod row_limit;
 #[cfg(test)]
 mod scripts;
 pub mod secrets;

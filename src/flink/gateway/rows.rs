@@ -13,6 +13,7 @@ use super::api::{Api, Handle};
 use super::complaint;
 use super::decode::Decoder;
 use super::page::{self, ResultType, RowFormat};
+use crate::flink::given::Given;
 
 /// Pages that are fetched before anybody has read the first of them. The gateway holds the source back for the rest.
 const AHEAD: usize = 2;
@@ -53,20 +54,23 @@ pub(super) fn fetch(
     source: Source,
     decoder: Decoder,
     changelog: bool,
+    mut given: Given,
     first: Option<Batch>,
     next: Option<u64>,
 ) -> ResultRows {
     let (sender, batches) = mpsc::channel(AHEAD);
     let schema = decoder.schema();
     tokio::spawn(async move {
-        if let Some(batch) = first
-            && sender.send(Ok(batch)).await.is_err()
-        {
-            return;
+        if let Some(batch) = first {
+            given.count(&batch);
+            if sender.send(Ok(batch)).await.is_err() {
+                return;
+            }
         }
         let fetching = Fetching {
             source,
             decoder,
+            given,
             said: None,
         };
         fetching.run(next, &sender).await;
@@ -96,6 +100,7 @@ impl Rows for ResultRows {
 struct Fetching {
     source: Source,
     decoder: Decoder,
+    given: Given,
     /// What the reader was told last, so as not to say it again.
     said: Option<String>,
 }
@@ -121,6 +126,7 @@ impl Fetching {
             };
             next = after;
             if let Some(batch) = batch {
+                self.given.count(&batch);
                 if sender.send(Ok(batch)).await.is_err() {
                     return;
                 }
@@ -243,7 +249,8 @@ impl Fetching {
         };
         match jobs.status(&job).await {
             Ok(status) => {
-                let said = absence(&job, status);
+                let state = status.state;
+                let said = absence(&job, status).or_else(|| self.given.limit_reached(&job, state));
                 match said {
                     Some(said) => self.tell(said),
                     None => self.said = None,

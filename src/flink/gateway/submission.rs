@@ -20,6 +20,7 @@ use super::plan;
 use super::rows::{self, Source};
 use super::session::{Memory, Session};
 use super::settings::{self, Circumstances};
+use crate::flink::given::Given;
 use crate::flink::limits::Backoff;
 use crate::syntax::classifier::{Kind, classify};
 use crate::syntax::rewritten::Rewritten;
@@ -252,7 +253,8 @@ impl Statement<'_> {
                 log: log.clone(),
             };
             let next = page.next_token.filter(|_| page.result_type == ResultType::Payload);
-            let rows = rows::fetch(source, decoder, is_query && !self.is_batch, batch, next);
+            let given = Given::nothing_of(self.sent.text());
+            let rows = rows::fetch(source, decoder, is_query && !self.is_batch, given, batch, next);
             Some(Box::new(rows) as Box<dyn skep_engine::Rows>)
         } else {
             // The gateway need not keep it: what it did is done, and its job goes on.

@@ -15,6 +15,7 @@ use super::operation::Query;
 use super::orphan;
 use crate::flink::gateway::operation::end_job;
 use crate::flink::gateway::rows::{absence, fate};
+use crate::flink::given::Given;
 use crate::hive::failure::explain;
 
 /// Pages that are fetched before anybody has read the first of them. Rows that are fetched too late may be lost (see `fetch`), so that
@@ -55,12 +56,13 @@ pub(super) struct QueryRows {
 type Fetched = Result<(Batch, OwnedSemaphorePermit)>;
 
 /// Begins to fetch the rows of a query whose columns those are, of which the engine keeps so many as it was told (`MAX_ROWS`).
-pub(super) fn fetch(query: Arc<Query>, schema: SchemaRef, log: LogRing, kept: Option<&str>) -> QueryRows {
+pub(super) fn fetch(query: Arc<Query>, schema: SchemaRef, log: LogRing, given: Given, kept: Option<&str>) -> QueryRows {
     let (sender, batches) = mpsc::channel(AHEAD);
     let fetching = Fetching {
         query,
         schema: SchemaRef::clone(&schema),
         log,
+        given,
         kept: kept.and_then(|kept| kept.parse().ok()).unwrap_or(MAX_ROWS_UNTOLD),
         said: None,
     };
@@ -115,6 +117,7 @@ struct Fetching {
     query: Arc<Query>,
     schema: SchemaRef,
     log: LogRing,
+    given: Given,
     /// So many rows of it the engine keeps.
     kept: u64,
     /// What the reader was told last, so as not to say it again.
@@ -126,7 +129,6 @@ impl Fetching {
     async fn run(mut self, sender: mpsc::Sender<Fetched>) {
         let query = Arc::clone(&self.query);
         let mut size = FIRST_PAGE;
-        let mut count = 0;
         let mut quiet = Instant::now();
         let mut fetches = Fetches::new();
         let room = Arc::new(Semaphore::new(AHEAD_KIB as usize));
@@ -140,13 +142,14 @@ impl Fetching {
                     query.has_rows.store(true, Ordering::Release);
                     quiet = Instant::now();
                     size = PAGE;
-                    count += rows.num_rows() as u64;
+                    let batch = Batch::inserts(rows);
+                    self.given.count(&batch);
                     let taken = u32::try_from(bytes / 1024 + 1).map_or(AHEAD_KIB, |kib| kib.min(AHEAD_KIB));
                     // What nobody reads any more gives its room back.
                     let Ok(taken) = Arc::clone(&room).acquire_many_owned(taken).await else {
                         return;
                     };
-                    if sender.send(Ok((Batch::inserts(rows), taken))).await.is_err() {
+                    if sender.send(Ok((batch, taken))).await.is_err() {
                         return;
                     }
                 }
@@ -157,7 +160,7 @@ impl Fetching {
                     }
                 }
                 Ok(Page::End) => {
-                    if let Err(error) = self.check_end(&fetches, count).await
+                    if let Err(error) = self.check_end(&fetches).await
                         && !query.is_cancelled()
                     {
                         let _ = sender.send(Err(error)).await;
@@ -176,7 +179,8 @@ impl Fetching {
     }
 
     /// What looks like the end of the rows may be none: the engine gives no more than it keeps, and may have dropped rows.
-    async fn check_end(&self, fetches: &Fetches, count: u64) -> Result<()> {
+    async fn check_end(&self, fetches: &Fetches) -> Result<()> {
+        let count = self.given.rows();
         let deadline = Instant::now() + ENDING;
         let mut goes_on = false;
         // A job that can't be looked at says nothing.
@@ -251,7 +255,10 @@ impl Fetching {
     /// Looks why there are no rows, and tells the reader.
     async fn look(&mut self) {
         let said = match self.query.jobs.status(&self.query.job).await {
-            Ok(status) => absence(&self.query.job, status),
+            Ok(status) => {
+                let (job, state) = (&self.query.job, status.state);
+                absence(job, status).or_else(|| self.given.limit_reached(job, state))
+            }
             Err(error) => Some(format!("no rows, and the cluster can't be asked why: {error}")),
         };
         if let Some(said) = &said

@@ -23,6 +23,7 @@ use crate::flink::gateway::operation::end_job;
 use crate::flink::gateway::rows::fate;
 use crate::flink::gateway::settings::{self, Circumstances};
 use crate::flink::gateway::submission::search;
+use crate::flink::given::Given;
 use crate::hive::failure::explain;
 use crate::hive::operation::Running;
 use crate::hive::rows::{ANSWER_LIMIT, follow, too_long};
@@ -276,7 +277,8 @@ impl Submission<'_> {
         };
         let log = LogRing::default();
         let kept = self.flink.0.base.get(rows::MAX_ROWS);
-        let fetched = rows::fetch(Arc::clone(&query), schema, log.clone(), kept.map(String::as_str));
+        let given = Given::nothing_of(&self.submit.text);
+        let fetched = rows::fetch(Arc::clone(&query), schema, log.clone(), given, kept.map(String::as_str));
         Ok(Operation {
             id: OperationId(query.operation.id().to_string()),
             job: Some(self.started(job_id)),

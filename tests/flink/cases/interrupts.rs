@@ -12,6 +12,7 @@ use crate::world::Pty;
 cases! {
     jobs 1: ctrl_c_ends_a_query_before_it_says_so,
     jobs 1: ctrl_z_keeps_every_row,
+    jobs 1: one_that_its_limit_does_not_end_says_so,
 }
 
 /// Ids from 1 on, up to an end.
@@ -66,6 +67,20 @@ fn ctrl_z_keeps_every_row(cluster: &Cluster) {
     let screen = prompt.wait_for("the last row", |screen| ids(&screen.raw).last() == Some(&END));
     let ids = ids(&screen.raw);
     assert_eq!(ids, (1..=END).collect::<Vec<_>>());
+    prompt.line("!quit");
+    prompt.wait();
+}
+
+fn one_that_its_limit_does_not_end_says_so(cluster: &Cluster) {
+    let shell = Shell::sql(cluster);
+    let mut prompt = prompt(&shell, "limited", 50_000);
+    prompt.line("SELECT 'id ' || CAST(id AS STRING) FROM gen LIMIT 3;");
+    let job = cluster.witness().wait_named("limited");
+    prompt.wait_text(&format!("LIMIT 3 is reached, but job {} runs on", &job[..8]));
+    prompt.send("\x03");
+    prompt.wait_text(&format!("cancelled: job {}", &job[..8]));
+    let screen = prompt.wait_text("is CANCELED");
+    assert_eq!(ids(&screen.raw), [1, 2, 3]);
     prompt.line("!quit");
     prompt.wait();
 }
