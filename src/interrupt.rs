@@ -158,7 +158,8 @@ impl Interrupts {
             let mut come = 0;
             while stream.recv().await.is_some() {
                 raiser.raise(signal);
-                come += 1;
+                // Each Ctrl-Z is for a statement of its own, and any number of them may come.
+                come += u64::from(signal.is_final());
                 if come > PATIENCE {
                     raiser.give_up(signal);
                 }

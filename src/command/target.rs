@@ -409,8 +409,7 @@ fn from_record(record: &JobRecord, connection: &Connection) -> Job {
     job
 }
 
-/// The runs of each name: its name means a later one where one was restored from the others or, where none of them runs,
-/// simply the newest.
+/// The runs of each name: its name means the one that runs or, where none of them does, the one that did so last.
 #[derive(Debug, Default)]
 pub struct Superseded<'a> {
     runs: HashMap<&'a str, Runs>,
@@ -419,7 +418,7 @@ pub struct Superseded<'a> {
 #[derive(Debug, Default)]
 struct Runs {
     goes_on: bool,
-    newest: Option<Timestamp>,
+    last: (Option<Timestamp>, Option<Timestamp>),
 }
 
 impl<'a> Superseded<'a> {
@@ -429,7 +428,7 @@ impl<'a> Superseded<'a> {
         for job in jobs {
             let runs = runs.entry(&job.name).or_default();
             runs.goes_on |= goes_on(job);
-            runs.newest = runs.newest.max(job.started);
+            runs.last = runs.last.max(last_ran(job));
         }
         Self { runs }
     }
@@ -437,8 +436,17 @@ impl<'a> Superseded<'a> {
     /// Whether a later run has taken this one's place.
     pub fn holds(&self, job: &Job) -> bool {
         let runs = self.runs.get(job.name.as_str());
-        !goes_on(job) && runs.is_some_and(|runs| runs.goes_on || runs.newest > job.started)
+        !goes_on(job) && runs.is_some_and(|runs| runs.goes_on || runs.last > last_ran(job))
     }
+}
+
+/// Until when it ran, as far as that is known, and since when. When it was looked at says nothing of one that is lost.
+fn last_ran(job: &Job) -> (Option<Timestamp>, Option<Timestamp>) {
+    let until = match job.known {
+        Known::Ended => job.ended.or(job.started),
+        _ => job.checkpoint_taken.max(job.started),
+    };
+    (until, job.started)
 }
 
 /// Of one that another shell submitted and nobody has heard of it is not known that it ever ran.
@@ -475,6 +483,7 @@ mod tests {
         job.job_id = Some(JobId::from_bytes([u8::try_from(handle).unwrap(); 16]));
         let mut status = JobStatus::new(state);
         status.started = Some(jiff::Timestamp::from_second(handle.into()).unwrap());
+        status.ended = status.started.filter(|_| state.is_terminal());
         job.apply(&status);
         job
     }
@@ -489,6 +498,13 @@ mod tests {
         assert_eq!(meant(&[job(1, ended), job(2, runs)]), Ok(1));
         assert_eq!(meant(&[job(1, runs), job(2, ended)]), Ok(0));
         assert_eq!(meant(&[job(1, ended), job(2, ended)]), Ok(1));
+        // What was stopped a moment ago is meant, though another run began, and ended, after it had begun.
+        let until = |mut job: Job, second| {
+            job.ended = Some(jiff::Timestamp::from_second(second).unwrap());
+            job
+        };
+        assert_eq!(meant(&[until(job(1, ended), 9), until(job(2, ended), 5)]), Ok(0));
+        assert_eq!(meant(&[until(job(1, ended), 5), until(job(2, ended), 9)]), Ok(1));
         assert!(matches!(
             meant(&[job(1, runs), job(2, runs)]),
             Err(ReferenceError::Ambiguous { .. })

@@ -147,10 +147,10 @@ impl Job {
             Known::Live
         };
         self.started = status.started.or(self.started);
-        self.ended = status.ended.or(if status.state.is_terminal() {
-            Some(status.as_of)
-        } else {
-            None
+        // That it has ended is told again without its time: the first that was heard stays.
+        self.ended = status.ended.or(match status.state.is_terminal() {
+            true => self.ended.or(Some(status.as_of)),
+            false => None,
         });
         self.ended_by = status.ended_by.or(self.ended_by).or(match status.state {
             JobState::Canceled => Some(EndedBy::Cancelled),
@@ -280,6 +280,25 @@ mod tests {
         forged.handle = Some(3);
         assert_eq!(forged.title(), "[3] a\\nerror: b\\u{1b}[2J");
         assert!(!forged.ended_badly().message.contains('\n'));
+    }
+
+    #[test]
+    fn an_end_that_is_told_again_without_its_time_stays_when_it_was() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let told = |as_of, ended| {
+            let mut status = JobStatus::new(JobState::Canceled);
+            (status.as_of, status.ended) = (at(as_of), ended);
+            status
+        };
+        let mut job = job("delays");
+        job.apply(&told(20, Some(at(10))));
+        job.apply(&told(30, None));
+        assert_eq!(job.ended, Some(at(10)));
+        // Of one whose end nobody has dated, the first look at it is the nearest that is known.
+        let mut undated = self::job("delays");
+        undated.apply(&told(20, None));
+        undated.apply(&told(30, None));
+        assert_eq!(undated.ended, Some(at(20)));
     }
 
     #[test]

@@ -164,6 +164,22 @@ fn ctrl_z_detaches_a_query_and_fg_shows_each_row_once() {
 }
 
 #[test]
+fn any_number_of_queries_can_be_detached_one_after_the_other() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    for number in 1..=6 {
+        pty.line("SELECT ENDLESS QUIETLY;");
+        pty.wait_for("the query's rows", |screen| {
+            screen.raw.matches("│ row 2").count() == number
+        });
+        pty.send(CTRL_Z);
+        pty.wait_prompt(&format!("scripted [{number}]> "));
+    }
+    pty.line("!jobs");
+    pty.wait_text("%6  RUNNING");
+}
+
+#[test]
 fn rows_of_a_detached_query_are_all_seen_exactly_once() {
     let world = World::new();
     // Results go to a pipe, so that every row is counted when it comes.
