@@ -65,6 +65,9 @@ impl Mode {
 /// The port of a URL of the REST API without one: the default of `kyuubi.frontend.rest.bind.port`.
 const REST_PORT: u16 = 10099;
 
+/// What a server is in Kerberos over HTTP, in front of its host (RFC 4559). Kyuubi takes tickets for no other.
+const SPNEGO: &str = "HTTP";
+
 /// For whom a session is opened by somebody else, as Hive's and Kyuubi's drivers say it. A server looks for them as they
 /// are, not among the settings.
 pub(crate) const PROXY_USER: [&str; 2] = ["hive.server2.proxy.user", "kyuubi.session.proxy.user"];
@@ -88,6 +91,23 @@ pub(crate) struct Kerberos {
     pub(crate) service: Principal,
     /// What SASL's frames must be protected by.
     pub(crate) protection: Option<Protection>,
+}
+
+impl Kerberos {
+    /// The same where something else is spoken; none where that has no Kerberos, or the server another name there that nobody
+    /// can know.
+    pub(crate) fn over(self, mode: &Mode) -> Option<Self> {
+        let service = self.service.to_string();
+        let (name, host) = service.split_once('/')?;
+        let service = match mode {
+            Mode::NoSasl => return None,
+            Mode::Sasl if name == SPNEGO => return None,
+            Mode::Sasl | Mode::Http(_) => self.service,
+            Mode::Rest => Principal::new(format!("{SPNEGO}/{host}")),
+        };
+        let protection = self.protection.filter(|_| *mode == Mode::Sasl);
+        Some(Self { service, protection })
+    }
 }
 
 /// A URL taken apart: `jdbc:hive2://host:port/database;option=value?setting=value#variable=value`.
@@ -301,6 +321,15 @@ impl Options {
         if !is_whole {
             return Err(malformed("its `principal` is none of a server").hint("such as hive/_HOST@EXAMPLE.ORG"));
         }
+        if *mode == Mode::Rest
+            && let Some((name, rest)) = service.split_once('/')
+            && name != SPNEGO
+        {
+            return Err(
+                malformed("a server of Kyuubi's REST API is HTTP/… in Kerberos (kyuubi.spnego.principal)")
+                    .hint(format!("write ;principal={SPNEGO}/{rest}")),
+            );
+        }
         let protection = protection
             .map(|word| {
                 Protection::of_word(&word).ok_or_else(|| {
@@ -343,7 +372,7 @@ impl Options {
                     .hint("name the server itself, or write kyuubi:// for Thrift"),
             );
         }
-        match ["transportMode", "httpPath", "auth", "ssl", "principal"]
+        match ["transportMode", "httpPath", "auth", "ssl"]
             .into_iter()
             .find(|name| self.take(name).is_some())
         {
@@ -503,6 +532,10 @@ mod tests {
             ),
             ("kyuubi+http://h", "kyuubi+http://h:10099/"),
             ("kyuubi+https://[::1]:443/db", "kyuubi+https://[::1]:443/db"),
+            (
+                "kyuubi+http://h/db;kyuubiServerPrincipal=HTTP/_HOST@R",
+                "kyuubi+http://h:10099/db;principal=HTTP/_HOST@R",
+            ),
         ] {
             let address = read(text);
             assert_eq!(address.shown(), shown, "{text}");
@@ -559,6 +592,8 @@ mod tests {
             "kyuubi+http://h;ssl=true",
             "kyuubi+http://h;auth=geheim",
             "kyuubi+http://h;transportMode=http",
+            "kyuubi+http://h;principal=geheim",
+            "kyuubi+http://h;principal=HTTP/_HOST@R;saslQop=auth",
             "kyuubi+http://h;serviceDiscoveryMode=zooKeeper",
             "kyuubi+http://h;hive.server2.proxy.user=a;kyuubi.session.proxy.user=geheim",
             "kyuubi+ftp://h",

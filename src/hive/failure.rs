@@ -1,13 +1,17 @@
 //! What HiveServer2 says when something did not work, as errors of the shell's.
 
 use skep_engine::{EngineError, ErrorKind, Position};
-use skep_hive::{Error, Failure};
+use skep_hive::{Caller, Error, Failure};
 
 /// A message is cut here, in characters.
 const MESSAGE_LIMIT: usize = 600;
 
 /// How the shell says who it is.
 const CREDENTIALS: &str = "-n USER and -p or -w FILE; over HTTP also --token-file FILE or --header @FILE";
+
+/// Where the name is that a server has in Kerberos.
+const SERVICES: &str = "hive.server2.authentication.kerberos.principal, or Kyuubi's kyuubi.kinit.principal; over HTTP \
+                        kyuubi.spnego.principal, which begins with HTTP/";
 
 /// What to look at when there is no way to a server, by what is spoken to it.
 const WAY: &str = "is the server up, and is this its port (HiveServer2's hive.server2.thrift.port, 10000 unless it is set, or Kyuubi's \
@@ -75,15 +79,13 @@ pub(crate) fn explain(error: Error) -> EngineError {
     };
     let shown = EngineError::new(kind, text);
     match error {
-        Error::Kerberos { .. } => shown
-            .hint("kinit gets a ticket, klist shows those that there are; KRB5CCNAME says where they lie")
-            .hint("is ;principal=… in the URL the server's name (hive.server2.authentication.kerberos.principal)?"),
-        Error::Login { cause, .. }
-            if cause.contains("Unsupported mechanism type PLAIN") || cause.contains("Kerberos") =>
-        {
-            shown.hint("the server wants Kerberos: ;principal=hive/_HOST@REALM in the URL")
-        }
-        Error::Login { .. } => shown.hint(format!("the server wants other credentials: {CREDENTIALS}")),
+        Error::Kerberos { cause, .. } => of_kerberos(shown, &cause),
+        Error::Login {
+            caller,
+            cause,
+            is_of_no_use,
+            ..
+        } => of_login(shown, &caller, &cause, is_of_no_use),
         Error::Tls { .. } => shown
             .hint("--ca FILE (in the URL ;ca=FILE or ;sslTrustStore=FILE) names the authority to trust, in PEM")
             .hint("a server without TLS is reached without ;ssl=true, or by kyuubi+http://"),
@@ -94,6 +96,55 @@ pub(crate) fn explain(error: Error) -> EngineError {
         }
         Error::Http { text, .. } if !text.trim().is_empty() => shown.trace(text),
         _ => shown,
+    }
+}
+
+/// What to do where Kerberos says no, by MIT's words for the common cases.
+fn of_kerberos(error: EngineError, cause: &str) -> EngineError {
+    const TICKET: &str = "kinit gets a ticket, klist shows those that there are; KRB5CCNAME says where they lie";
+    let name = format!("is ;principal=… in the URL the server's name, with _HOST for the URL's host? It is {SERVICES}");
+    if cause.contains("sasl.qop") {
+        return error.hint("leave out ;saslQop=…, and what the server asks for is taken (hive.server2.thrift.sasl.qop, kyuubi.authentication.sasl.qop)");
+    }
+    // "Server krbtgt/THEIRS@OWN not found in Kerberos database"
+    let realms = cause
+        .split_once("krbtgt/")
+        .and_then(|(_, realms)| realms.split_once('@'));
+    if let Some((theirs, own)) = realms
+        && own.contains("not found")
+    {
+        let own = own.split_whitespace().next().unwrap_or_default();
+        return error
+            .hint(format!(
+                "the ticket is of the realm {own}, which knows no way to {theirs}: kinit NAME@{theirs} gets one there"
+            ))
+            .hint(name);
+    }
+    if cause.contains("not found in Kerberos database") {
+        return error.hint(name);
+    }
+    if cause.contains("expired") || cause.contains("No Kerberos credentials") {
+        return error.hint(TICKET);
+    }
+    error.hint(TICKET).hint(name)
+}
+
+/// What to do about a log-in that failed.
+fn of_login(error: EngineError, caller: &Caller, cause: &str, is_of_no_use: bool) -> EngineError {
+    match caller {
+        Caller::Ticket if is_of_no_use => error.hint(format!(
+            "the server takes no tickets of Kerberos: leave out ;principal=…, and say who you are by {CREDENTIALS}"
+        )),
+        Caller::Ticket => error
+            .hint(format!("is ;principal=… in the URL this server's own name? It is {SERVICES}"))
+            .hint("klist shows whose the ticket is, and for which servers; a new one (kinit) is known again if the server's keys have changed"),
+        _ if cause.contains("Unsupported mechanism type PLAIN") || cause.contains("Kerberos") => error.hint(format!(
+            "the server wants Kerberos: ;principal=hive/_HOST@REALM in the URL, the server's name: {SERVICES}"
+        )),
+        _ if is_of_no_use => error
+            .hint(format!("the server wants other credentials: {CREDENTIALS}"))
+            .hint(format!("or it wants Kerberos: ;principal=HTTP/_HOST@REALM in the URL, {SERVICES}")),
+        _ => error.hint(format!("the server wants other credentials: {CREDENTIALS}")),
     }
 }
 
@@ -300,6 +351,93 @@ mod tests {
             (error.kind, error.message.as_str()),
             (ErrorKind::Failed, "RuntimeException: boom")
         );
+    }
+
+    #[test]
+    fn a_log_in_that_fails_is_told_what_to_do() {
+        let user = || Caller::User("bee".to_owned());
+        for (caller, cause, is_of_no_use, hint) in [
+            (
+                user(),
+                "Unsupported mechanism type PLAIN",
+                true,
+                "wants Kerberos: ;principal=",
+            ),
+            (
+                user(),
+                "401 Unauthorized, the server wants Kerberos",
+                false,
+                "wants Kerberos: ;principal=",
+            ),
+            (
+                user(),
+                "the server knows no log-in of this kind",
+                true,
+                ";principal=HTTP/_HOST@REALM",
+            ),
+            (
+                Caller::Nobody,
+                "the server knows no log-in of this kind",
+                true,
+                "wants other credentials",
+            ),
+            (user(), "401 Unauthorized", false, "wants other credentials"),
+            (Caller::Ticket, "GSS initiate failed", false, "this server's own name?"),
+            (Caller::Ticket, "403 Forbidden", false, "begins with HTTP/"),
+            (
+                Caller::Ticket,
+                "Unsupported mechanism type GSSAPI",
+                true,
+                "leave out ;principal=",
+            ),
+            (
+                Caller::Ticket,
+                "the server knows no log-in of this kind",
+                true,
+                "leave out ;principal=",
+            ),
+        ] {
+            let (place, cause) = ("h:1".to_owned(), cause.to_owned());
+            let error = explain(Error::Login {
+                place,
+                caller,
+                cause,
+                is_of_no_use,
+            });
+            assert!(error.hints.iter().any(|line| line.contains(hint)), "{hint}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn kerberos_that_fails_is_told_what_to_do() {
+        for (cause, hint, not) in [
+            ("Ticket expired", "kinit gets", ";principal="),
+            (
+                "No Kerberos credentials available (default cache: FILE:/x)",
+                "kinit gets",
+                ";principal=",
+            ),
+            (
+                "Server hive/h@A not found in Kerberos database",
+                ";principal=",
+                "kinit gets",
+            ),
+            (
+                "Server krbtgt/A@B not found in Kerberos database",
+                "kinit NAME@A",
+                "kinit gets",
+            ),
+            (
+                "the server does not offer auth-conf (sasl.qop), but auth",
+                "saslQop",
+                "kinit",
+            ),
+            ("Cannot contact any KDC for realm 'A'", "kinit gets", "sasl.qop"),
+        ] {
+            let (place, cause) = ("h:1".to_owned(), cause.to_owned());
+            let hints = explain(Error::Kerberos { place, cause }).hints.join("\n");
+            assert!(hints.contains(hint) && !hints.contains(not), "{hints}");
+        }
     }
 
     #[test]

@@ -55,8 +55,8 @@ async fn look(address: &Address) -> Option<(String, Vec<String>)> {
     let mut hints = vec![format!("try {}", right.shown())];
     if matches!(right.mode, Mode::Http(_)) && right.family == Family::Kyuubi && address.mode != Mode::Rest {
         let rest = Address {
+            kerberos: right.kerberos.clone().and_then(|kerberos| kerberos.over(&Mode::Rest)),
             mode: Mode::Rest,
-            kerberos: None,
             ..right
         };
         hints.push(format!("if it is Kyuubi's REST API: {}", rest.shown()));
@@ -81,8 +81,8 @@ fn corrected(address: &Address, found: Spoken) -> Option<Address> {
     if right.mode == Mode::Rest {
         right.family = Family::Kyuubi;
     }
-    if !matches!(right.mode, Mode::Sasl | Mode::Http(_)) {
-        right.kerberos = None;
+    if right.mode != address.mode {
+        right.kerberos = right.kerberos.and_then(|kerberos| kerberos.over(&right.mode));
     }
     (right != *address).then_some(right)
 }
@@ -151,6 +151,17 @@ mod tests {
                 Some("hive2://h:1/;transportMode=http;httpPath=cliservice"),
             ),
             ("kyuubi+https://h:1/", Tls, None),
+            (
+                "kyuubi://h:1/;principal=kyuubi/_HOST@R;saslQop=auth",
+                Rest,
+                Some("kyuubi+http://h:1/;principal=HTTP/_HOST@R"),
+            ),
+            (
+                "kyuubi://h:1/;principal=kyuubi/_HOST@R;saslQop=auth",
+                Guarded,
+                Some("kyuubi://h:1/;transportMode=http;httpPath=cliservice;principal=kyuubi/_HOST@R"),
+            ),
+            ("kyuubi+http://h:1/;principal=HTTP/_HOST@R", Sasl, Some("kyuubi://h:1/")),
         ] {
             let corrected = corrected(&Address::read(given).unwrap(), found).map(|address| address.shown());
             assert_eq!(corrected.as_deref(), right, "{given}, {found:?}");

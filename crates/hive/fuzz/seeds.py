@@ -36,6 +36,12 @@ def main():
         write("sasl", name, 1, complete, frame)
         write("sasl", f"{name}-two", 1, complete, (20).to_bytes(4, "big"), answer[:20], (len(answer) - 20).to_bytes(4, "big"), answer[20:])
         write("sasl", f"{name}-bare", 0, answer)
+        # What stands for Kerberos takes what begins with 0: the end of its steps, an offer of layers, frames.
+        for layers in (1, 6):
+            log_in = b"".join(bytes([2]) + len(said).to_bytes(4, "big") + said for said in (b"\x01more", b"\0", bytes([0, layers, 0, 4, 0])))
+            pieces = [answer] if layers == 1 else [b"\0" + answer[:20], b"\0" + answer[20:]]
+            frames = b"".join(len(piece).to_bytes(4, "big") + piece for piece in pieces)
+            write("sasl", f"{name}-kerberos-{layers}", 2, log_in, complete, frames)
     write("sasl", "refused", 1, b"\x03\0\0\0\x02no")
     kinds = {"BOOL_VAL": 0, "BYTE_VAL": 1, "I16_VAL": 2, "I32_VAL": 3, "I64_VAL": 4, "DOUBLE_VAL": 6, "STRING_VAL": 7}
     recorded = json.loads((HERE / "../../../tests/hive/kyuubi/recorded_rest.json").read_text())

@@ -1,11 +1,36 @@
 //! What went wrong.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::thrift::Malformed;
 
 /// The result of every call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Who logs in, as was said to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// By user name and password.
+    User(String),
+    /// By a token.
+    Token,
+    /// By a ticket of Kerberos.
+    Ticket,
+    /// By nothing that is known here; a header may say it.
+    Nobody,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User(name) => name,
+            Self::Token => "the bearer of this token",
+            Self::Ticket => "the holder of this ticket",
+            Self::Nobody => "nobody in particular",
+        })
+    }
+}
 
 /// What went wrong between here and the server, or there.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -47,14 +72,16 @@ pub enum Error {
     #[error("{0}")]
     Certificate(String),
     /// The server does not accept the user.
-    #[error("{place} does not let {user} in: {cause}")]
+    #[error("{place} does not let {caller} in: {cause}")]
     Login {
         /// The server as `host:port`.
         place: String,
-        /// The user, as was said to the server.
-        user: String,
+        /// Who it was, as was said to the server.
+        caller: Caller,
         /// The server's word.
         cause: String,
+        /// The server does not look at what says so: it lets nobody in that way.
+        is_of_no_use: bool,
     },
     /// The connection was broken before: this call was not sent.
     #[error("the connection is gone ({0}): nothing was sent")]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::calls::{self, Calls};
 use crate::error::Error;
@@ -130,10 +131,14 @@ pub fn pieces(mut data: &[u8]) {
     }
 }
 
-/// Log-ins by SASL and what comes in its frames, on a connection that ends after that.
+/// Log-ins by SASL, with Kerberos too, and what comes in its frames, on a connection that ends after that.
 pub fn sasl(mut data: &[u8]) {
-    let is_bare = take(&mut data, 4) == 0;
-    now(crate::transport::fuzzing::exchange(data, is_bare));
+    thread_local! {
+        /// Steps of Kerberos are taken on a thread beside.
+        static RUNTIME: Runtime = Builder::new_current_thread().build().expect("a runtime without timers and sockets");
+    }
+    let log_in = take(&mut data, 3);
+    RUNTIME.with(|runtime| runtime.block_on(crate::transport::fuzzing::exchange(data, log_in)));
 }
 
 /// An answer of Kyuubi's REST API.

@@ -25,7 +25,7 @@ mod thrift;
 mod transport;
 
 pub use connection::Client;
-pub use error::{Error, Failure, Result};
+pub use error::{Caller, Error, Failure, Result};
 pub use limits::Limits;
 pub use page::Page;
 pub use registry::Registry;

@@ -14,7 +14,7 @@ use reqwest::header::{
 use reqwest::{Method, Response, StatusCode};
 
 use super::{Authorization, Endpoint, Header, MESSAGE_LIMIT, Transport, innermost, kerberos, tls};
-use crate::error::{Error, Result};
+use crate::error::{Caller, Error, Result};
 use crate::limits::Limits;
 
 /// Cookies that a server may have kept here, and how long each may be.
@@ -26,6 +26,12 @@ const REFUSAL_LIMIT: usize = 1024 * 1024;
 
 /// So much of a refusal's text is kept where nothing is known of its form, in bytes.
 const TEXT_LIMIT: usize = 2048;
+
+/// What Kyuubi's REST API says to who shows nothing that it would look at (1.11.1).
+pub(super) const STRANGER: &str = "No auth scheme matched for";
+
+/// The same of its Thrift.
+const STRANGER_TO_THRIFT: &str = "No valid authorization provided";
 
 /// Where Kyuubi's REST API begins.
 const REST_PATH: &str = "api/v1";
@@ -50,6 +56,13 @@ impl Answer {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body[..self.body.len().min(TEXT_LIMIT)]).into_owned()
     }
+
+    /// Whether it is Kyuubi's to who shows what it does not look at: over REST with 401, over Thrift with 500. It names nothing that
+    /// it would look at.
+    fn knows_no_such_log_in(&self) -> bool {
+        let text = self.text();
+        text.contains(STRANGER) || text.contains(STRANGER_TO_THRIFT)
+    }
 }
 
 /// A server behind HTTP.
@@ -61,7 +74,7 @@ struct Inner {
     client: reqwest::Client,
     url: String,
     place: String,
-    user: String,
+    caller: Caller,
     /// The server's name in Kerberos, where a ticket is shown to it.
     service: Option<String>,
     tls: bool,
@@ -140,11 +153,11 @@ impl Http {
             client,
             url: format!("{scheme}://{place}/{}", path.trim_start_matches('/')),
             place,
-            user: match authorization {
-                Some(Authorization::Basic { user, .. }) => user.clone(),
-                Some(Authorization::Bearer(_) | Authorization::BearerIn(_)) => "the bearer of this token".to_owned(),
-                Some(Authorization::Negotiate(_)) => "the holder of this ticket".to_owned(),
-                None => "nobody in particular".to_owned(),
+            caller: match authorization {
+                Some(Authorization::Basic { user, .. }) => Caller::User(user.clone()),
+                Some(Authorization::Bearer(_) | Authorization::BearerIn(_)) => Caller::Token,
+                Some(Authorization::Negotiate(_)) => Caller::Ticket,
+                None => Caller::Nobody,
             },
             service: match authorization {
                 Some(Authorization::Negotiate(service)) => Some(service.at(&endpoint.host)),
@@ -167,6 +180,7 @@ impl Http {
         match answer.status {
             StatusCode::OK => Ok(answer.body),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.stranger(&answer)),
+            _ if answer.knows_no_such_log_in() => Err(self.stranger(&answer)),
             status => Err(Error::Http {
                 call,
                 status: status.as_u16(),
@@ -191,14 +205,19 @@ impl Http {
 
     /// What it means that the server does not let this client in.
     pub(crate) fn stranger(&self, answer: &Answer) -> Error {
+        let is_of_no_use = answer.knows_no_such_log_in();
         Error::Login {
             place: self.0.place.clone(),
-            user: self.0.user.clone(),
-            cause: if answer.negotiates {
-                format!("{}, the server wants Kerberos", answer.status)
-            } else {
-                answer.status.to_string()
+            caller: self.0.caller.clone(),
+            // The server's own words may repeat what was sent, which is a secret.
+            cause: match answer.status {
+                status if answer.negotiates && self.0.caller != Caller::Ticket => {
+                    format!("{status}, the server wants Kerberos")
+                }
+                _ if is_of_no_use => "the server knows no log-in of this kind".to_owned(),
+                status => status.to_string(),
             },
+            is_of_no_use,
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::http::STRANGER;
 use super::tls;
 
 /// How long each question is waited for: who understands it answers at once.
@@ -25,7 +26,7 @@ const CALL: &[u8] = b"\x80\x01\x00\x01\0\0\0\x05hello\0\0\0\x01\0\r\n\r\n";
 /// Thrift, closes the connection without a word where no log-in begins.
 const LOG_IN: &[u8] = b"\x01\0\0\0\x05hello";
 
-/// What Kyuubi's REST API answers with `pong`.
+/// What Kyuubi's REST API answers with `pong`, to whom it knows ([`STRANGER`] to others).
 const PING: &[u8] = b"GET /api/v1/ping HTTP/1.0\r\n\r\n";
 
 /// What is spoken at a port.
@@ -60,7 +61,7 @@ pub async fn spoken(host: &str, port: u16) -> Option<Spoken> {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let is_http = head.starts_with("HTTP/");
     let has_status = |status: &str| is_http && head.split(' ').nth(1) == Some(status);
-    if has_status("200") && body.contains("pong") {
+    if has_status("200") && body.contains("pong") || has_status("401") && body.contains(STRANGER) {
         return Some(Spoken::Rest);
     }
     // Some that want TLS say so in HTTP.

@@ -13,12 +13,15 @@ use tokio_rustls::TlsConnector;
 
 use super::kerberos::{self, Mechanism};
 use super::{Endpoint, MESSAGE_LIMIT, Transport, innermost, sasl};
-use crate::error::{Error, Result};
+use crate::error::{Caller, Error, Result};
 use crate::limits::Limits;
 use crate::thrift::Scanner;
 
 /// So much is made room for at once, whatever length a server announces.
 const STRETCH: usize = 256 * 1024;
+
+/// What Thrift's server says of a mechanism that it has not.
+const NO_MECHANISM: &str = "Unsupported mechanism type";
 
 /// The connection, for whoever calls.
 #[derive(Debug)]
@@ -121,10 +124,10 @@ fn break_off(broken: &Broken, why: &str) {
 
 /// Logs in, and says what lies around messages from then on.
 async fn log_in(stream: &mut Box<dyn Both>, endpoint: &Endpoint) -> Result<Framing> {
-    let (done, user) = match &endpoint.transport {
+    let (done, caller) = match &endpoint.transport {
         Transport::Sasl { user, password } => {
             let done = sasl::log_in(stream, user, password).await;
-            (done.map(|()| Framing::Frames), user.as_str())
+            (done.map(|()| Framing::Frames), Caller::User(user.clone()))
         }
         Transport::Kerberos { service, protection } => {
             let done = match kerberos::context(&service.at(&endpoint.host), Mechanism::Kerberos) {
@@ -132,7 +135,7 @@ async fn log_in(stream: &mut Box<dyn Both>, endpoint: &Endpoint) -> Result<Frami
                 Err(cause) => Err(sasl::Failure::Kerberos(cause)),
             };
             let framing = done.map(|layer| layer.map_or(Framing::Frames, Framing::Protected));
-            (framing, "the holder of this ticket")
+            (framing, Caller::Ticket)
         }
         Transport::Plain | Transport::Http { .. } | Transport::Rest { .. } => return Ok(Framing::Bare),
     };
@@ -140,7 +143,8 @@ async fn log_in(stream: &mut Box<dyn Both>, endpoint: &Endpoint) -> Result<Frami
     done.map_err(|failure| match failure {
         sasl::Failure::Refused(cause) => Error::Login {
             place,
-            user: user.to_owned(),
+            caller,
+            is_of_no_use: cause.contains(NO_MECHANISM),
             cause,
         },
         sasl::Failure::Malformed(cause) => Error::Connect { place, cause },
@@ -346,14 +350,21 @@ fn too_long() -> Broke {
 
 /// A log-in and a call on a connection on which that comes, for the fuzzer.
 #[cfg(fuzzing)]
-pub(super) async fn answered(mut stream: Box<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>, is_bare: bool) {
-    let mut framing = Framing::Bare;
-    if !is_bare {
-        if sasl::log_in(&mut stream, "user", "password").await.is_err() {
-            return;
-        }
-        framing = Framing::Frames;
-    }
+pub(super) async fn answered(
+    mut stream: Box<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
+    log_in: super::fuzzing::LogIn,
+) {
+    use super::fuzzing::LogIn;
+    let framing = match log_in {
+        LogIn::Bare => Ok(Framing::Bare),
+        LogIn::Plain => sasl::log_in(&mut stream, "user", "password")
+            .await
+            .map(|()| Framing::Frames),
+        LogIn::Kerberos(context) => sasl::log_in_by_kerberos(&mut stream, context, None)
+            .await
+            .map(|layer| layer.map_or(Framing::Frames, Framing::Protected)),
+    };
+    let Ok(mut framing) = framing else { return };
     let mut stream: Box<dyn Both> = stream;
     let mut buffer = Vec::new();
     if let Ok(message) = exchange(&mut stream, &mut framing, b"", &mut buffer).await {

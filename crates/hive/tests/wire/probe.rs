@@ -34,3 +34,14 @@ async fn a_log_in_is_recognised_where_all_else_is_met_with_silence() {
     assert_eq!(said_of(|_| b"\x04\0\0\0\x05hello").await, Some(Spoken::Sasl));
     assert_eq!(said_of(|_| b"").await, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kyuubis_rest_api_is_recognised_by_who_is_not_let_in_too() {
+    // Kyuubi 1.11.1 with Kerberos.
+    let kyuubi = |_: &[u8]| -> &'static [u8] {
+        b"HTTP/1.1 401 Unauthorized\r\n\r\n<html><title>Error 401 No auth scheme matched for null</title></html>"
+    };
+    assert_eq!(said_of(kyuubi).await, Some(Spoken::Rest));
+    let other = |_: &[u8]| -> &'static [u8] { b"HTTP/1.1 401 Unauthorized\r\n\r\n<html></html>" };
+    assert_eq!(said_of(other).await, Some(Spoken::Guarded));
+}

@@ -56,5 +56,40 @@ impl Context for Client {
 
 /// What the library says.
 fn words(error: libgssapi::error::Error) -> String {
-    error.to_string()
+    plain(&error.to_string())
+}
+
+/// The mechanism's word where the library's own says no more than that there is one: `Unspecified GSS failure.  Minor code may provide
+/// more information (Ticket expired)`. MIT's ends in a zero byte.
+fn plain(said: &str) -> String {
+    let said: String = said.chars().filter(|c| !c.is_control() && *c != '\u{fffd}').collect();
+    let minor = said
+        .strip_prefix("Unspecified GSS failure")
+        .and_then(|rest| rest.split_once('('))
+        .and_then(|(_, minor)| minor.strip_suffix(')'));
+    minor.unwrap_or(&said).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_are_those_that_tell_something() {
+        let failure = "Unspecified GSS failure.  Minor code may provide more information";
+        for (said, plainly) in [
+            (format!("{failure} (Ticket expired)"), "Ticket expired"),
+            (
+                format!("{failure} (No tickets (default cache: FILE:/x))\0"),
+                "No tickets (default cache: FILE:/x)",
+            ),
+            (
+                "No credentials (SPNEGO finds none\u{fffd})".to_owned(),
+                "No credentials (SPNEGO finds none)",
+            ),
+            (failure.to_owned(), failure),
+        ] {
+            assert_eq!(plain(&said), plainly);
+        }
+    }
 }

@@ -107,10 +107,14 @@ pub(super) async fn step(
 
 /// What proves to a service over HTTP who this is (RFC 4559). It holds for one request.
 pub(super) async fn negotiation(service: &str) -> Result<String, String> {
-    let context = context(service, Mechanism::Negotiate)?;
-    match step(context, None).await? {
-        (_, Some(token)) => Ok(format!("Negotiate {}", STANDARD.encode(token))),
-        (_, None) => Err("it gives no token".to_owned()),
+    match step(context(service, Mechanism::Negotiate)?, None).await {
+        Ok((_, Some(token))) => Ok(format!("Negotiate {}", STANDARD.encode(token))),
+        Ok((_, None)) => Err("it gives no token".to_owned()),
+        // Of all that may be wrong MIT's SPNEGO says that it finds no mechanism. What is, Kerberos itself knows.
+        Err(cause) => {
+            let asked = step(context(service, Mechanism::Kerberos)?, None).await;
+            Err(asked.err().unwrap_or(cause))
+        }
     }
 }
 
