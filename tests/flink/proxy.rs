@@ -20,6 +20,8 @@ pub enum Break {
     Before(Fault),
     /// The server carries it out, and the client is answered like this.
     After(Fault),
+    /// The same, once the server's answer is that a statement has been executed; until then its answers arrive.
+    Executed(Fault),
     /// The server carries it out, and this many bytes of its answer arrive, from the status line on; then the connection
     /// is cut.
     Short(usize),
@@ -196,6 +198,11 @@ impl Rule {
 }
 
 impl State {
+    /// Rules that an answer has used up.
+    fn forget_executed(&mut self) {
+        self.rules.retain(|rule| !matches!(rule.what, Break::Executed(_)));
+    }
+
     /// What is to be broken about a request.
     fn rule(&mut self, line: &str, body: &Value) -> Option<Break> {
         let statement = body["statement"].as_str().unwrap_or_default();
@@ -213,7 +220,8 @@ impl State {
                 rule.skip -= 1;
                 continue;
             }
-            return Some(if rule.once {
+            // What waits for an answer is used up by that.
+            return Some(if rule.once && !matches!(rule.what, Break::Executed(_)) {
                 self.rules.remove(at).what
             } else {
                 rule.what.clone()
@@ -267,6 +275,10 @@ async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>, mut cut
         state.lock().unwrap().seen[number].status = Some(answer.status());
         let sent = match what {
             Some(Break::After(fault)) => play(&fault, &mut client, &mut cut).await,
+            Some(Break::Executed(fault)) if is_executed(&answer) => {
+                state.lock().unwrap().forget_executed();
+                play(&fault, &mut client, &mut cut).await
+            }
             Some(Break::Short(length)) => {
                 let _ = client.write_all(&answer.bytes[..length.min(answer.bytes.len())]).await;
                 let _ = client.shutdown().await;
@@ -278,6 +290,12 @@ async fn pass(mut client: TcpStream, server: &str, state: &Mutex<State>, mut cut
             return;
         }
     }
+}
+
+/// Whether a page says that its statement has been executed.
+fn is_executed(answer: &Message) -> bool {
+    let page: Value = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
+    page["resultType"].as_str().is_some_and(|word| word != "NOT_READY")
 }
 
 /// Lets the client have that, until it is cut.

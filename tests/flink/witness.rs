@@ -157,10 +157,32 @@ impl Witness {
     pub fn wait_savepoint(&self, job: &str, path: &str) -> Value {
         wait_for(&format!("the savepoint {path}"), || {
             let now = self.checkpoints(job);
-            let history = now["history"].as_array().unwrap();
-            let found = history.iter().find(|taken| taken["external_path"] == path);
+            // Ten checkpoints after it the history has it no more.
+            let history = now["history"].as_array().unwrap().iter();
+            let mut known = history.chain([&now["latest"]["savepoint"]]);
+            let found = known.find(|taken| taken["external_path"] == path);
             let found = found.filter(|taken| taken["status"] == "COMPLETED" && taken["is_savepoint"] == true);
             found.cloned().ok_or_else(|| now["history"].clone())
+        })
+    }
+
+    /// Asks for a checkpoint of a job that runs.
+    #[track_caller]
+    pub fn trigger_checkpoint(&self, job: &str) {
+        let checkpoints = format!("{}/jobs/{job}/checkpoints", self.rest);
+        answer(self.http.post(checkpoints).json(&json!({}))).unwrap();
+    }
+
+    /// Takes a savepoint where the cluster's go, and returns its path.
+    #[track_caller]
+    pub fn take_savepoint(&self, job: &str) -> String {
+        let savepoints = format!("{}/jobs/{job}/savepoints", self.rest);
+        let begun = answer(self.http.post(savepoints).json(&json!({}))).unwrap();
+        let trigger = begun["request-id"].as_str().unwrap();
+        wait_for("a savepoint", || {
+            let now = self.rest(&format!("/jobs/{job}/savepoints/{trigger}"))?;
+            let path = now["operation"]["location"].as_str().map(str::to_owned);
+            path.ok_or_else(|| now.to_string())
         })
     }
 

@@ -6,9 +6,10 @@ use std::fmt::Write as _;
 use serde_json::value::RawValue;
 
 use crate::LIMIT;
+use crate::cluster::free_ports;
 use crate::keeper::Keeper;
 use crate::peer;
-use crate::server::{Mode, Server, free_port};
+use crate::server::{Mode, Server};
 use crate::world::{Program, World};
 
 /// What is tried on a server.
@@ -433,7 +434,8 @@ fn found_in_zookeeper(server: &Server) {
             keeper.port()
         )
     };
-    let gone = format!("serverUri=127.0.0.1:{};version=3.5.7;sequence=0000000000", free_port());
+    let [nobody] = free_ports();
+    let gone = format!("serverUri=127.0.0.1:{nobody};version=3.5.7;sequence=0000000000");
     let here = format!(
         "hive.server2.thrift.bind.host=127.0.0.1;hive.server2.transport.mode=binary;hive.server2.thrift.port={}",
         server.port()

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::LIMIT;
 use crate::cache::run;
-use crate::cluster::Process;
-use crate::server::{free_port, jdk, spark};
+use crate::cluster::{Process, free_ports};
+use crate::server::{jdk, spark};
 use crate::world::World;
 
 /// A running ZooKeeper. It ends with its owner.
@@ -23,7 +23,7 @@ impl Keeper {
     /// Starts one and waits until it takes connections.
     pub fn start() -> Result<Self, String> {
         let world = World::with_limit(LIMIT);
-        let port = free_port();
+        let [port] = free_ports();
         let settings = format!(
             "dataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n",
             world.path("data").display()

@@ -3,7 +3,7 @@
 use std::env;
 use std::fmt;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::LIMIT;
 use crate::cache::{self, run};
-use crate::cluster::Process;
+use crate::cluster::{Process, free_ports};
 use crate::world::World;
 
 /// The version of Spark.
@@ -75,9 +75,10 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it takes connections.
     pub fn start(mode: Mode) -> Result<Self, String> {
+        let [port] = free_ports();
         let server = Self {
             mode,
-            port: free_port(),
+            port,
             process: Mutex::default(),
             world: World::with_limit(LIMIT),
         };
@@ -224,12 +225,6 @@ impl Server {
         }
         Ok(java)
     }
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Spark's directory.

@@ -346,7 +346,7 @@ fn the_sql_forms_do_the_same_as_the_commands() {
                 let world = World::new();
                 let mut live = local(&world).with("--json").start();
                 live.send(RUNNING);
-                let out = live.wait_for_out("the checkpoint", |out| out.lines().count() == 2);
+                let out = live.wait_for_out("the checkpoint", |out| out.lines().count() == 2 && out.ends_with('\n'));
                 let id = objects(&out)[0]["job_id"].as_str().unwrap().to_owned();
                 live.send(form.replace("ID", &id) + "\n");
                 let output = live.wait().expect_code(0);
@@ -429,7 +429,7 @@ fn a_job_is_meant_by_handle_id_beginning_of_the_id_or_name() {
     let mut live = local(&world).with("--json").start();
     live.send(RUNNING);
     live.send("CREATE TABLE other (n BIGINT) WITH ('connector' = 'blackhole');\nINSERT INTO other SELECT n FROM n;\n");
-    let out = live.wait_for_out("both jobs", |out| out.lines().count() == 3);
+    let out = live.wait_for_out("both jobs", |out| out.lines().count() == 3 && out.ends_with('\n'));
     let jobs = objects(&out);
     let ids = [&jobs[0], &jobs[2]].map(|job| job["job_id"].as_str().unwrap().to_owned());
     let mut lines = 3;

@@ -64,8 +64,9 @@ fn g4_jobs_inside_the_shell_are_stopped_with_a_savepoint_at_a_signal() {
     for (signal, code) in SIGNALS {
         let world = World::new();
         let mut live = world.scripted().with("-u scripted:inside -o csv").start();
-        live.send("INSERT INTO a;\nSELECT 1;\n");
-        live.wait_out("0,row 0");
+        // What is answered last stands behind the query, which is over then.
+        live.send("INSERT INTO a;\nSELECT 1;\n!set restore\n");
+        live.wait_out("0,row 0\noff\n");
         live.signal(signal);
         let output = live.wait_open().expect_code(code);
         let output = output.expect_stderr("[1] a stopped with a savepoint");

@@ -20,18 +20,11 @@ fn running(world: &World) -> Vec<String> {
     names
 }
 
-/// A shell with an INSERT, and with a query of which three rows have come.
+/// A shell with an INSERT, and with a query of which three rows have come; the ledger knows of both.
 fn with_a_query(world: &World) -> Live {
     let mut live = kept(world).start();
     live.send("INSERT INTO orders;\nSELECT ENDLESS QUIETLY;\n");
     live.wait_out("row 2");
-    live
-}
-
-/// That the ledger has `seen` the query, which it is killed after.
-fn killed_with_a_query() -> World {
-    let world = World::new();
-    let live = with_a_query(&world);
     let accepted = || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let ledger = Ledger::open(&world.path("data")).unwrap();
@@ -41,7 +34,13 @@ fn killed_with_a_query() -> World {
         jobs.len() == 2 && jobs.iter().all(|job| !job.outcome.is_unsettled())
     };
     wait_until(|| "two jobs in the ledger".to_owned(), accepted);
-    live.kill();
+    live
+}
+
+/// Such a shell that was killed.
+fn killed_with_a_query() -> World {
+    let world = World::new();
+    with_a_query(&world).kill();
     assert_eq!(running(&world), ["endless", "orders"]);
     world
 }

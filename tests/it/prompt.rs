@@ -175,7 +175,9 @@ fn history_is_shared_kept_once_and_has_no_secrets() {
     one.wait_prompt("scripted> ");
     // Each shell reads what others have added when it shows a prompt.
     other.send("\r");
-    other.wait_prompt("scripted> ");
+    other.wait_for("another prompt", |screen| {
+        screen.editing && screen.line == "scripted> " && screen.text.matches("scripted>").count() == 2
+    });
     other.send(UP);
     other.wait_prompt("scripted> SELECT 1;");
     other.send("\r");

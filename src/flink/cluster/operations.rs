@@ -20,6 +20,14 @@ use crate::flink::limits::Backoff;
 /// Vertices that are named when not all run.
 const NAMED: usize = 3;
 
+/// What Flink says of a savepoint that fails because a task did (`CheckpointFailureReason`), without why that one did: before the
+/// savepoint was begun, and while it was being made.
+const RESTARTING: [&str; 3] = [
+    "Not all required tasks",
+    "FailoverRegion is restarting",
+    "Checkpoint Coordinator is suspending",
+];
+
 /// An operation that the cluster carries out while we wait.
 pub(super) struct Waiting<'a> {
     /// What it makes, with its article: `a savepoint of job 5f2c9a4e`.
@@ -397,7 +405,7 @@ impl Cluster {
         let root = cause.sentence.trim_end_matches('.');
         let error = EngineError::failed(format!("{root}; there is no result of {what}, and {state}"));
         let error = error.trace(cause.trace.clone());
-        if cause.class == "CheckpointException" && cause.sentence.contains("Not all required tasks") {
+        if cause.class == "CheckpointException" && RESTARTING.iter().any(|reason| cause.sentence.contains(reason)) {
             let newest = self.exceptions(job, 1).await.unwrap_or_default();
             return error.hint(match newest.first() {
                 Some(exception) => format!(

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use crate::LIMIT;
 use crate::cluster::{Cluster, Options};
@@ -23,6 +24,9 @@ const QUIET: Options = Options {
     ],
     tls: false,
 };
+
+/// A script is dozens of jobs, one after another, beside those of the others.
+const SCRIPT: Duration = LIMIT.saturating_mul(4);
 
 /// Shells at a time. They mostly wait for their jobs' ends.
 const SHELLS: usize = 6;
@@ -63,6 +67,6 @@ fn run(cluster: &Cluster, script: &Script, mode: Mode) -> Vec<Outcome> {
     shell
         .world()
         .write("script.sql", &answers::text(script, mode, &dir, false));
-    let output = shell.skep().with("-o json --force -f script.sql").run_merged(LIMIT);
+    let output = shell.skep().with("-o json --force -f script.sql").run_merged(SCRIPT);
     answers::read(script, mode, &output, &dir)
 }

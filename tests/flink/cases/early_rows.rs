@@ -6,6 +6,7 @@ use crate::cluster::Cluster;
 use crate::proxy::Proxy;
 use crate::shell::Shell;
 use crate::suite::cases;
+use crate::witness::wait_for;
 
 cases! {
     jobs 4: of_a_query_in_the_foreground,
@@ -39,7 +40,9 @@ fn of_a_query_in_the_foreground(cluster: &Cluster) {
     }
     // Nothing stays behind in the session.
     prompt.line("SET;");
-    let screen = prompt.wait_for("the settings", |screen| screen.raw.contains("checkpointing.interval,"));
+    let screen = prompt.wait_for("the settings, all of them", |screen| {
+        screen.raw.contains("checkpointing.interval,") && screen.editing && screen.line.ends_with("> ")
+    });
     assert!(!screen.raw.contains("pipeline.job-id"), "{screen}");
     assert!(!screen.raw.contains("checkpointing.mode,"), "{screen}");
     assert_eq!(screen.raw.matches("AT_LEAST_ONCE").count(), 1, "{screen}");
@@ -55,9 +58,15 @@ fn of_a_query_in_the_foreground(cluster: &Cluster) {
     let mode = "execution.checkpointing.mode";
     assert_eq!(query[mode], "AT_LEAST_ONCE");
     assert_eq!((&insert[mode], &kept_back[mode]), (&Value::Null, &Value::Null));
-    cluster
-        .witness()
-        .cancel(insert["$internal.pipeline.job-id"].as_str().unwrap());
+    let job = |settings: &Value| settings["$internal.pipeline.job-id"].as_str().unwrap().to_owned();
+    cluster.witness().cancel(&job(&insert));
+    // What is taken back on its way may never become a job.
+    let kept_back = job(&kept_back);
+    wait_for("the job", || {
+        let jobs = cluster.witness().jobs()?;
+        let is_there = jobs.iter().any(|job| job.id == kept_back);
+        is_there.then_some(()).ok_or_else(|| format!("{jobs:?}"))
+    });
     prompt.send("\x03");
     prompt.wait_for("its end", |screen| screen.editing && screen.line.ends_with("> "));
     prompt.line("!quit");
@@ -67,7 +76,7 @@ fn of_a_query_in_the_foreground(cluster: &Cluster) {
 /// What was set for the `n`th statement that begins so.
 #[track_caller]
 fn sent(proxy: &Proxy, beginning: &str, n: usize) -> Value {
-    crate::witness::wait_for(beginning, || {
+    wait_for(beginning, || {
         let mut posts = proxy.seen("POST /*/statements");
         posts.retain(|post| {
             post.body["statement"]

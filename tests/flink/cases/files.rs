@@ -41,7 +41,7 @@ fn what_is_missing_is_named_before_anything_is_submitted(cluster: &Cluster) {
     }
     assert_eq!(shell.ledger().len(), started);
     let _ = shell.one_shot(&format!("inspect {path}")).expect_code(1);
-    let listed = shell.one_shot("savepoints --json").expect_code(0);
+    let listed = shell.one_shot("savepoints --all --json").expect_code(0);
     let line = listed.stdout.lines().find(|line| line.contains(path));
     assert!(
         line.is_some_and(|line| line.contains("\"verdict\":\"missing\"")),

@@ -142,6 +142,8 @@ fn what_a_heap_holds_is_read_from_its_checkpoints_and_savepoints(cluster: &Clust
             .filter(|path| number(path).is_some());
         let mut kept: Vec<_> = kept.filter(|path| path.join("_metadata").is_file()).collect();
         kept.sort_by_key(|path| number(path));
+        // So many are kept; one that is older is being deleted.
+        kept.drain(..kept.len().saturating_sub(3));
         let counts: Vec<u64> = kept
             .iter()
             .map(|path| counted(&reader, path.to_str().unwrap()))

@@ -153,15 +153,17 @@ impl<'a> Run<'a> {
         job
     }
 
-    /// The one job of that name that has not ended.
+    /// The one job of that name that has not ended, once its tasks run.
+    #[track_caller]
     pub fn running(&self) -> String {
-        let jobs = self.tables.cluster.witness().jobs().unwrap().into_iter();
-        let mut running = jobs.filter(|job| job.name == self.tables.name && job.state == "RUNNING");
-        let job = running
-            .next()
-            .unwrap_or_else(|| panic!("{} does not run", self.tables.name));
-        assert_eq!(running.next(), None);
-        job.id
+        let witness = self.tables.cluster.witness();
+        let mut jobs = witness.named(self.tables.name);
+        jobs.retain(|job| !matches!(&*job.state, "FINISHED" | "CANCELED" | "FAILED"));
+        let [job] = &jobs[..] else {
+            panic!("of {} there runs {jobs:?}", self.tables.name)
+        };
+        witness.wait_running(&job.id);
+        job.id.clone()
     }
 
     /// Restores it in a process of its own, lets it go on, and stops it: what is in the files then is as if nothing had
@@ -176,7 +178,6 @@ impl<'a> Run<'a> {
         let cluster = self.tables.cluster;
         let output = shell.script(script).expect_code(0);
         let job = self.running();
-        cluster.witness().wait_running(&job);
         let path = restored_from(cluster, &job);
         let _ = shell.one_shot(&format!("stop {job}")).expect_code(0);
         let counted = wait_for("the last files", || {

@@ -143,15 +143,21 @@ impl<'a> Trial<'a> {
         intent
     }
 
-    /// After the next start the intent is settled, and the word is true. Returns it.
+    /// After the next start the intent is settled, and the word is true. Returns it. A shell that has nothing else to do does
+    /// not wait long for it: where the cluster is slow it is one of the next that settles it.
     #[track_caller]
     fn settled(&self) -> Outcome {
         let was = self.audit().unwrap().outcome;
-        let output = self.shell.script("!jobs -a\n").expect_code(0);
-        let intent = self.audit().unwrap();
+        let (output, intent) = wait_for("the intent to be settled", || {
+            let output = self.shell.script("!jobs -a\n").expect_code(0);
+            match self.audit().unwrap() {
+                intent if intent.outcome == Outcome::Open => Err(output),
+                intent => Ok((output, intent)),
+            }
+        });
         let jobs = self.cluster.witness().named(&self.name);
         match &intent.outcome {
-            Outcome::Open => panic!("{}: {output}", self.name),
+            Outcome::Open => unreachable!("it was waited for"),
             Outcome::Accepted => assert_eq!(jobs.len(), 1, "{}: {output}", self.name),
             Outcome::Refused(_) | Outcome::NeverArrived => assert_eq!(jobs, [], "{}: {output}", self.name),
             Outcome::Unknown(_) => assert_eq!(jobs, [], "{}: {output}", self.name),

@@ -1,6 +1,7 @@
 //! Values of every type, as they are shown: what was recorded of each version in tests/data/flink/types and read by a person.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::LIMIT;
 use crate::cluster::Cluster;
@@ -10,6 +11,9 @@ use crate::suite::cases;
 cases! {
     jobs 25: every_type_is_shown_without_loss,
 }
+
+/// The script is dozens of jobs, one after another, beside those of other cases.
+const SCRIPT: Duration = LIMIT.saturating_mul(4);
 
 /// A statement, with the rows that it has, an object a line.
 struct Expected {
@@ -64,7 +68,7 @@ fn every_type_is_shown_without_loss(cluster: &Cluster) {
         writeln!(script, "{statement};\n!next").unwrap();
     }
     shell.world().write("script.sql", &script);
-    let output = shell.skep().with("-o jsonl --force -f script.sql").run_merged(LIMIT);
+    let output = shell.skep().with("-o jsonl --force -f script.sql").run_merged(SCRIPT);
     let answers: Vec<&str> = output.split("no command !next").collect();
     assert_eq!(answers.len(), expected.len() + 1, "{output}");
     for (expected, answer) in expected.iter().zip(answers) {

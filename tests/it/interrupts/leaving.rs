@@ -195,9 +195,9 @@ fn whatever_way_it_is_left_the_terminal_drops_what_it_dropped_before() {
                 // It is stuck in writing rows that nobody reads, and hears of nothing.
                 pty.line("SELECT GATED 100000;");
                 pty.wait_text("row 2");
+                pty.hold_at("row 20");
                 world.open_gate();
                 pty.wait_for("row 20", |screen| screen.raw.contains("row 20"));
-                pty.hold();
                 let children = world.program("pgrep").with("-P").arg(pty.pid().to_string());
                 wait_until(
                     || "its end".to_owned(),

@@ -101,7 +101,7 @@ fn ctrl_c_before_the_engine_has_answered_cancels_what_it_then_starts() {
     let world = World::new();
     let mut pty = shell(&world);
     pty.line("INSERT INTO orders SLOWLY;");
-    pty.wait_for("the statement", |screen| !screen.editing);
+    world.wait_journal("submit INSERT INTO orders SLOWLY");
     pty.send(CTRL_C);
     pty.wait_text("will be cancelled as soon as the engine answers");
     world.open_gate();
@@ -117,7 +117,7 @@ fn a_second_ctrl_c_leaves_a_submission_that_hangs() {
     let world = World::new();
     let mut pty = shell(&world);
     pty.line("INSERT INTO orders SLOWLY;");
-    pty.wait_for("the statement", |screen| !screen.editing);
+    world.wait_journal("submit INSERT INTO orders SLOWLY");
     pty.send(CTRL_C);
     pty.wait_text("will be cancelled as soon as the engine answers");
     pty.send(CTRL_C);
@@ -228,10 +228,10 @@ fn ctrl_z_on_a_terminal_that_is_slow_loses_no_row() {
     pty.wait_prompt("scripted> ");
     pty.line(&format!("SELECT GATED {END};"));
     pty.wait_text("row 2");
+    // What is written from then on waits to be read.
+    pty.hold_at("row 50");
     world.open_gate();
     pty.wait_for("row 50", |screen| screen.raw.contains("row 50"));
-    // What is written from now on waits to be read.
-    pty.hold();
     pty.send(CTRL_Z);
     pty.release();
     pty.wait_text("[1] detached · job ");
@@ -344,7 +344,7 @@ fn ctrl_c_stops_a_wait_and_not_the_job() {
     pty.line("INSERT INTO orders;");
     pty.wait_prompt("scripted [1]> ");
     pty.line("!wait");
-    pty.wait_for("the wait", |screen| !screen.editing);
+    pty.wait_text("Ctrl-C stops the waiting, not the jobs");
     pty.send(CTRL_C);
     let screen = pty.wait_prompt("scripted [1]> ");
     assert!(screen.has("no longer waiting; the jobs go on"), "{screen}");

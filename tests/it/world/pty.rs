@@ -40,6 +40,17 @@ struct State {
     exit: Option<(i32, bool)>,
     /// Nobody reads what it writes.
     held: bool,
+    /// From when this has come nobody does.
+    hold_at: Option<String>,
+}
+
+impl State {
+    /// Whether the last `n` bytes have brought what nobody reads on from.
+    fn is_reached(&self, n: usize) -> bool {
+        let Some(text) = &self.hold_at else { return false };
+        let from = self.raw.len().saturating_sub(n + text.len());
+        self.raw[from..].windows(text.len()).any(|part| part == text.as_bytes())
+    }
 }
 
 /// How a program has left its terminal.
@@ -122,6 +133,7 @@ impl Pty {
             ended: None,
             exit: None,
             held: false,
+            hold_at: None,
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -144,6 +156,7 @@ impl Pty {
                 } else {
                     state.parser.process(&buffer[..n]);
                     state.raw.extend_from_slice(&buffer[..n]);
+                    state.held |= state.is_reached(n);
                 }
                 sink.arrived.notify_all();
                 if n == 0 {
@@ -189,14 +202,16 @@ impl Pty {
         self.send(&format!("{text}\r"));
     }
 
-    /// From now on at most one piece more is read of what it writes: the terminal is slow, and then stands still.
-    pub fn hold(&self) {
-        self.state().held = true;
+    /// Once it has written that, nothing more is read of what it writes: the terminal stands still.
+    pub fn hold_at(&self, text: &str) {
+        self.state().hold_at = Some(text.to_owned());
     }
 
     /// What it writes is read again.
     pub fn release(&self) {
-        self.state().held = false;
+        let mut state = self.state();
+        (state.held, state.hold_at) = (false, None);
+        drop(state);
         self.shared.arrived.notify_all();
     }
 

@@ -295,7 +295,14 @@ impl Attempt {
         loop {
             let status = self.jobs.status(&job).await?;
             if status.all_tasks_run() && status.tasks.is_some() {
-                break;
+                // The list of vertices comes out of a cache, which somebody may have filled before the job had any. Without its
+                // sources it would be taken for one that goes on from the state.
+                let vertices = self.jobs.detail(&job).await?.vertices;
+                if !vertices.is_empty() {
+                    let sources = vertices.into_iter().filter(|vertex| vertex.name.starts_with("Source:"));
+                    let sources = sources.filter_map(|vertex| Some((vertex.id?, vertex.name)));
+                    return Ok((job, sources.collect()));
+                }
             }
             if status.state.is_terminal() {
                 let why = status
@@ -306,12 +313,6 @@ impl Attempt {
             }
             backoff.pause().await;
         }
-        let vertices = self.jobs.detail(&job).await?.vertices;
-        let sources = vertices.into_iter().filter(|vertex| vertex.name.starts_with("Source:"));
-        Ok((
-            job,
-            sources.filter_map(|vertex| Some((vertex.id?, vertex.name))).collect(),
-        ))
     }
 
     /// Runs a query to its end.

@@ -76,7 +76,6 @@ fn a_claimed_checkpoint_takes_its_siblings_along(cluster: &Cluster) {
         .expect_code(0);
     assert!(output.stderr.contains("which will go on looking whole"), "{output}");
     let job = run.running();
-    cluster.witness().wait_running(&job);
     assert_eq!(usable(), 0, "{:?}", verdicts(&run.shell, &first));
     cluster.witness().cancel(&job);
 }

@@ -18,6 +18,7 @@ fn shared(cluster: &Cluster, proxy: &Proxy, shell: &Shell) -> (Live, Session) {
     let mut live = shell.skep().start();
     live.send("!set\n");
     live.wait_out("restore");
+    proxy.wait_seen("GET /*/sessions/*", before + 1);
     let opened = proxy.seen("GET /*/sessions/*").swap_remove(before);
     let handle = opened.line.split('/').nth(3).unwrap().to_owned();
     (live, cluster.witness().join(&handle))

@@ -30,9 +30,7 @@ fn planned<'a>(cluster: &'a Cluster, name: &'a str) -> (Run<'a>, std::path::Path
         dir.display()
     );
     let _ = run.shell.script(&script).expect_code(0);
-    let job = run.running();
-    cluster.witness().wait_running(&job);
-    cluster.witness().wait_checkpoint(&job);
+    cluster.witness().wait_checkpoint(&run.running());
     (run, dir)
 }
 
@@ -66,9 +64,7 @@ fn a_plan_bears_another_parallelism(cluster: &Cluster) {
         );
         let output = run.shell.script(&script).expect_code(0);
         assert!(!output.stderr.contains("chained in another way"), "{output}");
-        let job = run.running();
-        cluster.witness().wait_running(&job);
-        assert_eq!(restored_from(cluster, &job), path);
+        assert_eq!(restored_from(cluster, &run.running()), path);
     }
     let _ = run.shell.one_shot(&format!("stop {name}")).expect_code(0);
     let rows = wait_for("the last files", || {
