@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use skep_engine::{JobControl, JobId, JobState, OperationHandle, Result};
 use skep_hive::Error;
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::flink::beginning::await_tasks;
@@ -31,8 +32,8 @@ pub(super) struct Query {
     pub(super) cancelled: AtomicBool,
     /// Set once a row has come: its tasks run then.
     pub(super) has_rows: AtomicBool,
-    /// Set once the server was told that it is not needed any more.
-    closed: AtomicBool,
+    /// Set once the server was told that it is not needed any more. Whoever comes while that is under way waits for it.
+    closed: OnceCell<()>,
 }
 
 impl Query {
@@ -50,7 +51,7 @@ impl Query {
             begun: Instant::now(),
             cancelled: AtomicBool::new(false),
             has_rows: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            closed: OnceCell::new(),
         }
     }
 
@@ -61,10 +62,11 @@ impl Query {
 
     /// Lets the server forget it, and its session; its job ends with it.
     pub(super) async fn close(&self) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
+        let closing = async || {
             let _ = self.live.client.close(&self.operation).await;
             self.live.close().await;
-        }
+        };
+        self.closed.get_or_init(closing).await;
     }
 
     /// Ends it and its job.
@@ -92,10 +94,11 @@ impl Query {
         if !has_ended {
             end_job(self.jobs.as_ref(), &self.job).await?;
         }
-        self.closed.store(true, Ordering::Release);
-        if answered {
-            self.live.close().await;
-        } else {
+        let closed = async || {
+            if answered {
+                self.live.close().await;
+                return;
+            }
             let live = Arc::clone(&self.live);
             tokio::spawn(async move {
                 if !closing.is_finished() {
@@ -103,7 +106,8 @@ impl Query {
                 }
                 live.close().await;
             });
-        }
+        };
+        self.closed.get_or_init(closed).await;
         Ok(())
     }
 }

@@ -169,8 +169,10 @@ impl Fetching {
                     return;
                 }
                 Err(error) => {
+                    // Who has asked for its end sees to it all.
                     if !query.is_cancelled() {
                         let _ = sender.send(Err(self.explain(error).await)).await;
+                        query.close().await;
                     }
                     return;
                 }
