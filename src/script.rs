@@ -11,7 +11,7 @@ use crate::dispatch::dispatch;
 use crate::error::{Error, ErrorKind, Origin};
 use crate::session::Session;
 use crate::syntax::utf8::{NotUtf8, Utf8Decoder};
-use crate::syntax::{Input, Piece, Splitter};
+use crate::syntax::{Input, Open, Pending, Piece, Splitter};
 
 /// A script may run a script may run a script, so deep.
 const DEPTH: usize = 16;
@@ -31,8 +31,10 @@ pub fn splitter(session: &Session) -> Splitter {
 pub async fn run_text(session: &mut Session, text: &str) -> Result<Flow, Error> {
     let mut script = Script::new(session, Origin::Named("-e".to_owned()), 0);
     script.splitter.feed(text);
-    script.splitter.finish();
-    script.run_pieces(session).await
+    if script.run_pieces(session).await? == Flow::Quit {
+        return Ok(Flow::Quit);
+    }
+    script.run_last(session).await
 }
 
 /// Runs a file.
@@ -112,8 +114,25 @@ impl Script {
             }
         }
         decoder.finish().map_err(|cause| not_utf8(&self.origin, &cause))?;
+        Box::pin(self.run_last(session)).await
+    }
+
+    /// Runs what is left where the input ends. A comment that is open there has swallowed what follows it: nothing of
+    /// the statement that it stands in is run.
+    async fn run_last(&mut self, session: &mut Session) -> Result<Flow, Error> {
+        if let Some(Pending {
+            open: Open::Comment,
+            place,
+        }) = self.splitter.pending()
+        {
+            let error = Error::failed("a comment begins here and is not closed")
+                .hint("what follows it was not run: */ closes it")
+                .begun_at(&self.origin, place.line as u32, place.column as u32);
+            pass_over(session, error)?;
+            return Ok(Flow::Continue);
+        }
         self.splitter.finish();
-        Box::pin(self.run_pieces(session)).await
+        self.run_pieces(session).await
     }
 
     fn name(&self) -> &str {
@@ -134,13 +153,7 @@ impl Script {
                 Ok(Flow::Quit) => return Ok(Flow::Quit),
                 // A new connection may have another dialect.
                 Ok(_) => self.splitter.set_dialect(session.dialect()),
-                Err(error) => {
-                    if !session.settings.force || error.ends_script() {
-                        return Err(error);
-                    }
-                    session.ui.error(&error);
-                    session.note_failure(&Error::new(ErrorKind::Failed, ""));
-                }
+                Err(error) => pass_over(session, error)?,
             }
             if let Some(signal) = session.interrupts.pending() {
                 return Err(signal.error());
@@ -148,6 +161,19 @@ impl Script {
         }
         Ok(Flow::Continue)
     }
+}
+
+/// Says a failure and goes on, if the session is to.
+///
+/// # Errors
+/// It is not: the failure.
+fn pass_over(session: &mut Session, error: Error) -> Result<(), Error> {
+    if !session.settings.force || error.ends_script() {
+        return Err(error);
+    }
+    session.ui.error(&error);
+    session.note_failure(&Error::new(ErrorKind::Failed, ""));
+    Ok(())
 }
 
 /// Reads on a thread of its own, since reading blocks, a little ahead of what is run.

@@ -302,6 +302,25 @@ fn b8_results_that_cannot_be_written_are_a_failure() {
     output.expect(1, "").expect_stderr("No space left");
 }
 
+#[test]
+fn b9_a_comment_that_is_not_closed_is_an_error_and_runs_nothing_of_what_it_swallows() {
+    let world = World::new();
+    let script = "SELECT 1;\nSELECT 2 /* the end\n;\nFAIL 'never';\n";
+    let file = world.write("open.sql", script);
+    let program = || world.scripted().with("-u scripted: -o csv --showHeader=false");
+    let runs = [
+        program().stdin(script).run(),
+        program().with("-f").arg(&file).run(),
+        program().with("-e").arg(script).run(),
+        program().with("--force -f").arg(&file).run(),
+    ];
+    for output in runs {
+        output
+            .expect(1, "0,row 0\n")
+            .expect_stderr("line 2, column 10: a comment begins here and is not closed");
+    }
+}
+
 // C: 2, wrong usage, or a file that can't be read.
 
 #[test]
