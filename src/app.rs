@@ -34,8 +34,14 @@ pub fn main(engines: Engines) -> ExitCode {
         Ok(options) => options,
         Err(error) => {
             // To stdout for --help and --version, else to stderr; a closed pipe is not worth a word.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            return match error.print() {
+                Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+                    let unwritten = Error::from(cause);
+                    Ui::new(false).error(&unwritten);
+                    unwritten.exit_code().into()
+                }
+                _ => ExitCode::from(if error.use_stderr() { 2 } else { 0 }),
+            };
         }
     };
     if let Some(Some(password)) = &options.password

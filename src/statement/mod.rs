@@ -383,6 +383,18 @@ pub fn new_job_id() -> JobId {
     JobId::from_bytes(rand::random())
 }
 
+/// The words of a statement before what it says in particular, to tell it from others: `CREATE TABLE orders`.
+fn beginning(text: &str) -> String {
+    const LENGTH: usize = 60;
+    let said = text.split(['(', '=', '\'']).next().unwrap_or_default();
+    said.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .take(LENGTH)
+        .collect()
+}
+
 /// The statement with `${env:X}` and `${secret:…}` replaced by what they stand for. A secret that nobody has given is
 /// asked for at a terminal.
 ///
@@ -395,7 +407,10 @@ pub fn expand(session: &mut Session, text: &str, dialect: &Dialect) -> Result<St
         }
         if let Some(secret) = session.config.secret(name)? {
             session.secrets.insert(name.to_owned(), secret);
-        } else if let Some(secret) = session.ui.password(&format!("{name}: ")) {
+        } else if let Some(secret) = session
+            .ui
+            .password(&format!("secret {name}, for {}: ", beginning(text)))
+        {
             session.secrets.insert(name.to_owned(), secret.reveal().to_owned());
         }
     }

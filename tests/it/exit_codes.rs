@@ -294,12 +294,11 @@ fn b8_results_that_cannot_be_written_are_a_failure() {
     if !full.exists() {
         return;
     }
-    let script = format!(
-        "exec {} -u scripted: -e 'SELECT 100000' >/dev/full",
-        world.scripted_path().display()
-    );
-    let output = world.program("sh").with("-c").arg(script).run();
-    output.expect(1, "").expect_stderr("No space left");
+    for arguments in ["-u scripted: -e 'SELECT 100000'", "help", "jobs --help"] {
+        let script = format!("exec {} {arguments} >/dev/full", world.scripted_path().display());
+        let output = world.program("sh").with("-c").arg(script).run();
+        output.expect(1, "").expect_stderr("No space left");
+    }
 }
 
 #[test]

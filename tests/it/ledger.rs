@@ -343,6 +343,24 @@ fn a_secret_stands_in_no_file_and_in_no_output() {
 }
 
 #[test]
+fn a_secret_that_nobody_gave_is_asked_for_with_what_it_is_for() {
+    let world = World::new();
+    let mut pty = world.scripted().with("-u scripted:").pty();
+    drop(pty.wait_prompt("scripted> "));
+    pty.line("CREATE TABLE orders (a INT) WITH ('password' = '${secret:orders.password}');");
+    pty.wait_text("secret orders.password, for CREATE TABLE orders: ");
+    pty.send("S3cr3tOne\r");
+    let screen = pty.wait_prompt("scripted> ");
+    assert!(!screen.raw.contains("S3cr3tOne"), "{screen}");
+    assert_eq!(
+        submitted(&world, "CREATE TABLE orders (a INT) WITH ('password' = 'S3cr3tOne')"),
+        1
+    );
+    pty.line("!quit");
+    pty.wait();
+}
+
+#[test]
 fn a_secret_stands_in_no_history() {
     let world = World::new();
     let mut pty = world.scripted().with("-u scripted:").pty();
