@@ -38,6 +38,7 @@ pub fn all() -> Vec<Case> {
         shared("dml_sync_in_the_background", dml_sync_in_the_background),
         shared("dml_sync_interrupted", dml_sync_interrupted),
         shared("a_query_that_ends", a_query_that_ends),
+        shared("a_query_that_fails", a_query_that_fails),
         shared("late_rows", late_rows),
         Case {
             stand_in_only: true,
@@ -244,6 +245,26 @@ fn a_query_that_ends(door: &Door) {
     output.expect(0, "id\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
 }
 
+/// A query that fails among its rows: why is said, and its session does not stay on the server.
+fn a_query_that_fails(door: &Door) {
+    let shell = Shell::new();
+    let output = door
+        .csv(&shell)
+        .stdin(format!("{TEN}SELECT 1 / (id - 4) AS failing FROM ten;\n"))
+        .run()
+        .expect_code(1);
+    output.expect_stderr("/ by zero");
+    expect_closed(door, "AS failing");
+}
+
+/// That the sessions in which that was sent have been closed, by the time that their shell has ended.
+#[track_caller]
+fn expect_closed(door: &Door, part: &str) {
+    let sessions = door.sessions_of(part).unwrap_or_default();
+    let are_closed = sessions.iter().all(|entries| entries.last().unwrap()["closed"] == true);
+    assert!(are_closed, "{sessions:?}");
+}
+
 /// Rows that come long after the first fetch, and then all at once with their end: the engine drops what is not fetched in time.
 fn late_rows(door: &Door) {
     let shell = Shell::new();
@@ -258,10 +279,11 @@ fn late_rows(door: &Door) {
 fn asked_too_late(door: &Door) {
     let shell = Shell::new();
     let program = door.csv_with(&shell, "stand-in.slow=1.5");
-    let output = program.stdin(format!("{TEN}SELECT id FROM ten;\n")).run();
+    let output = program.stdin(format!("{TEN}SELECT id AS late FROM ten;\n")).run();
     assert_ne!(output.code, 0, "{output}");
-    assert!(output.stdout.starts_with("id\n1\n"), "{output}");
+    assert!(output.stdout.starts_with("late\n1\n"), "{output}");
     output.expect_stderr("it may have dropped the last ones");
+    expect_closed(door, "AS late");
 }
 
 /// Rows come while the query runs, Ctrl-C ends its job, and the session goes on.
