@@ -34,13 +34,14 @@ impl Given {
         self.has_changed |= kinds.into_iter().any(|kind| *kind != RowKind::Insert);
     }
 
-    /// Why there are no more rows, if that is its `LIMIT`: Flink's streaming job does not end there.
+    /// Why there are no more rows, if that is its `LIMIT`: Flink's streaming job ends there only where the source itself can be told of
+    /// the limit.
     pub(super) fn limit_reached(&self, job: &JobId, state: JobState) -> Option<String> {
         let limit = self.limit.filter(|limit| *limit == self.rows)?;
         let runs_on = state == JobState::Running && !self.has_changed;
         runs_on.then(|| {
             format!(
-                "LIMIT {limit} is reached, but job {} runs on: a streaming query ends when it is cancelled",
+                "LIMIT {limit} is reached, and job {} runs on: where its sources do not end, it does when it is cancelled",
                 job.short()
             )
         })
