@@ -101,7 +101,7 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
             &connection,
             &submitted,
             (job_id, &title),
-            statement::Change::Allowed,
+            statement::Change::Rehearsed,
         )
         .await?;
     }
