@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Zoned;
-use skep_engine::{ErrorKind, Verdict};
+use skep_engine::ErrorKind;
 
 use super::args::Args;
 use super::handler::{Command, Flow};
@@ -49,21 +49,19 @@ impl Command for DropSavepoint {
         let path = labelled.as_ref().map_or(word, |state| &state.path);
         let connection = Arc::clone(&session.open()?.connection);
         let stores = session::stores(&connection)?;
-        let mut savepoint = stores.inspect(path).await?;
+        let savepoint = stores.inspect(path).await?;
         if !args.has("yes") && !session.settings.yes {
             session::agreed(session.ui.confirm(&format!("delete {}?", savepoint.path)))?;
         }
-        let deleted = stores.delete(&savepoint.path).await;
-        savepoint.verdict = Verdict::Gone;
-        if let Err(error) = deleted {
+        if let Err(error) = stores.delete(&savepoint.path).await {
             if error.kind == ErrorKind::NotFound {
-                savepoint.reasons = vec!["it was not there any more when it was to be dropped".to_owned()];
-                session.ledger.saved(&connection.url, savepoint);
+                let gone = savepoint.gone("it was not there any more when it was to be dropped");
+                session.ledger.saved(&connection.url, gone);
             }
             return Err(error.into());
         }
         session.ui.say(&format!("deleted {}", savepoint.path));
-        savepoint.reasons = vec!["it was dropped".to_owned()];
+        let savepoint = savepoint.gone("it was dropped");
         if session.settings.json {
             session.ui.json(&savepoint)?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use skep_engine::{Connection, EngineError, ErrorKind, JobId, Savepoint, Search, Stores, Verdict};
+use skep_engine::{Connection, EngineError, ErrorKind, JobId, Savepoint, Search, Stores};
 
 use super::args::Args;
 use super::gather;
@@ -103,11 +103,7 @@ pub async fn run(
                 kind: ErrorKind::NotFound,
                 ..
             }) => {
-                let gone = Savepoint {
-                    verdict: Verdict::Gone,
-                    reasons: vec!["it was pruned".to_owned()],
-                    ..(*savepoint).clone()
-                };
+                let gone = (*savepoint).clone().gone("it was pruned");
                 session.ledger.saved(&connection.url, gone);
             }
             Err(error) => {

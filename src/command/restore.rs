@@ -138,17 +138,15 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
              again and short · WHICH names an older state",
         );
     }
+    let name = target::told_apart(session, &target).await?;
     let recipe = replay::recipe(session, &target.connection, job_id, &target.job.title()).await;
     let Recipe { sql, prelude } = match (recipe, args.sql()) {
         (Ok(recipe), _) => recipe,
         // What nobody has written down is given here, with the tables of this session.
         (Err(_), Some(sql)) => {
-            session.ui.say(&format!(
-                "{} from {} ({})",
-                sanitize(&target.job.name),
-                name_of(&chosen.savepoint),
-                chosen.why
-            ));
+            session
+                .ui
+                .say(&format!("{name} from {} ({})", name_of(&chosen.savepoint), chosen.why));
             return run(session, &chosen, sql.to_owned(), None, args).await;
         }
         (Err(error), None) => return Err(error),
@@ -156,8 +154,7 @@ async fn from_job(session: &mut Session, word: &str, args: &Args) -> Result<(), 
     let sql = args.sql().map_or(sql, str::to_owned);
     let own = replay::replay(session, &target.connection, &prelude).await?;
     session.ui.say(&format!(
-        "{} from {} ({}), prelude of {}",
-        sanitize(&target.job.name),
+        "{name} from {} ({}), prelude of {}",
         name_of(&chosen.savepoint),
         chosen.why,
         match prelude.len() {
@@ -431,7 +428,7 @@ pub async fn chosen(session: &Session, text: &str, fork: bool) -> Result<Chosen,
     let chosen = choose(session, &target.connection, job_id, &which, fork).await?;
     session.ui.say(&format!(
         "{} from {} ({})",
-        sanitize(&target.job.name),
+        target::told_apart(session, &target).await?,
         name_of(&chosen.savepoint),
         chosen.why
     ));

@@ -12,6 +12,7 @@ use crate::job::reference::{self, Candidate, Reference, ReferenceError};
 use crate::job::{Entry, Job, Known, Origin};
 use crate::ledger::{JobFilter, JobRecord, LedgerError};
 use crate::session::{self, Session};
+use crate::ui::sanitize;
 
 /// A job that a command is about.
 #[derive(Debug, Clone)]
@@ -139,6 +140,20 @@ async fn find(session: &Session, word: &str) -> Result<Target, Error> {
         job,
         connection,
         entry: None,
+    })
+}
+
+/// The job's name, and behind it its id where several jobs of that name are known.
+///
+/// # Errors
+/// A signal came.
+pub async fn told_apart(session: &Session, target: &Target) -> Result<String, Error> {
+    let name = sanitize(&target.job.name);
+    let (known, _) = known(session, Part::Meant(&target.job.name)).await?;
+    let is_other = |job: &Job| job.name == target.job.name && job.job_id != target.job.job_id;
+    Ok(match target.job.job_id.filter(|_| known.iter().any(is_other)) {
+        Some(id) => format!("{name} (job {})", id.short()),
+        None => name.into_owned(),
     })
 }
 

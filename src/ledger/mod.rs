@@ -235,6 +235,12 @@ impl Ledger {
         self.tell(move |store| store.end_rehearsal(&id));
     }
 
+    /// A savepoint that was made for that rehearsal has been deleted. The engine may go on naming it.
+    pub fn discarded(&self, rehearsal: &Rehearsal, savepoint: Savepoint) {
+        let gone = savepoint.gone("it was made for a rehearsal, and deleted with it");
+        self.saved(&rehearsal.url, gone);
+    }
+
     /// Makes the rehearsals on that connection whose shell has ended this shell's to clear away.
     ///
     /// # Errors

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use skep_engine::{
-    Connection, EngineError, ErrorKind, Format, JobControl, JobId, Result, SavepointKind, SavepointRequest, Stores,
-    Verdict,
+    Connection, EngineError, ErrorKind, Format, JobControl, JobId, Result, Savepoint, SavepointKind, SavepointRequest,
+    Stores, Verdict,
 };
 
 use crate::ledger::{Ledger, Rehearsal};
@@ -29,7 +29,7 @@ pub async fn clear(connection: &Connection, ledger: &Ledger, ui: &Ui) {
         let began = quantity::moment(rehearsal.began, Timestamp::now(), &TimeZone::system());
         let name = sanitize(&rehearsal.name);
         let tell = |what: &str| ui.note(&format!("a rehearsal of {name}, begun {began}, was broken off: {what}"));
-        match remove(jobs.as_ref(), stores.as_ref(), &rehearsal, &tell).await {
+        match remove(jobs.as_ref(), stores.as_ref(), ledger, &rehearsal, &tell).await {
             Ok(()) => ledger.end_rehearsal(rehearsal.id),
             Err(error) => tell(&format!("what it has left could not be removed ({error})")),
         }
@@ -41,6 +41,7 @@ pub async fn clear(connection: &Connection, ledger: &Ledger, ui: &Ui) {
 async fn remove(
     jobs: &dyn JobControl,
     stores: &dyn Stores,
+    ledger: &Ledger,
     rehearsal: &Rehearsal,
     tell: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<()> {
@@ -59,7 +60,11 @@ async fn remove(
     // The jobs that went on from it have ended.
     match own_savepoint(jobs, rehearsal).await? {
         Own::None => {}
-        Own::At(path) => delete(stores, &path, tell).await?,
+        Own::At(path) => {
+            if let Some(state) = delete(stores, &path, tell).await? {
+                ledger.discarded(rehearsal, state);
+            }
+        }
         Own::Unknown => {
             let job = rehearsal.job.short();
             tell(&format!(
@@ -71,9 +76,18 @@ async fn remove(
         for saved in stores.find(Some(&job), &[]).await? {
             // By the first digits of its id some other job's savepoint could be taken for its own.
             let is_its_own = saved.job_id == Some(job) && saved.taken.is_none_or(|taken| taken >= rehearsal.began);
-            if is_its_own && saved.kind == SavepointKind::Savepoint && saved.verdict == Verdict::Usable {
-                delete(stores, &saved.path, tell).await?;
+            if !is_its_own || saved.kind != SavepointKind::Savepoint {
+                continue;
             }
+            match saved.verdict {
+                Verdict::Usable => {
+                    delete(stores, &saved.path, tell).await?;
+                }
+                // The dead shell has deleted it, and could not write that down any more.
+                Verdict::Missing => {}
+                _ => continue,
+            }
+            ledger.discarded(rehearsal, saved);
         }
     }
     Ok(())
@@ -121,18 +135,17 @@ async fn await_end(jobs: &dyn JobControl, job: &JobId) -> Result<()> {
     }
 }
 
-/// Deletes a savepoint, unless that has been done.
-async fn delete(stores: &dyn Stores, path: &str, tell: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
-    let is_gone = match stores.inspect(path).await {
-        Ok(seen) => matches!(seen.verdict, Verdict::Gone | Verdict::Missing),
-        Err(error) => error.kind == ErrorKind::NotFound,
+/// Deletes a savepoint, unless that has been done. Returns what is known of it.
+async fn delete(stores: &dyn Stores, path: &str, tell: &(dyn Fn(&str) + Send + Sync)) -> Result<Option<Savepoint>> {
+    let known = match stores.inspect(path).await {
+        Ok(seen) if matches!(seen.verdict, Verdict::Gone | Verdict::Missing) => return Ok(Some(seen)),
+        Ok(seen) => Some(seen),
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+        Err(_) => None,
     };
-    if is_gone {
-        return Ok(());
-    }
     tell(&format!("its savepoint {} is deleted", sanitize(path)));
     match stores.delete(path).await {
         Err(error) if error.kind != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+        _ => Ok(known),
     }
 }

@@ -24,6 +24,8 @@ pub enum Change {
     Asked,
     /// Whatever has changed is meant.
     Allowed,
+    /// It is only tried beside the one that made the state.
+    Rehearsed,
     /// It has been looked at and shown before.
     Settled,
 }
@@ -181,22 +183,25 @@ pub(super) fn same_as_made(
         .unwrap_or_default();
     let shown = found.lines.join("\n");
     let refused = match change {
-        Change::Allowed | Change::Settled => None,
+        Change::Allowed | Change::Rehearsed | Change::Settled => None,
         _ if exact => None,
         Change::Asked => found.unnoticed(),
         Change::Unasked => found.changed(),
     };
     let Some(changes) = refused else {
-        let unnoticed = found.unnoticed().filter(|_| !exact);
-        let unnoticed = unnoticed.map(|changes| format!("; {} does not notice {changes}", connection.label));
-        let line = format!(
-            "what is submitted is not what made the state{maker}{}:\n{shown}",
-            unnoticed.unwrap_or_default()
-        );
-        if exact || found.is_about_settings() {
-            session.ui.say(&line);
-        } else {
-            session.ui.warn(&line);
+        session
+            .ui
+            .say(&format!("changes from what made the state{maker}:\n{shown}"));
+        // That is no matter of taste: what is asked for may come out wrong.
+        if let Some(changes) = found.unnoticed().filter(|_| !exact) {
+            let hazard = format!(
+                "{} does not notice that {changes}, and takes the state over",
+                connection.label
+            );
+            match change {
+                Change::Rehearsed => session.ui.say(&hazard),
+                _ => session.ui.warn(&hazard),
+            }
         }
         return Ok(());
     };
@@ -248,10 +253,6 @@ impl Found {
 
     fn is_empty(&self) -> bool {
         self.parts.is_empty() && self.session.is_empty()
-    }
-
-    fn is_about_settings(&self) -> bool {
-        self.parts.is_empty() && self.objects().next().is_none()
     }
 
     /// Tables, views and functions that are others now.

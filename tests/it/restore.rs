@@ -71,11 +71,14 @@ fn what_the_engine_would_not_notice_is_refused() {
     .expect(1, "");
     assert!(output.stderr.contains("--changed-query"), "{output}");
     let before = world.journal().len();
-    let _ = restore(
+    let output = restore(
         &world,
         &format!("a here AS {}", QUERY.replace("SELECT k", "SELECT k + 1")),
     )
     .expect_code(0);
+    // What was asked for is shown, and nothing to be warned of.
+    assert!(output.stderr.contains("k + 1"), "{output}");
+    assert!(!output.stderr.contains("warning"), "{output}");
     assert!(world.journal().len() > before);
     let meant = format!("--changed-query a here AS {}", QUERY.replace("COUNT(*)", "SUM(k)"));
     let _ = restore(&stopped(), &meant)

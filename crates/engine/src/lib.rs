@@ -56,7 +56,7 @@ pub use sql::{
     ClaimMode, Column, Object, ObjectKind, Offered, Operation, OperationHandle, Restore, Sql, StartedJob, Submit,
 };
 pub use tables::ShellTables;
-pub use trial::{HeldState, LostState, Trial, TrialState, Trials, Tried, TriedTable};
+pub use trial::{Discarded, HeldState, LostState, Trial, TrialState, Trials, Tried, TriedTable};
 pub use withdrawal::Withdrawal;
 
 /// Re-exported so that a driver outside this repository names the same Arrow types.

@@ -64,6 +64,16 @@ pub struct Savepoint {
 }
 
 impl Savepoint {
+    /// The same, as it is known when it has been deleted, for that reason.
+    #[must_use]
+    pub fn gone(self, why: &str) -> Self {
+        Self {
+            verdict: Verdict::Gone,
+            reasons: vec![why.to_owned()],
+            ..self
+        }
+    }
+
     /// Notes that a job has claimed it. Of one that is gone that says who has deleted it.
     pub fn note_claim(&mut self, job: &JobId) {
         if matches!(self.verdict, Verdict::Usable | Verdict::InUse) {

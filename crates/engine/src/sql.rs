@@ -216,6 +216,15 @@ pub trait Sql: Send + Sync {
         Err(EngineError::unsupported("statements can't be tried here"))
     }
 
+    /// Looks whether a statement can be tried, before anything is made for it. The trial's state need not be known yet.
+    ///
+    /// # Errors
+    /// It can't be, as far as that can be told beforehand.
+    async fn check_trial(&self, trial: Trial) -> Result<()> {
+        let _ = trial;
+        Ok(())
+    }
+
     /// Variables of statements that the URL gives (`#NAME=VALUE`), where the server does not put them in itself.
     fn variables(&self) -> BTreeMap<String, String> {
         BTreeMap::new()

@@ -3,10 +3,10 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::{JobId, Rows, Withdrawal};
+use crate::{JobId, Rows, Savepoint, Withdrawal};
 
 /// How statements are tried, where they can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +39,30 @@ pub struct Trial {
     pub patience: Option<Duration>,
     /// Tells when it is no longer wanted.
     pub withdrawal: Withdrawal,
+    /// The states that it has made for itself and has deleted again.
+    pub discarded: Discarded,
 }
 
 impl Trial {
     /// No engine starts more jobs for one trial.
     pub const MOST_JOBS: usize = 3;
+}
+
+/// States that were made for a while and have been deleted. The engine may go on naming them: whoever knows that they were
+/// deleted does not miss them. All clones are the same list.
+#[derive(Debug, Clone, Default)]
+pub struct Discarded(Arc<Mutex<Vec<Savepoint>>>);
+
+impl Discarded {
+    /// This one has been deleted.
+    pub fn note(&self, state: Savepoint) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(state);
+    }
+
+    /// Those that have been noted since this was asked last.
+    pub fn take(&self) -> Vec<Savepoint> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// The state that a trial goes on from.

@@ -44,10 +44,14 @@ pub(super) async fn statements(
         let error = Error::from(error).in_statement(&recorded);
         error.within("nothing was stopped; the new statement")
     };
-    let explained = sql.submit(submit).await.map_err(located)?;
-    if let Some(mut rows) = explained.rows {
-        while rows.next().await.map_err(located)?.is_some() {}
-    }
+    let explaining = async {
+        let explained = sql.submit(submit).await.map_err(located)?;
+        if let Some(mut rows) = explained.rows {
+            while rows.next().await.map_err(located)?.is_some() {}
+        }
+        Ok(())
+    };
+    session.unless_interrupted(explaining).await?;
     Ok(sql)
 }
 

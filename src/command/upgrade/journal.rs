@@ -1,7 +1,7 @@
 //! What a rehearsal makes on a cluster, written down before it is made: a shell that is killed can't remove it.
 
 use jiff::Timestamp;
-use skep_engine::{JobId, Trial};
+use skep_engine::{JobId, Savepoint, Trial};
 
 use super::super::target::Target;
 use crate::error::Error;
@@ -63,6 +63,13 @@ impl Journal {
         rehearsal.trials.extend(&ids);
         self.write().await;
         ids
+    }
+
+    /// A savepoint that was made for it has been deleted.
+    pub(super) fn discarded(&self, savepoint: Savepoint) {
+        if let Some(rehearsal) = &self.rehearsal {
+            self.ledger.discarded(rehearsal, savepoint);
+        }
     }
 
     /// All that was made is removed.

@@ -10,7 +10,7 @@ mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -293,8 +293,16 @@ async fn begin(session: &mut Session, word: &str, args: &Args) -> Result<(), Err
         step: Step::Stopping,
         began: Timestamp::now(),
     };
-    let prepared = check::statements(session, &connection, &upgrade).await?;
-    check::state(session, &connection, &upgrade, prepared.as_ref()).await?;
+    let waiting = session
+        .ui
+        .waiting(Instant::now(), "Ctrl-C gives it up, nothing is stopped yet");
+    let looking = || format!("upgrade of {}: the new statement is looked at", upgrade.name);
+    let checks = async {
+        let prepared = check::statements(session, &connection, &upgrade).await?;
+        check::state(session, &connection, &upgrade, prepared.as_ref()).await?;
+        Ok::<_, Error>(prepared)
+    };
+    let prepared = waiting.until(looking, checks).await?;
     let change = if args.has("changed-query") {
         Change::Allowed
     } else {

@@ -1,14 +1,15 @@
 //! `!upgrade --rehearse`: both statements are tried from one state over the same slice of input, and what they would write
-//! is compared. Nothing is changed: no job stays, no table gets a row, and the ledger is not written.
+//! is compared. Nothing is changed: no job stays, and no table gets a row.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Zoned;
 use serde_json::json;
 use serde_json::value::RawValue;
 use skep_engine::{
-    Connection, EngineError, ErrorKind, JobId, Rows, Savepoint, Sql, Trial, TrialState, Trials, Tried, TriedTable,
-    Withdrawal,
+    Connection, Discarded, EngineError, ErrorKind, JobId, Rows, Savepoint, Sql, Trial, TrialState, Trials, Tried,
+    TriedTable, Withdrawal,
 };
 
 use super::super::args::Args;
@@ -27,7 +28,7 @@ use crate::savepoint::Which;
 use crate::session::Session;
 use crate::statement::replay::{self, Recipe, replay_apart};
 use crate::statement::{self, Statement, expand};
-use crate::ui::{quantity, sanitize};
+use crate::ui::{Waiting, quantity, sanitize};
 
 /// So many rows are read of each source, if nothing else is said.
 const ROWS: u64 = 10_000;
@@ -37,6 +38,27 @@ const SHOWN: usize = 20;
 
 /// How often a state is chosen anew: a running job may have deleted the one that was its newest.
 const CHOICES: u32 = 5;
+
+/// What a person can do meanwhile.
+const WAY_OUT: &str = "Ctrl-C ends the rehearsal";
+
+/// The two statements, as they are told of.
+const OLD: &str = "the old statement";
+const NEW: &str = "the new statement";
+
+/// The line that stands on a terminal while a rehearsal goes on.
+struct Progress {
+    waiting: Waiting,
+    name: String,
+}
+
+impl Progress {
+    /// Waits for the end of the work. The line says what is done.
+    async fn until<W: Future>(&self, what: impl Fn() -> String, work: W) -> W::Output {
+        let line = || format!("rehearsal of {}: {}", self.name, what());
+        self.waiting.until(line, work).await
+    }
+}
 
 /// What is different in one table.
 struct Compared {
@@ -87,8 +109,39 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
     let Recipe { sql, prelude } = replay::recipe(session, &connection, job_id, &title).await?;
     let old = Version { sql, prelude };
     let new = new_version(session, &old.prelude, args)?;
-    let (old_text, old_session) = prepare(session, &connection, &old).await?;
-    let (new_text, new_session) = prepare(session, &connection, &new).await?;
+    let progress = Progress {
+        waiting: session.ui.waiting(Instant::now(), WAY_OUT),
+        name: target.job.name.clone(),
+    };
+    let patience = args.duration("timeout")?.unwrap_or(PATIENCE);
+    let trial = Trial {
+        rows,
+        dir: args.value("dir").map(str::to_owned),
+        name: target.job.name.clone(),
+        patience: (trials == Trials::AsJobs).then_some(patience),
+        ..Trial::default()
+    };
+    let preparing = || "a session is opened for each statement".to_owned();
+    let prepared = async {
+        let old = prepare(session, &connection, &old).await?;
+        Ok::<_, Error>((old, prepare(session, &connection, &new).await?))
+    };
+    let ((old_text, old_session), (new_text, new_session)) = progress.until(preparing, prepared).await?;
+    let checking = || "the statements are looked at".to_owned();
+    for (sql, text, version, which) in [
+        (&old_session, &old_text, &old, OLD),
+        (&new_session, &new_text, &new, NEW),
+    ] {
+        let trial = Trial {
+            text: text.clone(),
+            ..trial.clone()
+        };
+        let checked = session.unless_interrupted(async {
+            let checked = sql.check_trial(trial).await;
+            checked.map_err(|error| Error::from(error).in_statement(&version.sql).within(which))
+        });
+        progress.until(checking, checked).await?;
+    }
     if trials == Trials::AsJobs {
         // What the engine would make wrong without a word is said.
         let submitted = Statement {
@@ -101,26 +154,18 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
             &connection,
             &submitted,
             (job_id, &title),
-            statement::Change::Allowed,
+            statement::Change::Rehearsed,
         )
         .await?;
     }
 
-    let patience = args.duration("timeout")?.unwrap_or(PATIENCE);
     let mut journal = Journal::new(session, &target, trials == Trials::AsJobs)?;
     let from = match (trials, which) {
         (_, Some(which)) => Origin::Known(which),
         (Trials::AsJobs, None) if runs(&target).await => {
-            Origin::Taken(take(session, &target, args, &mut journal).await?)
+            Origin::Taken(take(session, &target, args, (&mut journal, &progress)).await?)
         }
         _ => Origin::Known(Which::Latest),
-    };
-    let trial = Trial {
-        rows,
-        dir: args.value("dir").map(str::to_owned),
-        name: target.job.name.clone(),
-        patience: (trials == Trials::AsJobs).then_some(patience),
-        ..Trial::default()
     };
     let both = async {
         let old_trial = Trial {
@@ -132,7 +177,7 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
             (&connection, &old_session),
             job_id,
             old_trial,
-            (&from, &mut journal),
+            (&from, &mut journal, &progress),
         )
         .await?;
         failpoint::hit("upgrade.rehearsing");
@@ -143,14 +188,14 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
             job_ids: journal.trial().await,
             // Each is taken back by itself.
             withdrawal: Withdrawal::default(),
+            discarded: Discarded::default(),
             same: read
                 .filter_map(|(table, rows)| Some((table.clone(), (*rows)?)))
                 .collect(),
             ..trial
         };
-        let tried_new = carry_out(session, &new_session, new_trial).await?;
-        let tried_new =
-            tried_new.map_err(|error| Error::from(error).in_statement(&new.sql).within("the new statement"))?;
+        let tried_new = carry_out(session, &new_session, new_trial, (&journal, &progress), NEW).await?;
+        let tried_new = tried_new.map_err(|error| Error::from(error).in_statement(&new.sql).within(NEW))?;
         Ok::<_, Error>((state, tried_old, tried_new))
     };
     let tried = both.await;
@@ -159,7 +204,7 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
         let _ = sql.close().await;
     }
     let is_removed = match &from {
-        Origin::Taken(state) => remove(session, &connection, state).await,
+        Origin::Taken(state) => remove(session, &connection, &journal, state).await,
         Origin::Known(_) => true,
     };
     let (state, tried_old, tried_new) = tried?;
@@ -167,14 +212,8 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
     if is_removed {
         journal.end();
     }
-    show(
-        session,
-        (&target, job_id),
-        (&from, &state),
-        (tried_old, tried_new),
-        limit,
-    )
-    .await
+    let tries = (tried_old, tried_new);
+    show(session, (&target, job_id), (&from, &state), tries, limit, &progress).await
 }
 
 /// A job that was started by a compiled plan has operators that no other statement has.
@@ -199,7 +238,12 @@ async fn runs(target: &Target) -> bool {
 }
 
 /// Takes a savepoint for the rehearsal alone; the job goes on.
-async fn take(session: &Session, target: &Target, args: &Args, journal: &mut Journal) -> Result<Savepoint, Error> {
+async fn take(
+    session: &Session,
+    target: &Target,
+    args: &Args,
+    (journal, progress): (&mut Journal, &Progress),
+) -> Result<Savepoint, Error> {
     let (job_id, control, request) = (target.job_id()?, target.control()?, request(args, None));
     journal.asks(request.trigger).await;
     let connection = Arc::clone(&target.connection);
@@ -209,12 +253,16 @@ async fn take(session: &Session, target: &Target, args: &Args, journal: &mut Jou
     ));
     let mut task = tokio::spawn(async move { control.savepoint(&job_id, request).await });
     let mut interrupts = session.interrupts.clone();
-    let (taken, signal) = tokio::select! {
-        biased;
-        taken = &mut task => (taken, None),
-        // It can't be taken back: it is waited for, and removed.
-        signal = interrupts.stop() => (task.await, Some(signal)),
+    let taking = async {
+        tokio::select! {
+            biased;
+            taken = &mut task => (taken, None),
+            // It can't be taken back: it is waited for, and removed.
+            signal = interrupts.stop() => (task.await, Some(signal)),
+        }
     };
+    let what = || "a savepoint is taken for it".to_owned();
+    let (taken, signal) = progress.until(what, taking).await;
     let taken = taken.map_err(Error::internal)?;
     match (taken, signal) {
         (Ok(state), None) => {
@@ -223,7 +271,7 @@ async fn take(session: &Session, target: &Target, args: &Args, journal: &mut Jou
             Ok(state)
         }
         (Ok(state), Some(signal)) => {
-            if remove(session, &connection, &state).await {
+            if remove(session, &connection, journal, &state).await {
                 journal.end();
             }
             Err(signal.error())
@@ -234,36 +282,60 @@ async fn take(session: &Session, target: &Target, args: &Args, journal: &mut Jou
 }
 
 /// Removes a savepoint that was taken for the rehearsal. Whether it is gone.
-async fn remove(session: &Session, connection: &Connection, state: &Savepoint) -> bool {
+async fn remove(session: &Session, connection: &Connection, journal: &Journal, state: &Savepoint) -> bool {
     let removed = match &connection.stores {
         Some(stores) => stores.delete(&state.path).await,
-        None => Ok(()),
+        None => return true,
     };
-    if let Err(error) = &removed {
-        let warning = format!(
-            "the savepoint of the rehearsal, {}, could not be removed: {error}",
-            state.path
-        );
-        session.ui.warn(&warning);
+    match removed {
+        Ok(()) => {
+            journal.discarded(state.clone());
+            true
+        }
+        Err(error) => {
+            let warning = format!(
+                "the savepoint of the rehearsal, {}, could not be removed: {error}",
+                state.path
+            );
+            session.ui.warn(&warning);
+            false
+        }
     }
-    removed.is_ok()
 }
 
 /// Tries a statement. One that is broken off is taken back, and what it has started ends first.
-async fn carry_out(session: &Session, sql: &Arc<dyn Sql>, trial: Trial) -> Result<Result<Tried, EngineError>, Error> {
+async fn carry_out(
+    session: &Session,
+    sql: &Arc<dyn Sql>,
+    trial: Trial,
+    (journal, progress): (&Journal, &Progress),
+    which: &str,
+) -> Result<Result<Tried, EngineError>, Error> {
     let (sql, withdrawal) = (Arc::clone(sql), trial.withdrawal.clone());
+    let discarded = trial.discarded.clone();
     let mut task = tokio::spawn(async move { sql.try_out(trial).await });
     let mut interrupts = session.interrupts.clone();
-    tokio::select! {
-        biased;
-        tried = &mut task => tried.map_err(Error::internal),
-        signal = interrupts.stop() => {
-            withdrawal.ask();
-            // That it was taken back is all there is to say.
-            let _ = task.await;
-            Err(signal.error())
+    let trying = async {
+        tokio::select! {
+            biased;
+            tried = &mut task => tried.map_err(Error::internal),
+            signal = interrupts.stop() => {
+                withdrawal.ask();
+                // That it was taken back is all there is to say.
+                let _ = task.await;
+                Err(signal.error())
+            }
         }
+    };
+    let what = || match withdrawal.is_asked() {
+        false => format!("{which} is tried"),
+        true => format!("{which} is taken back"),
+    };
+    let tried = progress.until(what, trying).await;
+    for state in discarded.take() {
+        journal.discarded(state);
     }
+    tried
 }
 
 /// Says what came of it.
@@ -273,13 +345,16 @@ async fn show(
     (from, state): (&Origin, &Savepoint),
     (old, new): (Tried, Tried),
     limit: usize,
+    progress: &Progress,
 ) -> Result<(), Error> {
     let lost = new.lost.clone();
     let read: Option<u64> = new.read.values().copied().sum();
     let sources = new.read.clone();
     let mut notes = old.notes.clone();
     notes.extend(new.notes.iter().filter(|note| !old.notes.contains(note)).cloned());
-    let compared = compare(old, new, limit).await?;
+    let comparing = || "what both would write is compared".to_owned();
+    let compared = compare(old, new, limit);
+    let compared = progress.until(comparing, session.unless_interrupted(compared)).await?;
     let is_same = lost.is_empty() && compared.iter().all(|table| table.difference.is_none());
     if session.settings.json {
         let tables: Vec<_> = compared.iter().map(json_of).collect();
@@ -372,7 +447,7 @@ async fn first(
     (connection, sql): (&Connection, &Arc<dyn Sql>),
     job_id: JobId,
     trial: Trial,
-    (from, journal): (&Origin, &mut Journal),
+    (from, journal, progress): (&Origin, &mut Journal, &Progress),
 ) -> Result<(Savepoint, Tried), Error> {
     let mut choices = 0;
     loop {
@@ -389,15 +464,16 @@ async fn first(
             state: TrialState::Path(state.path.clone()),
             job_ids: journal.trial().await,
             withdrawal: Withdrawal::default(),
+            discarded: Discarded::default(),
             ..trial.clone()
         };
         let text = trial.text.clone();
         choices += 1;
-        match carry_out(session, sql, trial).await? {
+        match carry_out(session, sql, trial, (journal, progress), OLD).await? {
             Ok(tried) => return Ok((state, tried)),
             // It was replaced by a newer one in the meantime.
             Err(error) if error.kind == ErrorKind::NotFound && choices < CHOICES => {}
-            Err(error) => return Err(Error::from(error).in_statement(&text).within("the old statement")),
+            Err(error) => return Err(Error::from(error).in_statement(&text).within(OLD)),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::savepoint::{self, Known, Which, path_key};
 use crate::session::{self, Session};
 use crate::statement::replay::replay_apart;
 use crate::statement::{self, Change, ChosenId, Done, Request, Start, new_job_id};
-use crate::ui::quantity;
+use crate::ui::{Waiting, quantity};
 
 /// An upgrade that is being carried out.
 pub(super) struct Run<'a> {
@@ -94,6 +94,15 @@ impl<'a> Run<'a> {
         });
     }
 
+    /// What a person waits for since then, with what the next Ctrl-C does.
+    pub(super) fn waiting(&self, since: Instant) -> Waiting {
+        let way_out = match self.interrupted {
+            false => "Ctrl-C takes the upgrade back",
+            true => "Ctrl-C leaves the upgrade unfinished",
+        };
+        self.session.ui.waiting(since, way_out)
+    }
+
     pub(super) async fn write(&self) {
         if let Err(cause) = self.session.ledger.write_upgrade(self.upgrade.clone()).await {
             let why = format!("{cause}; if this shell ends now, the upgrade can't be finished by another");
@@ -151,14 +160,22 @@ impl<'a> Run<'a> {
         let acting = self.session.jobs.acting(handle, Action::Stopping);
         let control = Arc::clone(&self.control);
         let mut task = tokio::spawn(async move { control.stop(&old, request).await });
-        let began = Instant::now();
+        let (began, name) = (Instant::now(), self.upgrade.name.clone());
         // A stop that was asked for can't be taken back: what comes of it is waited for.
+        let what = || format!("{name} (job {}) is being stopped with a savepoint", old.short());
         let stopped = loop {
-            let signal = tokio::select! {
-                stopped = &mut task => break stopped.map_err(Error::internal)?,
-                signal = self.session.interrupts.next() => signal,
+            let waiting = self.waiting(began);
+            let interrupts = &mut self.session.interrupts;
+            let either = async {
+                tokio::select! {
+                    stopped = &mut task => Ok(stopped),
+                    signal = interrupts.next() => Err(signal),
+                }
             };
-            self.break_off(signal).await?;
+            match waiting.until(what, either).await {
+                Ok(stopped) => break stopped.map_err(Error::internal)?,
+                Err(signal) => self.break_off(signal).await?,
+            }
         };
         let saved = match stopped {
             Ok(savepoint) => savepoint,
@@ -415,7 +432,13 @@ impl<'a> Run<'a> {
         let new = self.new_job()?;
         let handle = self.handle_of(&new);
         let acting = self.session.jobs.acting(handle, Action::Cancelling);
-        let status = match cancel::cancel(self.control.as_ref(), &new).await {
+        let waiting = self
+            .session
+            .ui
+            .waiting(Instant::now(), "then the old statement is put back");
+        let what = || format!("{} (job {}) is being cancelled", self.upgrade.name, new.short());
+        let cancelled = waiting.until(what, cancel::cancel(self.control.as_ref(), &new)).await;
+        let status = match cancelled {
             Ok(status) => Some(status),
             Err(error) if error.kind == ErrorKind::NotFound => None,
             Err(error) => return Err(Error::from(error).within("the new job could not be cancelled")),

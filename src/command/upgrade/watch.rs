@@ -101,14 +101,14 @@ impl Run<'_> {
     async fn await_proof(&mut self, handle: u32, job: JobId) -> wait::Outcome {
         let limit = Duration::from_millis(self.upgrade.terms.timeout_ms);
         let began = Instant::now();
-        let runs = self.await_point(handle, Until::Running, limit).await;
+        let runs = self.await_point(handle, Until::Running, began, limit).await;
         let is_well = matches!(&runs, wait::Outcome::Reached(jobs) if jobs.iter().all(|(_, result)| result.is_ok()));
         if self.upgrade.terms.until_running || !is_well {
             return runs;
         }
         let left = limit.saturating_sub(began.elapsed());
         let own = self
-            .await_point(handle, Until::FirstCheckpoint, left.min(OWN_CHECKPOINT))
+            .await_point(handle, Until::FirstCheckpoint, began, left.min(OWN_CHECKPOINT))
             .await;
         if !matches!(own, wait::Outcome::TimedOut(_)) {
             return own;
@@ -119,23 +119,25 @@ impl Run<'_> {
             tokio::spawn(async move { control.checkpoint(&job, CheckpointRequest::Configured).await });
         }
         let left = limit.saturating_sub(began.elapsed());
-        self.await_point(handle, Until::FirstCheckpoint, left).await
+        self.await_point(handle, Until::FirstCheckpoint, began, left).await
     }
 
-    async fn await_point(&mut self, handle: u32, until: Until, limit: Duration) -> wait::Outcome {
+    /// Waits until the job has come so far. It is waited for since it was submitted.
+    async fn await_point(&mut self, handle: u32, until: Until, since: Instant, limit: Duration) -> wait::Outcome {
         let table = self.session.jobs.clone();
         if limit.is_zero() {
             return wait::Outcome::TimedOut(table.get(handle).map(|entry| entry.job).into_iter().collect());
         }
-        wait::wait(
-            &table,
-            &[handle],
-            until,
-            false,
-            Some(limit),
-            &mut self.session.interrupts,
-        )
-        .await
+        let waiting = self.waiting(since);
+        let awaited = match until {
+            Until::Running => "all its tasks are to run",
+            _ => "its first checkpoint is awaited",
+        };
+        let handles = [handle];
+        let interrupts = &mut self.session.interrupts;
+        let work = wait::wait(&table, &handles, until, false, Some(limit), interrupts);
+        let what = || format!("{} · {awaited}", wait::so_far(&table, &handles));
+        waiting.until(what, work).await
     }
 
     /// The new job's handle; one that another shell started is put into the table.

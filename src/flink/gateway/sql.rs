@@ -298,6 +298,10 @@ impl Sql for GatewaySql {
         Some(Trials::AsJobs)
     }
 
+    async fn check_trial(&self, trial: Trial) -> Result<()> {
+        in_task(trial::check(self.clone(), Arc::clone(&self.stores), trial)).await
+    }
+
     async fn try_out(&self, trial: Trial) -> Result<Tried> {
         in_task(trial::try_out(self.clone(), Arc::clone(&self.stores), trial)).await
     }

@@ -13,6 +13,7 @@ use crate::proxy::{Break, Proxy};
 use crate::shell::{Shell, object, objects};
 use crate::suite::cases;
 use crate::witness::wait_for;
+use crate::world::Pty;
 use crate::world::http::Fault;
 
 cases! {
@@ -66,14 +67,50 @@ impl<'a> Started<'a> {
         object(&program.arg(self.name).arg(sql).run().expect_code(0).stdout)
     }
 
-    /// The job runs as before; nothing else does, nothing is left, and the ledger is as it was.
+    /// The job runs as before; nothing else does, nothing is left, and the ledger is as it was, but for what it knows to be
+    /// deleted.
     fn assert_untouched(&self, before: &str) {
         let witness = self.cluster.witness();
         assert!(witness.runs(&self.job));
-        assert_eq!(self.shell.one_shot("ledger export").expect_code(0).stdout, before);
+        let after = self.ledger();
+        let (gone, kept): (Vec<_>, Vec<_>) = after.lines().partition(|line| self.is_discarded(line));
+        assert_eq!(
+            kept,
+            before
+                .lines()
+                .filter(|line| !self.is_discarded(line))
+                .collect::<Vec<_>>()
+        );
+        assert!(gone.iter().all(|line| object(line)["verdict"] == "gone"), "{gone:?}");
         let tried = witness.named(&self.tried());
         assert!(tried.iter().all(|job| job.state != "RUNNING"), "{tried:?}");
         assert_eq!(self.saved(), 0, "savepoints that were taken for it are left");
+    }
+
+    /// Whether that savepoint lies where those of a rehearsal go.
+    fn is_own(&self, savepoint: &Value) -> bool {
+        let dir = format!("/saved/{}/", self.name);
+        savepoint["path"].as_str().unwrap().contains(&dir)
+    }
+
+    /// Whether it is the ledger's line of a savepoint that lay where those of a rehearsal go.
+    fn is_discarded(&self, line: &str) -> bool {
+        let line = object(line);
+        line["type"] == "savepoint" && self.is_own(&line)
+    }
+
+    /// The savepoints that were made for rehearsals are known, and to be gone: so many of them.
+    #[track_caller]
+    fn assert_gone(&self, least: usize) {
+        let listed = self.shell.one_shot("savepoints --all --json").expect_code(0).stdout;
+        let made: Vec<_> = objects(&listed)
+            .into_iter()
+            .filter(|state| self.is_own(state))
+            .collect();
+        assert!(made.len() >= least, "{made:#?}");
+        assert!(made.iter().all(|state| state["verdict"] == "gone"), "{made:#?}");
+        let pruned = self.shell.one_shot("savepoints prune --keep 1").expect_code(0);
+        assert!(!pruned.to_string().contains(&self.dir()), "{pruned}");
     }
 
     /// The savepoints that lie where those of a rehearsal go.
@@ -167,6 +204,9 @@ fn what_would_be_written_otherwise_is_shown_and_nothing_is_changed(cluster: &Clu
         "{output}"
     );
     assert!(output.stdout.starts_with("state lost: "), "{output}");
+    // What was typed is shown, and nothing to be warned of.
+    assert!(output.stderr.contains("+ id"), "{output}");
+    assert!(!output.stderr.contains("warning"), "{output}");
 
     // One whose state is of another type fails, and says why.
     let sql = "INSERT INTO counts SELECT MOD(id, 10), COUNT(DISTINCT id) FROM gen GROUP BY MOD(id, 10)";
@@ -178,6 +218,8 @@ fn what_would_be_written_otherwise_is_shown_and_nothing_is_changed(cluster: &Clu
     );
     assert!(output.stderr.contains("does not notice"), "{output}");
     started.assert_untouched(&before);
+    // One of the job for each, and of the old statement and the new one at least one each; the last new one had none.
+    started.assert_gone(14);
 }
 
 /// Three files of so many numbers.
@@ -281,25 +323,40 @@ fn what_can_not_be_read_twice_is_refused_by_name(cluster: &Cluster) {
         let program = started.shell.skep().with("upgrade --rehearse --dir").arg(started.dir());
         let output = program.arg(started.name).arg(sql).run().expect(1, "");
         assert!(output.stderr.contains(why), "{output}");
+        assert!(
+            !output.stderr.contains("a savepoint"),
+            "before anything is taken: {output}"
+        );
         started.assert_untouched(&before);
     };
     refused(
         "INSERT INTO nowhere SELECT id + 1 FROM random",
-        "random can't be read twice over the same rows: its column id is random",
+        "the old statement: both statements would have to read the same rows of random, and can't: its column id is random",
     );
-    refused("INSERT INTO nowhere SELECT nothing FROM random", "nothing");
+    assert!(!started.ledger().lines().any(|line| started.is_discarded(line)));
+    refused("INSERT INTO nowhere SELECT COUNT(*) FROM random", "random");
 }
 
 fn taken_back_it_leaves_nothing(cluster: &Cluster) {
     let started = Started::new(cluster, "rehearsed-in-part", TABLES, OLD);
     let before = started.ledger();
     let new = "INSERT INTO counts SELECT MOD(id, 10), 1 + COUNT(*) FROM gen GROUP BY MOD(id, 10)";
-    let program = started.shell.skep().with("upgrade --rehearse --dir").arg(started.dir());
-    let live = program.arg(started.name).arg(new).start();
+    // So many rows that it is not over before it has been seen.
+    let program = started
+        .shell
+        .skep()
+        .with("upgrade --rehearse --rows 900000 --dir")
+        .arg(started.dir());
+    let mut pty = Pty::spawn(&program.arg(started.name).arg(new), 40, 220);
+    pty.wait_for("what is done", |screen| {
+        screen.has("rehearsal of rehearsed-in-part: the old statement is tried · ")
+            && screen.has("Ctrl-C ends the rehearsal")
+    });
     cluster.witness().wait_named(&started.tried());
-    live.signal(Signal::INT);
-    let _ = live.wait().expect_code(130);
+    pty.send("\x03");
+    assert_eq!(pty.wait().code, 130);
     started.assert_untouched(&before);
+    started.assert_gone(1);
 }
 
 /// Starts shells until nothing is left of a rehearsal that was broken off, and returns what they have said of it.
@@ -356,9 +413,8 @@ fn what_a_killed_one_leaves_is_removed_by_the_next_shell(cluster: &Cluster) {
     let list = started
         .shell
         .one_shot(&format!("savepoints {name} --dir {} --json", started.dir()));
-    let of_rehearsal = |state: &Value| state["path"].as_str().unwrap().contains(&format!("/saved/{name}/"));
     let states = objects(&list.expect_code(0).stdout);
-    let left = states.iter().find(|state| of_rehearsal(state)).unwrap();
+    let left = states.iter().find(|state| started.is_own(state)).unwrap();
     assert_eq!(
         (&left["verdict"], &left["kind"]),
         (&json!("usable"), &json!("savepoint"))
@@ -382,6 +438,8 @@ fn what_a_killed_one_leaves_is_removed_by_the_next_shell(cluster: &Cluster) {
         !said.contains(" is cancelled") && said.contains(" is deleted"),
         "{said}"
     );
+    // Two of the job, and one of the job that showed the operators.
+    started.assert_gone(3);
     // That is over: nobody speaks of it any more.
     let output = started.shell.script("!jobs -a\n").expect_code(0);
     assert!(!output.stderr.contains("broken off"), "{output}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{COPY, END, contents, counting, files, local, numbers, object, slowly, stopped, visible};
+use super::{COPY, END, contents, counting, files, local, numbers, object, objects, slowly, stopped, visible};
 use crate::world::World;
 
 /// Nothing was started, and nothing written.
@@ -133,6 +133,32 @@ fn a_changed_query_or_source_is_refused_and_what_differs_is_named() {
         .expect(1, "")
         .expect_stderr("fields.n.start");
     assert_same(&jobs, &contents(&world.path("state/jobs")));
+}
+
+#[test]
+fn of_several_jobs_of_a_name_the_one_that_is_meant_is_named() {
+    let world = World::new();
+    let path = stopped(&world, &counting(), COPY);
+    let restore = || {
+        local(&world)
+            .with("restore --fork copy")
+            .arg(&path)
+            .run()
+            .expect_code(0)
+    };
+    let output = restore();
+    assert!(output.stderr.contains("copy from savepoint "), "{output}");
+    let output = restore();
+    let id = output
+        .stderr
+        .split("copy (job ")
+        .nth(1)
+        .and_then(|rest| rest.split_once(") from savepoint "));
+    let Some((id, _)) = id else { panic!("{output}") };
+    let listed = local(&world).with("jobs --all --json").run().expect_code(0);
+    let listed = objects(&listed.stdout);
+    let is_it = |job: &&serde_json::Value| job["job_id"].as_str().unwrap().starts_with(id);
+    assert_eq!(listed.iter().filter(is_it).count(), 1, "{output}");
 }
 
 #[test]

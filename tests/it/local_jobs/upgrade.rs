@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{COPY, END, counting, local, numbers, object, objects, slowly, stopped};
 #[cfg(feature = "failpoints")]
 use crate::world::Output;
-use crate::world::{Live, Program, World};
+use crate::world::{Live, Program, Pty, World};
 
 /// Another statement that writes the same rows.
 const SAME: &str = "INSERT INTO copy SELECT n FROM n WHERE n > 0";
@@ -21,6 +21,29 @@ pub(super) fn owner(world: &World) -> (Live, String) {
     let out = live.wait_for_out("the job as JSON", |out| out.contains('{') && out.ends_with('\n'));
     let id = object(&out)["job_id"].as_str().unwrap().to_owned();
     (live, id)
+}
+
+#[test]
+fn what_is_waited_for_stands_on_a_terminal() {
+    let world = World::new();
+    let mut live = slowly(&world).start();
+    // So rare that the first one has to be asked for, which is after a while.
+    live.send(counting().replace("'20 ms'", "'1 h'"));
+    live.send(COPY);
+    live.send("!wait %1 --until running\n!job %1 --json\n!wait\n");
+    live.wait_for_out("the job as JSON", |out| out.contains('{') && out.ends_with('\n'));
+    let program = slowly(&world).with("upgrade copy").arg(SAME);
+    let mut pty = Pty::spawn(&program, 40, 160);
+    pty.wait_for("what is waited for", |screen| {
+        screen.has("copy RUNNING")
+            && screen.has(" · its first checkpoint is awaited · ")
+            && screen.has("Ctrl-C takes the upgrade back")
+    });
+    pty.send("\x03");
+    let screen = pty.wait_text("copy runs its old statement again: job ");
+    assert!(!screen.text.contains("awaited"), "{screen}");
+    drop(pty);
+    drop(live.wait().expect_code(0));
 }
 
 fn upgrade(world: &World, options: &str, sql: &str) -> Program {

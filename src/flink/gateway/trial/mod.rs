@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use skep_engine::{
-    Batch, Dialect, EngineError, ErrorKind, HeldState, JobControl, JobId, LostState, Operation, OperatorState, Restore,
-    Result, Rows, SavepointRequest, Sql, Stores, Submit, Trial, TrialState, Tried, TriedTable,
+    Batch, Dialect, Discarded, EngineError, ErrorKind, HeldState, JobControl, JobId, LostState, Operation,
+    OperatorState, Restore, Result, Rows, SavepointRequest, Sql, Stores, Submit, Trial, TrialState, Tried, TriedTable,
 };
 
 use super::rows::absence;
@@ -76,28 +76,15 @@ struct Shape {
 /// # Errors
 /// It can't be tried, it fails, or it was withdrawn. No job of it runs then.
 pub(super) async fn try_out(sql: GatewaySql, stores: Arc<dyn Stores>, trial: Trial) -> Result<Tried> {
-    let jobs = sql
-        .jobs()
-        .ok_or_else(|| EngineError::unsupported("nobody can be asked about jobs"))?;
-    let parts = insert(&trial.text, &Dialect::FLINK).ok_or_else(|| {
-        EngineError::refused(
-            "only a single INSERT can be tried on Flink: it knows the operators of a statement set by the shape of the whole \
-             set",
-        )
-    })?;
-    if parts.partition {
-        return Err(EngineError::refused(
-            "an INSERT into a PARTITION can't be tried on Flink",
-        ));
-    }
-    let attempt = Attempt {
-        deadline: trial.patience.map(|patience| Instant::now() + patience),
-        sql,
-        stores,
-        jobs,
-        trial,
-    };
-    attempt.run(&parts).await
+    Attempt::new(sql, stores, trial)?.run().await
+}
+
+/// Looks whether a statement can be tried. Nothing is made for it.
+///
+/// # Errors
+/// It can't be.
+pub(super) async fn check(sql: GatewaySql, stores: Arc<dyn Stores>, trial: Trial) -> Result<()> {
+    Attempt::new(sql, stores, trial)?.look().await.map(drop)
 }
 
 struct Attempt {
@@ -106,16 +93,71 @@ struct Attempt {
     jobs: Arc<dyn JobControl>,
     deadline: Option<Instant>,
     trial: Trial,
+    parts: Insert,
+}
+
+/// What a statement reads and writes.
+struct Scope {
+    ends: Ends,
+    /// The columns that it writes, in its order.
+    columns: Vec<String>,
+    /// Those of the primary key of the table that it writes.
+    key: Vec<String>,
+    sources: Vec<Source>,
 }
 
 impl Attempt {
-    async fn run(&self, parts: &Insert) -> Result<Tried> {
+    fn new(sql: GatewaySql, stores: Arc<dyn Stores>, trial: Trial) -> Result<Self> {
+        let jobs = sql
+            .jobs()
+            .ok_or_else(|| EngineError::unsupported("nobody can be asked about jobs"))?;
+        let parts = insert(&trial.text, &Dialect::FLINK).ok_or_else(|| {
+            EngineError::refused(
+                "only a single INSERT can be tried on Flink: it knows the operators of a statement set by the shape of the \
+                 whole set",
+            )
+        })?;
+        if parts.partition {
+            return Err(EngineError::refused(
+                "an INSERT into a PARTITION can't be tried on Flink",
+            ));
+        }
+        Ok(Self {
+            deadline: trial.patience.map(|patience| Instant::now() + patience),
+            sql,
+            stores,
+            jobs,
+            trial,
+            parts,
+        })
+    }
+
+    /// What the statement reads and writes, and how its sources can be read twice.
+    async fn look(&self) -> Result<Scope> {
         let explained = self.sql.ask(format!("EXPLAIN PLAN FOR {}", self.trial.text));
         let explained: Vec<String> = explained.await.map_err(nowhere)?.into_iter().flatten().collect();
         let ends = ends(&explained.join("\n"));
-        let (columns, key) = self.columns(parts, &ends).await?;
+        let (columns, key) = self.columns(&ends).await?;
         let sources = self.sources(&ends).await?;
-        let texts = queries(parts.query.of(&self.trial.text), &columns);
+        Ok(Scope {
+            ends,
+            columns,
+            key,
+            sources,
+        })
+    }
+
+    async fn run(&self) -> Result<Tried> {
+        let Scope {
+            ends,
+            columns,
+            key,
+            sources,
+        } = self.look().await?;
+        for source in &sources {
+            self.tell(source.aside()).await?;
+        }
+        let texts = queries(self.parts.query.of(&self.trial.text), &columns);
 
         self.declare(&sources, Reading::Endless).await?;
         let (held, text, lost) = match &self.trial.state {
@@ -159,7 +201,7 @@ impl Attempt {
     }
 
     /// The columns that the statement writes, in its order, and those of the table's primary key.
-    async fn columns(&self, parts: &Insert, ends: &Ends) -> Result<(Vec<String>, Vec<String>)> {
+    async fn columns(&self, ends: &Ends) -> Result<(Vec<String>, Vec<String>)> {
         let sink = ends.sink.as_deref();
         let sink = sink.ok_or_else(|| EngineError::refused("the plan does not say what the statement writes to"))?;
         let quoted: Vec<String> = sink.split('.').map(quote_identifier).collect();
@@ -176,10 +218,10 @@ impl Attempt {
                 columns.push(cell(0).to_owned());
             }
         }
-        Ok((parts.columns.clone().unwrap_or(columns), key))
+        Ok((self.parts.columns.clone().unwrap_or(columns), key))
     }
 
-    /// The sources, each with its definition kept aside.
+    /// The sources, by their definitions.
     async fn sources(&self, ends: &Ends) -> Result<Vec<Source>> {
         if ends.scans.is_empty() {
             return Err(EngineError::refused("the plan names no table that the statement reads"));
@@ -194,9 +236,6 @@ impl Attempt {
                 &definition.unwrap_or_default(),
                 self.trial.rows,
             )?);
-        }
-        for source in &sources {
-            self.tell(source.aside()).await?;
         }
         Ok(sources)
     }
@@ -268,7 +307,7 @@ impl Attempt {
         let (seen, saving) = match ready {
             Ok((job, sources)) => {
                 let (jobs, stores, dir) = (Arc::clone(&self.jobs), Arc::clone(&self.stores), self.trial.dir.clone());
-                let mut saving = tokio::spawn(operators(jobs, stores, job, dir));
+                let mut saving = tokio::spawn(operators(jobs, stores, job, dir, self.trial.discarded.clone()));
                 let saved = self.wait(Some(job), async {
                     let saved = (&mut saving).await;
                     saved.map_err(|error| EngineError::failed(format!("internal error: {error}")))?
@@ -385,6 +424,7 @@ async fn operators(
     stores: Arc<dyn Stores>,
     job: JobId,
     dir: Option<String>,
+    discarded: Discarded,
 ) -> Result<BTreeSet<String>> {
     let request = SavepointRequest {
         trigger: JobId::from_bytes(rand::random()),
@@ -395,6 +435,7 @@ async fn operators(
     let saved = jobs.savepoint(&job, request).await?;
     let seen = stores.examine(&saved.path).await;
     stores.delete(&saved.path).await?;
+    discarded.note(saved);
     Ok(seen?.operators.into_iter().map(|operator| operator.id).collect())
 }
 

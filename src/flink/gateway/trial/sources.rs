@@ -91,11 +91,14 @@ impl Source {
     pub(super) fn new(scan: &Scan, number: usize, definition: &TableDefinition, rows: u64) -> Result<Self> {
         let name = shown(&scan.path);
         let refused = |why: String| {
-            EngineError::refused(format!("{name} can't be read twice over the same rows: {why}"))
-                .hint("on local: the same statements can be rehearsed over a sample of the input")
+            EngineError::refused(format!(
+                "both statements would have to read the same rows of {name}, and can't: {why}"
+            ))
+            .hint("on local: the same statements can be rehearsed over a sample of the input")
         };
         if scan.is_hinted {
-            let why = "the statement gives it options of its own (OPTIONS), which win over those that would bound it";
+            let why =
+                "the statement gives it options of its own (OPTIONS), which win over those that would make it end";
             return Err(refused(why.to_owned()));
         }
         let own = &definition.options;
@@ -114,7 +117,8 @@ impl Source {
                 };
                 if let Some(column) = definition.physical.iter().find(|column| !is_sequence(column)) {
                     return Err(refused(format!(
-                        "its column {column} is random, and another one each time; a sequence is not"
+                        "its column {column} is random, so that each gets other values ('fields.{column}.kind' = 'sequence' \
+                         gives the same)"
                     )));
                 }
                 // It counts from where a job starts, also if that is from a state.
@@ -298,7 +302,12 @@ mod tests {
             (&[], "nothing says"),
         ] {
             let error = source(options).unwrap_err();
-            assert!(error.message.starts_with("n can't be read twice"), "{error}");
+            assert!(
+                error
+                    .message
+                    .starts_with("both statements would have to read the same rows of n, "),
+                "{error}"
+            );
             assert!(error.message.contains(why), "{error}");
         }
         let hinted = Scan {
