@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
 use crate::savepoint::path_key;
 use crate::session::Session;
+use crate::ui::quantity;
 use crate::ui::{Align, Listing};
-use crate::ui::{quantity, text};
 
 /// `!jobs [-a]`.
 #[derive(Debug)]
@@ -158,7 +158,10 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
         columns.extend([("rows in", Align::Right), ("rows out", Align::Right)]);
     }
     columns.extend([("last checkpoint", Align::Left), ("savepoint", Align::Left)]);
-    let mut listing = Listing::new(columns);
+    let mut listing = Listing::new(columns)
+        .below("savepoint")
+        .cut("name", NAME_WIDTH)
+        .yielding(&["last checkpoint", "origin", "known", "rows out", "rows in"]);
     for job in jobs {
         let job = job.timed(now);
         let dash = || "–".to_owned();
@@ -177,7 +180,7 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
             None => id.to_string(),
         });
         row.extend([
-            text::cut(&text::sanitize(&job.name), NAME_WIDTH, "…").into_owned(),
+            job.name.clone(),
             job.job_id.map_or_else(dash, |id| id.short()),
             job.started
                 .map_or_else(dash, |started| quantity::moment(started, now, &TimeZone::system())),

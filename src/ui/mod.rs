@@ -137,12 +137,12 @@ impl Ui {
         self.print(lines)
     }
 
-    /// Writes a table of the shell's own to standard output.
+    /// Writes a table of the shell's own to standard output, on a terminal so that it fits its window.
     ///
     /// # Errors
     /// Those of standard output; see [`Results`].
     pub fn list(&self, listing: &Listing) -> io::Result<()> {
-        self.print(&listing.render())
+        self.print(&listing.render(self.terminal().results_width()))
     }
 
     /// Writes a value as one line of JSON to standard output.
