@@ -88,8 +88,19 @@ impl std::fmt::Debug for Options {
 /// # Errors
 /// What clap says of it.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Options, clap::Error> {
-    let matches = definition().try_get_matches_from(words.into_iter().map(unlike_a_flag))?;
+    let matches = definition()
+        .try_get_matches_from(words.into_iter().map(unlike_a_flag))
+        .map_err(without_usage_of_others)?;
     read(&matches)
+}
+
+/// Behind an option that there is not, clap shows a usage of the options that were given beside it, as if there were no
+/// others.
+fn without_usage_of_others(mut error: clap::Error) -> clap::Error {
+    if error.kind() == clap::error::ErrorKind::UnknownArgument {
+        error.remove(clap::error::ContextKind::Usage);
+    }
+    error
 }
 
 /// SQL can begin with a comment, which looks like a flag: a blank before it, where it takes nothing away, tells them apart.
@@ -395,6 +406,18 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         definition().debug_assert();
+    }
+
+    #[test]
+    fn an_option_that_there_is_not_is_told_without_a_usage_of_the_others() {
+        for line in ["skep -u local: --jsn", "skep -u local: savepoint 5f2c --dri x"] {
+            let told = read_words(line).unwrap_err().to_string();
+            assert!(
+                told.contains("unexpected argument") && told.contains("--help"),
+                "{told}"
+            );
+            assert!(!told.contains("Usage"), "{told}");
+        }
     }
 
     #[test]

@@ -71,9 +71,8 @@ pub async fn show(
         match next {
             Next::Told => tell(session, log, &mut told, &written),
             Next::End(end) => {
-                if matches!(end, End::Interrupted(_)) && session.ui.terminal().stdout {
-                    out.write_all(b"\n")?;
-                    out.flush()?;
+                if matches!(end, End::Interrupted(_)) {
+                    session.ui.clear_key();
                 }
                 return Ok((0, end));
             }
@@ -132,9 +131,14 @@ pub async fn show(
             Next::End(end) => break end,
         }
     };
-    if matches!(end, End::Interrupted(_)) && session.ui.terminal().stdout {
-        // The terminal has shown the key (^C) in the line where the next row was to stand.
-        out.write_all(b"\n")?;
+    if matches!(end, End::Interrupted(_)) {
+        // The terminal has shown the key (^C) in the line where the next row was to stand, or behind one that it was slow
+        // to show.
+        if count > 0 && session.ui.terminal().stdout {
+            out.write_all(b"\n")?;
+        } else {
+            session.ui.clear_key();
+        }
     }
     renderer.end(&mut out)?;
     out.flush()?;

@@ -237,7 +237,10 @@ impl Session {
         tokio::select! {
             biased;
             done = work => done,
-            signal = interrupts.stop() => Err(signal.error()),
+            signal = interrupts.stop() => {
+                self.ui.clear_key();
+                Err(signal.error())
+            }
         }
     }
 

@@ -73,7 +73,7 @@ impl Command for Cancel {
                 session,
                 targets.clone(),
                 Action::Savepointing,
-                "· savepoint of",
+                "· savepoint",
                 None,
                 |target| {
                     let request = savepoint::request(&args, None);
@@ -120,6 +120,7 @@ async fn end_all(session: &mut Session, targets: Vec<Target>) -> Result<(), Erro
         let (ended, took, acting) = tokio::select! {
             ended = ended => ended.map_err(Error::internal)?,
             signal = session.interrupts.next() => {
+                session.ui.clear_key();
                 session.ui.say("no longer waiting; the cancel goes on · !jobs shows what came of it");
                 return Err(signal.error());
             }
@@ -140,14 +141,12 @@ async fn end_all(session: &mut Session, targets: Vec<Target>) -> Result<(), Erro
                         None => watcher::settle(entry, Some(&EngineError::new(ErrorKind::Cancelled, "cancelled"))),
                     });
                 }
-                let id = job
-                    .job_id
-                    .map(|id| format!(" · job {}", id.short()))
-                    .unwrap_or_default();
                 let state = status.map_or_else(|| " · cancelled".to_owned(), |status| format!(" is {}", status.state));
-                session
-                    .ui
-                    .say(&format!("{}{id}{state} · {}", job.title(), quantity::duration(took)));
+                session.ui.say(&format!(
+                    "{}{state} · {}",
+                    job.title_with_id(),
+                    quantity::duration(took)
+                ));
                 if session.settings.json {
                     session.ui.json(&job.timed(Timestamp::now()))?;
                 }

@@ -170,10 +170,13 @@ async fn begin(session: &mut Session, every: Duration, word: &str, args: &Args) 
         json: session.settings.json,
     };
     let every = quantity::interval(every);
-    session
-        .ui
-        .say(&format!("every {every}: {command} · !every --stop {number} ends it"));
     let one_shot = session.settings.one_shot;
+    let ends = if one_shot {
+        "Ctrl-C ends it".to_owned()
+    } else {
+        format!("!every --stop {number} ends it")
+    };
+    session.ui.say(&format!("every {every}: {command} · {ends}"));
     if session.settings.json && !one_shot {
         for plan in session.schedule.plans().iter().filter(|plan| plan.number == number) {
             session.ui.json(plan)?;

@@ -88,6 +88,9 @@ async fn show(
 async fn wait_for(session: &mut Session, handle: u32) -> Result<(), Error> {
     let table = session.jobs.clone();
     let outcome = wait::wait(&table, &[handle], Until::Finished, false, None, &mut session.interrupts).await;
+    if let wait::Outcome::Interrupted(_) = outcome {
+        session.ui.clear_key();
+    }
     let is_told = matches!(outcome, wait::Outcome::Reached(_));
     watcher::release(&table, handle, is_told, &session.ui);
     match outcome {

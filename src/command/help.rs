@@ -77,7 +77,7 @@ fn overview() -> String {
         {
             listing.row([format!("  !{}", spec.name), spec.summary.to_owned()]);
         }
-        text.push_str(&format!("{}\n{}\n", category.title(), listing.render()));
+        text.push_str(&format!("{}\n{}\n", category.title(), listing.render(None)));
     }
     text.push_str(
         "REF is %3, %% (the last job), %- (the one before), a job id or its first digits, or a job's name.\n\
@@ -103,7 +103,7 @@ fn explain(spec: &Spec) -> String {
         let value = value.map(|(name, _)| format!(" {name}")).unwrap_or_default();
         flags.row([format!("  {short}--{name}{value}"), (*help).to_owned()]);
     }
-    text.push_str(&format!("\n{}", flags.render()));
+    text.push_str(&format!("\n{}", flags.render(None)));
     if !spec.aliases.is_empty() {
         let aliases: Vec<_> = spec.aliases.iter().map(|alias| format!("!{alias}")).collect();
         text.push_str(&format!("\nalso: {}\n", aliases.join(", ")));

@@ -206,7 +206,8 @@ fn operators(operators: &[OperatorState]) -> Listing {
 
 /// Those that are not as they must be stand first.
 fn files(files: &[StateFile]) -> Listing {
-    let mut listing = Listing::new([("file", Align::Left), ("size", Align::Right), ("verdict", Align::Left)]);
+    let mut listing =
+        Listing::new([("file", Align::Left), ("size", Align::Right), ("verdict", Align::Left)]).below("file");
     let is_whole = |file: &&StateFile| file.verdict == FileVerdict::Whole;
     let faults = files.iter().filter(|file| !is_whole(file));
     for file in faults.chain(files.iter().filter(is_whole)) {

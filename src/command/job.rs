@@ -214,7 +214,9 @@ fn print(session: &Session, target: &Target, detail: Option<&JobDetail>, left: O
             ("busy", Align::Right),
             ("back-pressured", Align::Right),
             ("watermark", Align::Left),
-        ]);
+        ])
+        .below("task")
+        .yielding(&["watermark", "back-pressured", "busy"]);
         for vertex in &detail.vertices {
             let dash = || "–".to_owned();
             let count = |n: Option<u64>| n.map_or_else(dash, quantity::count);

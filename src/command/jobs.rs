@@ -1,5 +1,7 @@
 //! `!jobs`.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ use crate::error::Error;
 use crate::job::record::{Action, Job, Known};
 use crate::savepoint::path_key;
 use crate::session::Session;
+use crate::ui::quantity;
 use crate::ui::{Align, Listing};
-use crate::ui::{quantity, text};
 
 /// `!jobs [-a]`.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ static SPEC: Spec = Spec {
             name: "limit",
             short: None,
             value: Some(("N", Kind::Word)),
-            help: "so many of the ledger's, the newest: 1000 if nothing is said, with --json and with 0 all",
+            help: "list so many, the newest; what runs is always listed. With --all 1000 if nothing is said, with --json and with 0 all",
         },
     ],
     example: "!jobs --all",
@@ -58,16 +60,20 @@ impl Command for Jobs {
         let own = session.jobs.entries();
         let everything = args.has("all") || session.settings.one_shot;
         let limit = limit(&args, session.settings.json)?;
-        let (jobs, unlisted) = if everything {
-            let (jobs, unlisted) = target::known(session, target::Part::Newest(limit)).await?;
-            if limit.is_some_and(|limit| jobs.len() >= limit as usize) {
-                session.ui.say("older ones are not looked for · --limit 0 lists all");
-            }
-            (jobs, unlisted)
+        let (mut jobs, unlisted) = if everything {
+            // One more tells whether there are others.
+            let newest = limit.map(|limit| limit.saturating_add(1));
+            target::known(session, target::Part::Newest(newest)).await?
         } else {
             (own.into_iter().map(|entry| entry.job).collect(), None)
         };
-        let mut jobs = jobs;
+        if let Some(limit) = limit.filter(|_| everything || args.has("limit")) {
+            let all = jobs.len();
+            keep_newest(&mut jobs, limit as usize);
+            if jobs.len() < all {
+                session.ui.say("older ones are not listed · --limit 0 lists all");
+            }
+        }
         complete(session, &mut jobs).await?;
         let now = Timestamp::now();
         if session.settings.json {
@@ -86,6 +92,22 @@ impl Command for Jobs {
         // What could be had has been listed.
         unlisted.map_or(Ok(Flow::Continue), Err)
     }
+}
+
+/// Leaves so many jobs, the newest, and all that run: who shortens a list does not want to overlook one of these.
+fn keep_newest(jobs: &mut Vec<Job>, most: usize) {
+    let runs = |job: &Job| job.known == Known::Live && job.state.is_none_or(|state| !state.is_terminal());
+    let mut over: Vec<(Option<Timestamp>, usize)> = jobs
+        .iter()
+        .enumerate()
+        .filter(|(_, job)| !runs(job))
+        .map(|(at, job)| (job.started, at))
+        .collect();
+    over.sort_by_key(|&(started, _)| Reverse(started));
+    let room = most.saturating_sub(jobs.len() - over.len());
+    let doomed: HashSet<usize> = over.into_iter().skip(room).map(|(_, at)| at).collect();
+    let mut at = 0..;
+    jobs.retain(|_| at.next().is_none_or(|at| !doomed.contains(&at)));
 }
 
 /// So many running jobs are asked for their newest checkpoint, where the engine's list does not tell it.
@@ -158,7 +180,10 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
         columns.extend([("rows in", Align::Right), ("rows out", Align::Right)]);
     }
     columns.extend([("last checkpoint", Align::Left), ("savepoint", Align::Left)]);
-    let mut listing = Listing::new(columns);
+    let mut listing = Listing::new(columns)
+        .below("savepoint")
+        .cut("name", NAME_WIDTH)
+        .yielding(&["last checkpoint", "origin", "known", "rows out", "rows in"]);
     for job in jobs {
         let job = job.timed(now);
         let dash = || "–".to_owned();
@@ -177,7 +202,7 @@ fn listing(jobs: Vec<Job>, everything: bool, now: Timestamp) -> Listing {
             None => id.to_string(),
         });
         row.extend([
-            text::cut(&text::sanitize(&job.name), NAME_WIDTH, "…").into_owned(),
+            job.name.clone(),
             job.job_id.map_or_else(dash, |id| id.short()),
             job.started
                 .map_or_else(dash, |started| quantity::moment(started, now, &TimeZone::system())),
@@ -226,5 +251,41 @@ fn word(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skep_engine::JobState;
+
+    use super::*;
+    use crate::job::Origin;
+
+    fn job(name: &str, started: i64, state: JobState) -> Job {
+        let mut job = Job::new(name.to_owned(), "e".to_owned(), "e:".to_owned(), Origin::Cluster);
+        job.started = Some(Timestamp::from_second(started).unwrap());
+        job.state = Some(state);
+        job.known = if state.is_terminal() { Known::Ended } else { Known::Live };
+        job
+    }
+
+    #[test]
+    fn a_limit_is_of_all_jobs_and_hides_none_that_runs() {
+        // Those of the session stand first, whenever they began.
+        let jobs = [
+            job("own", 1, JobState::Finished),
+            job("new", 9, JobState::Failed),
+            job("middle", 5, JobState::Canceled),
+            job("old", 2, JobState::Running),
+        ];
+        let kept = |most| {
+            let mut jobs = jobs.to_vec();
+            keep_newest(&mut jobs, most);
+            jobs.into_iter().map(|job| job.name).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(4), ["own", "new", "middle", "old"]);
+        assert_eq!(kept(3), ["new", "middle", "old"]);
+        assert_eq!(kept(2), ["new", "old"]);
+        assert_eq!(kept(1), ["old"]);
     }
 }

@@ -103,23 +103,16 @@ impl Command for Savepoint {
         if args.has("detach") {
             return detach(session, targets, &args, trigger).await;
         }
-        each(
-            session,
-            targets,
-            Action::Savepointing,
-            "· savepoint of",
-            label,
-            |target| {
-                let request = request(&args, trigger);
-                async move {
-                    let (job_id, control) = (target.job_id()?, target.control()?);
-                    Ok(match trigger {
-                        Some(_) => control.await_savepoint(&job_id, request).await?,
-                        None => control.savepoint(&job_id, request).await?,
-                    })
-                }
-            },
-        )
+        each(session, targets, Action::Savepointing, "· savepoint", label, |target| {
+            let request = request(&args, trigger);
+            async move {
+                let (job_id, control) = (target.job_id()?, target.control()?);
+                Ok(match trigger {
+                    Some(_) => control.await_savepoint(&job_id, request).await?,
+                    None => control.savepoint(&job_id, request).await?,
+                })
+            }
+        })
         .await?;
         Ok(Flow::Continue)
     }
@@ -145,9 +138,8 @@ async fn detach(
             session.ui.json(&json!({ "job_id": job_id, "trigger": id }))?;
         } else {
             session.ui.say(&format!(
-                "{} · savepoint of {} begun · !savepoint {} --trigger {id} waits for it",
+                "{} · savepoint begun · !savepoint {} --trigger {id} waits for it",
                 target.job.title(),
-                job_id.short(),
                 job_id.short(),
             ));
             session.ui.print(&id)?;
@@ -284,6 +276,7 @@ where
         let (saved, took, acting) = tokio::select! {
             saved = &mut task => saved.map_err(Error::internal)?,
             signal = session.interrupts.next() => {
+                session.ui.clear_key();
                 session.ui.say("no longer waiting; what the engine was asked for goes on · !savepoints shows what came of it");
                 return Err(signal.error());
             }
@@ -300,8 +293,11 @@ where
                 if action == Action::Stopping {
                     note_end(session, target).await;
                 }
-                let id = target.job.job_id.map(|id| id.short()).unwrap_or_default();
-                let mut line = format!("{} {what} {id}", target.job.title());
+                let mut line = format!("{} {what}", target.job.title());
+                // Without a handle the title has it.
+                if let (Some(_), Some(id)) = (target.job.handle, target.job.job_id) {
+                    line.push_str(&format!(" · job {}", id.short()));
+                }
                 if let Some(number) = savepoint.checkpoint_id {
                     line.push_str(&format!(" · checkpoint {number}"));
                 }

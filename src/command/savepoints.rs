@@ -255,7 +255,7 @@ pub const fn verdict_in_words(verdict: Verdict) -> &'static str {
 pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
     let has_labels = found.iter().any(|savepoint| savepoint.label.is_some());
     let zone = TimeZone::system();
-    let mut listing = Listing::new(has_labels.then_some(("label", Align::Left)).into_iter().chain([
+    let columns = has_labels.then_some(("label", Align::Left)).into_iter().chain([
         ("kind", Align::Left),
         ("id", Align::Right),
         ("job id", Align::Left),
@@ -265,7 +265,10 @@ pub fn listing(found: &[Savepoint], now: Timestamp) -> Listing {
         ("verdict", Align::Left),
         ("found in", Align::Left),
         ("path", Align::Left),
-    ]));
+    ]);
+    let mut listing = Listing::new(columns)
+        .below("path")
+        .yielding(&["found in", "format", "job id"]);
     for savepoint in found {
         let dash = || "–".to_owned();
         let kind = match savepoint.kind {

@@ -92,9 +92,9 @@ impl Command for Stop {
             }
         }
         let what = if drain {
-            "drained and stopped with a savepoint · job"
+            "drained and stopped with a savepoint"
         } else {
-            "stopped with a savepoint · job"
+            "stopped with a savepoint"
         };
         savepoint::each(session, targets, Action::Stopping, what, label, |target| {
             let request = StopRequest {

@@ -199,7 +199,7 @@ pub async fn resolve_all(session: &Session, words: &[String]) -> Result<Vec<Targ
     Ok(targets)
 }
 
-/// So many of the ledger's jobs are enough for somebody who looks at a list.
+/// So many jobs are enough for somebody who looks at a list.
 pub const ENOUGH: u32 = 1_000;
 
 /// Which jobs of the ledger are wanted.

@@ -133,6 +133,7 @@ fn report(session: &Session, outcome: wait::Outcome, until: Until) -> Result<Flo
             ))
         }
         wait::Outcome::Interrupted(signal) => {
+            session.ui.clear_key();
             session.ui.say("no longer waiting; the jobs go on");
             Err(signal.error())
         }

@@ -261,6 +261,14 @@ impl Job {
             (None, None) => name.into_owned(),
         }
     }
+
+    /// As [`Job::title`], with the beginning of the job id behind a title that does not have it.
+    pub fn title_with_id(&self) -> String {
+        match (self.handle, self.job_id) {
+            (Some(_), Some(id)) => format!("{} · job {}", self.title(), id.short()),
+            _ => self.title(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -280,6 +288,16 @@ mod tests {
         forged.handle = Some(3);
         assert_eq!(forged.title(), "[3] a\\nerror: b\\u{1b}[2J");
         assert!(!forged.ended_badly().message.contains('\n'));
+    }
+
+    #[test]
+    fn a_title_has_the_id_once() {
+        let mut job = job("delays");
+        assert_eq!(job.title_with_id(), "delays (job abababab)");
+        job.handle = Some(3);
+        assert_eq!(job.title_with_id(), "[3] delays · job abababab");
+        job.job_id = None;
+        assert_eq!(job.title_with_id(), "[3] delays");
     }
 
     #[test]

@@ -203,10 +203,7 @@ fn announce(ui: &Ui, entry: &Entry) {
     if entry.attended || job.action != Action::None {
         return;
     }
-    let id = job
-        .job_id
-        .map(|id| format!(" · job {}", id.short()))
-        .unwrap_or_default();
+    let title = job.title_with_id();
     let see = job
         .handle
         .map(|handle| format!(" · !job %{handle}"))
@@ -214,23 +211,20 @@ fn announce(ui: &Ui, entry: &Entry) {
     match (job.known, job.state) {
         (Known::Ended, Some(JobState::Failed)) => {
             let why = job.error.as_deref().unwrap_or("the engine does not say why");
-            ui.note(&format!("{}{id} FAILED: {why}{see}", job.title()));
+            ui.note(&format!("{title} FAILED: {why}{see}"));
         }
-        (Known::Ended, Some(state)) => ui.note(&format!("{}{id} {state}", job.title())),
+        (Known::Ended, Some(state)) => ui.note(&format!("{title} {state}")),
         (Known::Lost, _) => {
             let see = if see.is_empty() {
                 see
             } else {
                 format!("{see} names what brings it back")
             };
-            ui.note(&format!(
-                "{}{id} is lost: the engine does not know it any more{see}",
-                job.title()
-            ));
+            ui.note(&format!("{title} is lost: the engine does not know it any more{see}"));
         }
         (_, Some(JobState::Restarting)) => {
             let why = job.error.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-            ui.note(&format!("{}{id} RESTARTING{why}{see}", job.title()));
+            ui.note(&format!("{title} RESTARTING{why}{see}"));
         }
         _ => {}
     }

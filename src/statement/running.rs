@@ -163,7 +163,10 @@ impl Running {
             );
             tokio::select! {
                 ended = ended => Some(ended),
-                _ = session.interrupts.next() => None,
+                _ = session.interrupts.next() => {
+                    session.ui.clear_key();
+                    None
+                }
                 () = tokio::time::sleep(CANCEL) => None,
             }
         };
@@ -302,6 +305,9 @@ impl Running {
         let handles = [handle];
         let finished = wait::wait(&table, &handles, Until::Finished, false, None, &mut session.interrupts);
         let outcome = waiting.until(|| wait::so_far(&table, &handles), finished).await;
+        if let wait::Outcome::Interrupted(_) = outcome {
+            session.ui.clear_key();
+        }
         let is_told = matches!(outcome, wait::Outcome::Reached(_));
         watcher::release(&table, handle, is_told, &session.ui);
         match outcome {

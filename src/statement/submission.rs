@@ -44,17 +44,20 @@ pub(super) async fn answer(
                 let answer = answer.unwrap_or_else(|panic| Err(EngineError::failed(format!("internal error: {panic}"))));
                 return Submitted::Answered(answer, asked);
             }
-            signal = session.interrupts.next() => match signal {
-                Signal::Interrupt if asked == Some(Signal::Interrupt) => return Submitted::Left(signal),
-                signal if signal.is_final() => return Submitted::Left(signal),
-                Signal::Interrupt => {
-                    asked = Some(signal);
-                    limit = Some(Instant::now() + PATIENCE);
-                    withdrawal.ask();
-                    session.ui.say("the statement is being submitted and will be cancelled as soon as the engine answers · Ctrl-C again to leave it");
+            signal = session.interrupts.next() => {
+                session.ui.clear_key();
+                match signal {
+                    Signal::Interrupt if asked == Some(Signal::Interrupt) => return Submitted::Left(signal),
+                    signal if signal.is_final() => return Submitted::Left(signal),
+                    Signal::Interrupt => {
+                        asked = Some(signal);
+                        limit = Some(Instant::now() + PATIENCE);
+                        withdrawal.ask();
+                        session.ui.say("the statement is being submitted and will be cancelled as soon as the engine answers · Ctrl-C again to leave it");
+                    }
+                    signal => asked = asked.or(Some(signal)),
                 }
-                signal => asked = asked.or(Some(signal)),
-            },
+            }
             () = time_is_up => return Submitted::Left(Signal::Interrupt),
         }
     }

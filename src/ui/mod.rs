@@ -30,6 +30,9 @@ pub use waiting::Waiting;
 use crate::error::Error;
 use report::Word;
 
+/// Takes away what stands in the line of the cursor.
+const CLEAR_LINE: &str = "\r\x1b[K";
+
 /// Shows a message above the line that is being edited.
 pub type Printer = Box<dyn FnMut(String) + Send>;
 
@@ -137,12 +140,12 @@ impl Ui {
         self.print(lines)
     }
 
-    /// Writes a table of the shell's own to standard output.
+    /// Writes a table of the shell's own to standard output, on a terminal so that it fits its window.
     ///
     /// # Errors
     /// Those of standard output; see [`Results`].
     pub fn list(&self, listing: &Listing) -> io::Result<()> {
-        self.print(&listing.render())
+        self.print(&listing.render(self.terminal().results_width()))
     }
 
     /// Writes a value as one line of JSON to standard output.
@@ -219,13 +222,25 @@ impl Ui {
         // reach there.
         let shown = text::cut(&shown, width.saturating_sub(3), if terminal.utf8 { "…" } else { "..." });
         let mut messages = self.messages();
-        messages.write(&format!("\r\x1b[K{shown}"));
+        messages.write(&format!("{CLEAR_LINE}{shown}"));
         messages.progress = true;
     }
 
     /// Takes the progress line away.
     pub fn clear_progress(&self) {
         self.messages().erase_progress();
+    }
+
+    /// A key such as Ctrl-Z has come, and the terminal has shown it (`^Z`) where the next message is to stand: takes it
+    /// away. Not for when a row may stand in that line.
+    pub fn clear_key(&self) {
+        let terminal = self.terminal();
+        if !terminal.can_ask() {
+            return;
+        }
+        let mut messages = self.messages();
+        messages.progress = false;
+        messages.write(if terminal.dumb { "\n" } else { CLEAR_LINE });
     }
 
     /// From now on notices go through this printer. It must not use the `Ui`.
@@ -308,7 +323,7 @@ impl Messages {
 
     fn erase_progress(&mut self) {
         if std::mem::take(&mut self.progress) {
-            self.write("\r\x1b[K");
+            self.write(CLEAR_LINE);
         }
     }
 }

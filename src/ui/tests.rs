@@ -107,6 +107,27 @@ fn progress_is_gone_before_anything_else() {
 }
 
 #[test]
+fn a_key_that_the_terminal_has_shown_is_gone_before_the_next_message() {
+    for (terminal, shown) in [
+        (SCREEN, "\r\x1b[Kdone\n"),
+        (Terminal { dumb: true, ..SCREEN }, "\ndone\n"),
+        (Terminal { stdin: false, ..SCREEN }, "done\n"),
+        (
+            Terminal {
+                stderr: false,
+                ..SCREEN
+            },
+            "done\n",
+        ),
+    ] {
+        let (ui, _, err) = ui(terminal, false);
+        ui.clear_key();
+        ui.say("done");
+        assert_eq!(err.take(), shown);
+    }
+}
+
+#[test]
 fn without_a_terminal_there_is_no_progress_no_colour_and_no_question() {
     for terminal in [Terminal::default(), Terminal { dumb: true, ..SCREEN }] {
         let (ui, _, err) = ui(terminal, false);

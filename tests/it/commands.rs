@@ -469,7 +469,7 @@ fn what_means_no_job_is_refused_and_what_means_several_lists_them() {
         let script = format!("{RUNNING}!savepoint {word}\n");
         let output = local(&world).stdin(script).run().expect_code(1);
         assert!(output.stderr.contains("error: line "), "{word}: {output}");
-        assert!(!output.stderr.contains("savepoint of"), "{word}: {output}");
+        assert!(!output.stderr.contains("· savepoint"), "{word}: {output}");
     }
     // Too short to be a beginning, and no name.
     let output = local(&world).stdin(format!("{RUNNING}!savepoint abc\n")).run();
@@ -478,7 +478,7 @@ fn what_means_no_job_is_refused_and_what_means_several_lists_them() {
     let script = format!("{RUNNING}INSERT INTO delays SELECT n + 1 FROM n;\n!savepoint delays\n");
     let output = local(&world).stdin(script).run().expect_code(1);
     assert!(output.stderr.contains("%1") && output.stderr.contains("%2"), "{output}");
-    assert!(!output.stderr.contains("savepoint of"), "{output}");
+    assert!(!output.stderr.contains("· savepoint"), "{output}");
 }
 
 #[test]

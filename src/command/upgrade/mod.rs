@@ -190,7 +190,8 @@ async fn list(session: &Session) -> Result<(), Error> {
         ("begun", Align::Left),
         ("it was", Align::Left),
         ("savepoint", Align::Left),
-    ]);
+    ])
+    .below("savepoint");
     let now = Timestamp::now();
     for upgrade in open {
         let path = upgrade.savepoint.as_ref().map_or("–", |savepoint| &savepoint.path);

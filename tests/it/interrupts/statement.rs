@@ -164,6 +164,26 @@ fn ctrl_z_detaches_a_query_and_fg_shows_each_row_once() {
 }
 
 #[test]
+fn a_key_that_the_terminal_has_shown_stands_before_no_message() {
+    let world = World::new();
+    let mut pty = shell(&world);
+    pty.line("INSERT INTO orders SLOWLY;");
+    world.wait_journal("submit INSERT INTO orders SLOWLY");
+    pty.send(CTRL_Z);
+    pty.wait_for("the key to be seen and taken away", |screen| {
+        let behind = screen.raw.split_once("^Z");
+        behind.is_some_and(|(_, behind)| behind.contains("\x1b[K"))
+    });
+    world.open_gate();
+    let screen = pty.wait_prompt("scripted [1]> ");
+    let said = screen.text.lines().find(|line| line.contains("[1] orders · job "));
+    assert!(
+        said.is_some_and(|line| line.starts_with("[1]")) && !screen.has("^Z"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn any_number_of_queries_can_be_detached_one_after_the_other() {
     let world = World::new();
     let mut pty = shell(&world);

@@ -158,8 +158,14 @@ fn savepoints_are_taken_again_and_again_until_the_job_ends() {
     assert_eq!(plan["command"], "!savepoint %1 --label regular");
     live.send("!every --stop 1\n!every\n");
     live.wait_err("nothing is planned");
+    // Where nothing can be typed the way out is another one.
+    let outside = local(&world).with("every 50ms savepoint copy").start();
+    outside.wait_err("every 50 ms: !savepoint ");
+    outside.wait_err("· Ctrl-C ends it");
+    outside.wait_for_out("a path", |out| out.contains("savepoint-"));
     live.send("!every 50ms savepoint copy\n!stop %1\n");
     live.wait_err("[1] copy has ended, and with it");
+    drop(outside.wait().expect_code(0));
     let output = live.wait().expect_code(0);
     assert!(!output.stderr.contains("savepoint failed"), "{output}");
     let output = local(&world).with("--json savepoints copy").run().expect_code(0);

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{COPY, counting, files, local, objects, slowly, stopped};
-use crate::world::World;
+use crate::world::{Pty, World};
 
 /// What is listed, by path.
 fn listed(text: &str) -> BTreeMap<String, Value> {
@@ -89,4 +89,32 @@ fn a_file_that_is_missing_is_named() {
     assert!(state["reasons"][0].as_str().unwrap().contains(name), "{state}");
     let output = local(&world).with("restore sums").arg(&path).run().expect(1, "");
     assert!(output.stderr.contains("missing or damaged"), "{output}");
+}
+
+#[test]
+fn a_list_is_laid_out_for_a_narrow_terminal_and_not_for_a_pipe() {
+    let world = World::new();
+    let path = stopped(&world, &counting(), COPY);
+    let piped = local(&world).with("savepoints").run().expect_code(0);
+    let row = piped.stdout.lines().find(|line| line.ends_with(&path));
+    let row = row.unwrap_or_else(|| panic!("{piped}"));
+    assert!(row.starts_with("  savepoint") && row.contains("  usable  "), "{piped}");
+    for (columns, has_room) in [(80, false), (row.chars().count(), true)] {
+        let columns = u16::try_from(columns).unwrap();
+        let ended = Pty::spawn(&local(&world).with("savepoints"), 24, columns).wait();
+        assert_eq!(ended.code, 0, "{}", ended.screen);
+        let lines: Vec<&str> = ended.screen.text.lines().map(str::trim_end).collect();
+        let at = lines.iter().position(|line| line.starts_with("  savepoint"));
+        let at = at.unwrap_or_else(|| panic!("{}", ended.screen));
+        if has_room {
+            assert_eq!(lines[at], row);
+        } else {
+            assert!(
+                row.starts_with(lines[at]) && lines[at].contains("  usable"),
+                "{}",
+                ended.screen
+            );
+            assert_eq!(lines[at + 1], format!("    {path}"));
+        }
+    }
 }
