@@ -5,7 +5,8 @@ use std::sync::Arc;
 use skep_engine::{Connection, EngineError, ErrorKind, Sql, Submit, Trial, TrialState, Trials};
 
 use super::super::gather;
-use crate::error::Error;
+use super::CHOICES;
+use crate::error::{Error, ErrorKind as Fault};
 use crate::ledger::Upgrade;
 use crate::savepoint::Which;
 use crate::session::Session;
@@ -66,26 +67,36 @@ pub(super) async fn state(
     if upgrade.terms.allow_non_restored || sql.trials() != Some(Trials::Here) {
         return Ok(());
     }
-    let state = gather::readable(connection, &session.ledger, upgrade.old_job, &Which::Latest);
-    // One that has saved nothing yet, or whose state goes while it is looked at, is compared when it is restored.
-    let Ok(state) = session.unless_interrupted(state).await else {
-        return Ok(());
-    };
-    let trial = Trial {
-        text: expand(session, &upgrade.new.sql, &sql.dialect())?,
-        state: TrialState::Path(state.path),
-        ..Trial::default()
-    };
-    let tried = match session
-        .unless_interrupted(async { Ok(sql.try_out(trial).await) })
-        .await?
-    {
-        Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
-        tried => tried.map_err(|error| {
-            Error::from(error)
-                .in_statement(&upgrade.new.sql)
-                .within("nothing was stopped; the new statement")
-        })?,
+    let text = expand(session, &upgrade.new.sql, &sql.dialect())?;
+    let mut choices = 0;
+    let tried = loop {
+        let state = gather::readable(connection, &session.ledger, upgrade.old_job, &Which::Latest);
+        choices += 1;
+        let state = match session.unless_interrupted(state).await {
+            Ok(state) => state,
+            Err(error) if error.kind == Fault::Failed && choices < CHOICES => continue,
+            // It has saved nothing yet, and is compared when it is restored.
+            Err(error) if error.kind == Fault::Failed => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let trial = Trial {
+            text: text.clone(),
+            state: TrialState::Path(state.path),
+            ..Trial::default()
+        };
+        match session
+            .unless_interrupted(async { Ok(sql.try_out(trial).await) })
+            .await?
+        {
+            // A newer one has taken its place while it was looked at.
+            Err(error) if error.kind == ErrorKind::NotFound && choices < CHOICES => {}
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+            Err(error) => {
+                let error = Error::from(error).in_statement(&upgrade.new.sql);
+                return Err(error.within("nothing was stopped; the new statement"));
+            }
+            Ok(tried) => break tried,
+        }
     };
     if tried.lost.is_empty() {
         return Ok(());

@@ -40,6 +40,9 @@ pub struct Upgrades;
 /// How long the new job is given, if nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
+/// How often a state is chosen anew: a running job may have deleted the one that was its newest.
+const CHOICES: u32 = 5;
+
 /// A script of statements is no longer than that, in bytes.
 const LONGEST_FILE: u64 = 16 << 20;
 

@@ -18,7 +18,7 @@ use super::super::savepoint::request;
 use super::super::target::{self, Target};
 use super::difference::{Change, Difference, Written, between};
 use super::journal::Journal;
-use super::{PATIENCE, new_version, steps};
+use super::{CHOICES, PATIENCE, new_version, steps};
 use crate::error::Error;
 use crate::failpoint;
 use crate::ledger::Version;
@@ -35,9 +35,6 @@ const ROWS: u64 = 10_000;
 
 /// So many rows that differ are shown of each table, if nothing else is said.
 const SHOWN: usize = 20;
-
-/// How often a state is chosen anew: a running job may have deleted the one that was its newest.
-const CHOICES: u32 = 5;
 
 /// What a person can do meanwhile.
 const WAY_OUT: &str = "Ctrl-C ends the rehearsal";
