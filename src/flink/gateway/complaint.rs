@@ -38,6 +38,11 @@ pub(super) fn is_job_cancelled(error: &EngineError) -> bool {
     error.message.starts_with("JobCancellationException") || error.message.contains("Job was cancelled")
 }
 
+/// The JobManager does not know the job behind the operation: it is another one than the one that ran it.
+pub(super) fn is_job_unknown(error: &EngineError) -> bool {
+    error.message.contains("FlinkJobNotFoundException") || error.message.contains("Could not find Flink job")
+}
+
 /// The gateway sent the job twice, and the JobManager had taken it the first time.
 pub(in crate::flink) fn is_repeated(error: &EngineError) -> bool {
     let text = error.trace.as_deref().unwrap_or(&error.message);

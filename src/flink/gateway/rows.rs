@@ -216,6 +216,10 @@ impl Fetching {
                     ErrorKind::Cancelled,
                     format!("job {job} was cancelled by somebody else"),
                 ),
+                Some(job) if complaint::is_job_unknown(&error) => EngineError {
+                    trace: error.trace,
+                    ..forgotten(&job)
+                },
                 _ => error,
             };
         }
@@ -257,11 +261,8 @@ impl Fetching {
                 }
                 Ok(())
             }
-            // Of a JobManager that was killed the gateway hears nothing: it gives empty pages for ever.
-            Err(error) if error.kind == ErrorKind::NotFound => Err(EngineError::failed(format!(
-                "the cluster does not know job {job} any more (was its JobManager restarted?): no more rows will come"
-            ))
-            .hint(format!("!job {job} names what it has left"))),
+            // Of a JobManager that was killed the gateway may hear nothing: it gives empty pages for ever.
+            Err(error) if error.kind == ErrorKind::NotFound => Err(forgotten(&job)),
             Err(error) => {
                 self.tell(format!("no rows, and the cluster can't be asked why: {error}"));
                 Ok(())
@@ -275,6 +276,15 @@ impl Fetching {
             self.said = Some(text);
         }
     }
+}
+
+/// What is to be said of a query whose job the cluster does not know any more, whoever notices it first: who looks why there are no
+/// rows, or the gateway when it asks for some.
+fn forgotten(job: &JobId) -> EngineError {
+    EngineError::failed(format!(
+        "the cluster does not know job {job} any more (was its JobManager restarted?): no more rows will come"
+    ))
+    .hint(format!("!job {job} names what it has left"))
 }
 
 /// Why a job in that status gives no rows, if the status tells.
