@@ -254,7 +254,7 @@ fn a_query_that_fails(door: &Door) {
             "{TEN}SET 'restart-strategy.type' = 'none';\nSELECT 1 / (id - 4) AS failing FROM ten;\n"
         ))
         .run()
-        .expect_code(1);
+        .expect_code(3);
     output.expect_stderr("/ by zero");
     expect_closed(door, "AS failing");
 }
