@@ -41,7 +41,7 @@ impl Given {
         let runs_on = state == JobState::Running && !self.has_changed;
         runs_on.then(|| {
             format!(
-                "LIMIT {limit} is reached, and job {} runs on: where its sources do not end, it does when it is cancelled",
+                "LIMIT {limit} is reached, and job {} runs on until its sources end or it is cancelled",
                 job.short()
             )
         })

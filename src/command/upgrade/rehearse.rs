@@ -124,45 +124,54 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
         Ok::<_, Error>((old, prepare(session, &connection, &new).await?))
     };
     let ((old_text, old_session), (new_text, new_session)) = progress.until(preparing, prepared).await?;
-    let checking = || "the statements are looked at".to_owned();
-    for (sql, text, version, which) in [
-        (&old_session, &old_text, &old, OLD),
-        (&new_session, &new_text, &new, NEW),
-    ] {
-        let trial = Trial {
-            text: text.clone(),
-            ..trial.clone()
-        };
-        let checked = session.unless_interrupted(async {
-            let checked = sql.check_trial(trial).await;
-            checked.map_err(|error| Error::from(error).in_statement(&version.sql).within(which))
-        });
-        progress.until(checking, checked).await?;
-    }
-    if trials == Trials::AsJobs {
-        // What the engine would make wrong without a word is said.
-        let submitted = Statement {
-            sql: new_session.as_ref(),
-            text: &new.sql,
-            prelude: &new.prelude,
-        };
-        statement::same_query(
-            session,
-            &connection,
-            &submitted,
-            (job_id, &title),
-            statement::Change::Rehearsed,
-        )
-        .await?;
-    }
-
-    let mut journal = Journal::new(session, &target, trials == Trials::AsJobs)?;
-    let from = match (trials, which) {
-        (_, Some(which)) => Origin::Known(which),
-        (Trials::AsJobs, None) if runs(&target).await => {
-            Origin::Taken(take(session, &target, args, (&mut journal, &progress)).await?)
+    let begun = async {
+        let checking = || "the statements are looked at".to_owned();
+        for (sql, text, version, which) in [
+            (&old_session, &old_text, &old, OLD),
+            (&new_session, &new_text, &new, NEW),
+        ] {
+            let trial = Trial {
+                text: text.clone(),
+                ..trial.clone()
+            };
+            let checked = session.unless_interrupted(async {
+                let checked = sql.check_trial(trial).await;
+                checked.map_err(|error| Error::from(error).in_statement(&version.sql).within(which))
+            });
+            progress.until(checking, checked).await?;
         }
-        _ => Origin::Known(Which::Latest),
+        if trials == Trials::AsJobs {
+            // What the engine would make wrong without a word is said.
+            let submitted = Statement {
+                sql: new_session.as_ref(),
+                text: &new.sql,
+                prelude: &new.prelude,
+            };
+            statement::same_query(
+                session,
+                &connection,
+                &submitted,
+                (job_id, &title),
+                statement::Change::Rehearsed,
+            )
+            .await?;
+        }
+        let mut journal = Journal::new(session, &target, trials == Trials::AsJobs)?;
+        let from = match (trials, which) {
+            (_, Some(which)) => Origin::Known(which),
+            (Trials::AsJobs, None) if runs(&target).await => {
+                Origin::Taken(take(session, &target, args, (&mut journal, &progress)).await?)
+            }
+            _ => Origin::Known(Which::Latest),
+        };
+        Ok::<_, Error>((journal, from))
+    };
+    let (mut journal, from) = match begun.await {
+        Ok(begun) => begun,
+        Err(error) => {
+            close([old_session, new_session]).await;
+            return Err(error);
+        }
     };
     let both = async {
         let old_trial = Trial {
@@ -196,10 +205,7 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
         Ok::<_, Error>((state, tried_old, tried_new))
     };
     let tried = both.await;
-    for sql in [old_session, new_session] {
-        // One that stays ends by itself.
-        let _ = sql.close().await;
-    }
+    close([old_session, new_session]).await;
     let is_removed = match &from {
         Origin::Taken(state) => remove(session, &connection, &journal, state).await,
         Origin::Known(_) => true,
@@ -211,6 +217,14 @@ pub(super) async fn rehearse(session: &mut Session, word: &str, args: &Args) -> 
     }
     let tries = (tried_old, tried_new);
     show(session, (&target, job_id), (&from, &state), tries, limit, &progress).await
+}
+
+/// Closes the sessions of both statements.
+async fn close(sessions: [Arc<dyn Sql>; 2]) {
+    for sql in sessions {
+        // One that stays ends by itself.
+        let _ = sql.close().await;
+    }
 }
 
 /// A job that was started by a compiled plan has operators that no other statement has.
