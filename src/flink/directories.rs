@@ -16,9 +16,6 @@ use super::failure::fit_to_show;
 use super::files::{Entry, Location, Reader, is_absence};
 use super::state::{self, State};
 
-/// What [`Savepoint::sources`] says of those that were found so.
-pub(super) const SOURCE: &str = "directory";
-
 /// The keys that name them: of 1.20 and later, and before.
 const CHECKPOINT_DIRS: [&str; 2] = ["execution.checkpointing.dir", "state.checkpoints.dir"];
 const SAVEPOINT_DIRS: [&str; 2] = ["execution.checkpointing.savepoint-dir", "state.savepoints.dir"];
@@ -339,7 +336,7 @@ pub(super) fn unfinished(dir: &Location) -> Savepoint {
         label: None,
         verdict: Verdict::Incomplete,
         reasons: vec![format!("there is no {FILE_NAME} in it")],
-        sources: vec![SOURCE.to_owned()],
+        sources: vec![Savepoint::SEEN.to_owned()],
     }
 }
 

@@ -330,7 +330,7 @@ fn unreadable(path: &str, error: &io::Error) -> EngineError {
 }
 
 fn is_own_look(source: &String) -> bool {
-    source == super::directories::SOURCE
+    source == Savepoint::SEEN
 }
 
 /// What has been seen, and what is told of it and of others: each path once, those that have been seen first.

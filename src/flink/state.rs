@@ -11,7 +11,6 @@ use skep_engine::{
 };
 use skep_metadata::{Error, FILE_NAME, Kind, Metadata, Needed, Operator, Place, PostAction, SavepointFormat};
 
-use super::directories;
 use super::failure::fit_to_show;
 use super::files::{Attributes, Entry, Location, Reader, is_absence};
 
@@ -125,7 +124,7 @@ impl<'a> State<'a> {
             label: None,
             verdict: Verdict::Usable,
             reasons: Vec::new(),
-            sources: vec![directories::SOURCE.to_owned()],
+            sources: vec![Savepoint::SEEN.to_owned()],
         };
         match &self.content {
             Content::Read(metadata) => {

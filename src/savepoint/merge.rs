@@ -11,7 +11,7 @@ pub const LEDGER: &str = "ledger";
 
 /// Puts lists together into one, newest first, in which each path stands once with all its sources.
 ///
-/// What the ledger alone knows counts only where nobody has looked: of the others, the worst verdict is believed, since
+/// What the ledger alone knows counts only where nobody has looked, or as the reason why nothing is there: of the others, the worst verdict is believed, since
 /// each of them sees only a part (a directory its files, a cluster the jobs that need them).
 pub fn merge(lists: impl IntoIterator<Item = Vec<Savepoint>>) -> Vec<Savepoint> {
     let mut merged: Vec<Savepoint> = Vec::new();
@@ -42,9 +42,10 @@ fn recency(savepoint: &Savepoint) -> (Option<Timestamp>, Option<u64>) {
 
 fn unite(known: &mut Savepoint, other: Savepoint) {
     let (known_is_memory, other_is_memory) = (is_remembered(known), is_remembered(&other));
-    // That it was deleted explains that it is not there.
-    let was_deleted =
-        |memory: &Savepoint, seen: &Savepoint| memory.verdict == Verdict::Gone && seen.verdict == Verdict::Missing;
+    // That it was deleted explains that it is not there; and a cluster goes on telling of what was deleted behind its back.
+    let was_deleted = |memory: &Savepoint, other: &Savepoint| {
+        memory.verdict == Verdict::Gone && (other.verdict == Verdict::Missing || !other.is_seen())
+    };
     let takes_over = match (known_is_memory, other_is_memory) {
         (true, false) => !was_deleted(known, &other),
         (false, true) => was_deleted(&other, known),
@@ -137,7 +138,7 @@ mod tests {
         let lists = |ledger, directory| {
             let lists = [
                 vec![found("/sp", LEDGER, ledger)],
-                vec![found("/sp", "directory", directory)],
+                vec![found("/sp", Savepoint::SEEN, directory)],
             ];
             let there = merge(lists.clone());
             let back = merge(lists.into_iter().rev());
@@ -146,6 +147,19 @@ mod tests {
         };
         assert_eq!(lists(Verdict::Usable, Verdict::Missing), Verdict::Missing);
         assert_eq!(lists(Verdict::InUse, Verdict::Usable), Verdict::Usable);
+        assert_eq!(lists(Verdict::Gone, Verdict::Usable), Verdict::Usable);
+    }
+
+    #[test]
+    fn what_was_deleted_stays_so_though_the_cluster_goes_on_telling_of_it() {
+        let remembered = || vec![found("/sp", LEDGER, Verdict::Usable).gone("it was dropped")];
+        let told = || vec![found("/sp", "cluster", Verdict::Usable)];
+        for merged in [merge([remembered(), told()]), merge([told(), remembered()])] {
+            assert_eq!(
+                (merged[0].verdict, &merged[0].reasons[..]),
+                (Verdict::Gone, &["it was dropped".to_owned()][..])
+            );
+        }
     }
 
     #[test]

@@ -64,6 +64,15 @@ pub struct Savepoint {
 }
 
 impl Savepoint {
+    /// The source of what has been looked at where it lies. All others only tell.
+    pub const SEEN: &str = "directory";
+
+    /// Whether it has been looked at where it lies, and not only been told of.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.sources.iter().any(|source| source == Self::SEEN)
+    }
+
     /// The same, as it is known when it has been deleted, for that reason.
     #[must_use]
     pub fn gone(self, why: &str) -> Self {

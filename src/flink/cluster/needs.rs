@@ -6,7 +6,6 @@ use skep_engine::{JobId, Result, Savepoint, SavepointKind, Verdict, path_key};
 use super::Cluster;
 use super::answers::Checkpoints;
 use super::stores::AT_ONCE;
-use crate::flink::directories;
 
 /// What running jobs need.
 #[derive(Debug, Default)]
@@ -68,8 +67,7 @@ impl Need {
         let job = self.job.short();
         let path = path_key(&savepoint.path).into_owned();
         if self.claimed.as_deref() == Some(path.as_str()) {
-            let is_seen = savepoint.sources.iter().any(|source| source == directories::SOURCE);
-            if savepoint.verdict == Verdict::Missing && !is_seen {
+            if savepoint.verdict == Verdict::Missing && !savepoint.is_seen() {
                 // Nothing lies there: the job has needed it no more.
                 savepoint.verdict = Verdict::Gone;
                 savepoint.reasons.clear();
@@ -163,7 +161,10 @@ mod tests {
         };
         assert_eq!(verdict(None, unfinished), Verdict::Incomplete);
         // What was claimed and is not there was deleted; what lies there with holes is another matter.
-        for (source, expected) in [("cluster", Verdict::Gone), (directories::SOURCE, Verdict::Missing)] {
+        for (source, expected) in [
+            ("cluster", Verdict::Gone),
+            (skep_engine::Savepoint::SEEN, Verdict::Missing),
+        ] {
             let missing = skep_engine::Savepoint {
                 verdict: Verdict::Missing,
                 sources: vec![source.to_owned()],

@@ -98,7 +98,7 @@ impl Checkpoints {
             label: None,
             verdict: Verdict::Usable,
             reasons: Vec::new(),
-            sources: vec!["directory".to_owned()],
+            sources: vec![Savepoint::SEEN.to_owned()],
         })
     }
 

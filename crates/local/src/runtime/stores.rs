@@ -63,7 +63,7 @@ pub(super) fn bare(path: &Path, kind: SavepointKind, verdict: Verdict, reason: S
         label: None,
         verdict,
         reasons: vec![reason],
-        sources: vec!["directory".to_owned()],
+        sources: vec![Savepoint::SEEN.to_owned()],
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn whole(path: &Path, manifest: &Manifest) -> Savepoint {
         label: None,
         verdict: Verdict::Usable,
         reasons: Vec::new(),
-        sources: vec!["directory".to_owned()],
+        sources: vec![Savepoint::SEEN.to_owned()],
     }
 }
 
