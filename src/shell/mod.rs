@@ -38,8 +38,8 @@ use terminal::Terminal;
 /// How long an editor that is broken off is given to leave the terminal in order.
 const BREAK_OFF: Duration = Duration::from_secs(1);
 
-/// How long the first prompt waits to be told what can be brought back.
-const WELCOME: Duration = Duration::from_millis(500);
+/// How long the first prompt waits to be told what can be brought back. That takes a moment, but on a machine that is busy.
+const WELCOME: Duration = Duration::from_secs(2);
 
 /// How long a shell that was continued waits for signals that are on their way to it. Only one that was continued in the
 /// background (`bg`) waits so long, before it is stopped again for wanting the terminal.

@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use crate::world::World;
+use crate::world::http::Nobody;
 
 // A: 0, all went well.
 
@@ -529,15 +530,10 @@ fn f1_nobody_answers() {
     let world = World::new();
     let output = world.scripted().with("-u scripted:away -e").arg("SELECT 1").run();
     output.expect(5, "").expect_stderr("error: nobody answers");
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let nobody = Nobody::new();
     let output = world
         .skep()
-        .with(&format!("-u flink-rest://127.0.0.1:{port} jobs"))
+        .with(&format!("-u flink-rest://{} jobs", nobody.address()))
         .run();
     output.expect(5, "").expect_stderr("can't be reached");
 }

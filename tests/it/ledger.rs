@@ -280,7 +280,7 @@ fn killed_at_any_of_its_failpoints_a_local_job_comes_back() {
                 CREATE TABLE copy (n BIGINT) WITH ('connector' = 'filesystem', 'path' = 'copy', 'format' = 'csv');\n\
                 INSERT INTO copy SELECT n FROM n &;\n!wait %1 --until first-checkpoint\n!savepoint %1 --label x\n!stop %1\n";
             // Slowly at first: it is still there to be stopped.
-            let program = world.skep().with("-u local:state -D local.source.rows-per-second=1000").stdin(script);
+            let program = world.skep().with("-u local:state -D local.source.rows-per-second=100").stdin(script);
             let output = program.env("SKEP_FAILPOINT", **point).run();
             let aborted = output.code == 128 + 6;
             assert!(aborted || output.code == 0, "{point}: {output}");

@@ -150,8 +150,10 @@ fn at_a_terminal_the_question_is_about_what_was_shown() {
         assert!(!asked.has(done), "{asked}");
         pty.send(answer);
         pty.wait_text(done);
-        // The next one is not to find what this one has said.
+        // The next one is not to find what this one has said. What is typed before the prompt is there is not for the editor.
+        pty.wait_prompt("local:state> ");
         pty.send("\x0c");
+        pty.wait_for("an empty screen", |screen| !screen.has(done));
     };
     // Ctrl-C and Enter alone are a no, too.
     for no in ["n\r", "\r", "yess\r", "\x03", "\x04"] {

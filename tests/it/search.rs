@@ -5,6 +5,7 @@ use std::net::TcpListener;
 
 use crate::inspect::{copy_sample, objects};
 use crate::world::World;
+use crate::world::http::Nobody;
 
 const JOB: &str = "c0ffee12000000000000000000000001";
 
@@ -41,8 +42,8 @@ fn ctrl_c_ends_a_search_and_shows_what_it_has_found() {
 fn a_place_that_can_t_be_searched_is_named_and_the_others_are_shown() {
     let world = World::new();
     copy_sample(&world, "2.3.0-heap-savepoint-canonical", "sp/savepoint-c0ffee-1");
-    // Nobody listens there any more.
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::new();
+    let gone = nobody.address();
     let output = world
         .skep()
         .with(&format!(

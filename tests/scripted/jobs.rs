@@ -121,18 +121,27 @@ impl Cluster {
         for entry in fs::read_dir(dir).expect("the cluster's directory can be read") {
             let path = entry.expect("the cluster's directory can be read").path();
             let id = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-            let name = fs::read_to_string(&path).expect("a job's file can be read");
-            cluster.start(id.expect("a job's file is named by its id"), &name, false, None);
+            // Another process may have ended it in the meantime.
+            let Ok(name) = fs::read_to_string(&path) else { continue };
+            cluster.follow(id.expect("a job's file is named by its id"), &name, false, None);
         }
         cluster
     }
 
     /// Starts a job.
     pub fn start(&self, job_id: JobId, name: &str, bounded: bool, restore: Option<&Restore>) -> Arc<Run> {
-        let kept = self.kept.as_ref().map(|dir| dir.join(job_id.to_string()));
-        if let Some(path) = &kept {
-            fs::write(path, name).expect("a job's file can be written");
+        if let Some(dir) = &self.kept {
+            // Whole at once: another process may be reading.
+            let new = dir.with_extension(job_id.to_string());
+            fs::write(&new, name).expect("a job's file can be written");
+            fs::rename(new, dir.join(job_id.to_string())).expect("a job's file can be renamed");
         }
+        self.follow(job_id, name, bounded, restore)
+    }
+
+    /// A job that runs.
+    fn follow(&self, job_id: JobId, name: &str, bounded: bool, restore: Option<&Restore>) -> Arc<Run> {
+        let kept = self.kept.as_ref().map(|dir| dir.join(job_id.to_string()));
         let mut status = JobStatus::new(JobState::Running);
         status.started = Some(status.as_of);
         let run = Arc::new(Run {

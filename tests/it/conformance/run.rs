@@ -8,7 +8,7 @@ use super::script::{Engine, Mode, Outcome, Script};
 use crate::world::World;
 
 /// No script takes longer.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(1200);
 
 #[test]
 fn the_embedded_engine_answers_as_flink_does() {

@@ -43,13 +43,16 @@ fn object(text: &str) -> Value {
     objects.remove(0)
 }
 
-/// The same, whose jobs read a thousand rows a second: one that is to be stopped or killed still runs then, however slow the
+/// What lets a job read so few rows a second that one which is to be stopped or killed still runs then, however slow the
 /// machine is.
+const SLOWLY: &str = "-D local.source.rows-per-second=200";
+
+/// The same, whose jobs read slowly.
 fn slowly(world: &World) -> Program {
-    local(world).with("-D local.source.rows-per-second=1000")
+    local(world).with(SLOWLY)
 }
 
-/// How far the table `n` counts: `slowly` for longer than any test may take, else at once.
+/// How far the table `n` counts: `slowly` ten minutes, else a moment.
 const END: u64 = 120_000;
 
 /// Tables `n`, which counts from 1 to [`END`], and `copy`, a directory of CSV files. Checkpoints come often.

@@ -50,7 +50,7 @@ fn another_process_lists_saves_and_stops_a_job() {
     local(&world).with("job copy").run().expect_code(0);
     local(&world).with("logs copy").run().expect_code(0);
     local(&world)
-        .with("wait copy --until running --timeout 10s")
+        .with("wait copy --until running --timeout 2m")
         .run()
         .expect_code(0);
     local(&world).with("wait copy --timeout 10ms").run().expect_code(4);

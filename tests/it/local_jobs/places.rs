@@ -3,7 +3,7 @@
 use serde_json::Value;
 use skep::ledger::Ledger;
 
-use super::{COPY, counting, local, object, objects};
+use super::{COPY, SLOWLY, counting, local, object, objects};
 use crate::world::{Live, World};
 
 /// Mounts a small file system without room at `full`, for the rest of the command line alone.
@@ -58,9 +58,7 @@ fn owner(world: &World, how: Option<&str>) -> (Live, String) {
             .arg(skep),
         None => world.skep(),
     };
-    let mut live = program
-        .with("-u local:state -D local.source.rows-per-second=1000")
-        .start();
+    let mut live = program.with("-u local:state").with(SLOWLY).start();
     live.send(counting());
     live.send(COPY);
     live.send("!wait %1 --until first-checkpoint\n!job %1 --json\n!wait\n");

@@ -49,8 +49,8 @@ fn a_job_is_stopped_in_one_process_and_goes_on_in_another() {
         "{}{JOB} &;\n!wait %1 --until first-checkpoint\n!stop %1\n!job %1 --json\n",
         preamble()
     );
-    // So slowly that it can't come to the end before it is stopped.
-    let program = local(&world).with("-D local.source.rows-per-second=40");
+    // So slowly that it can't come to the end before it is stopped: that would take three minutes.
+    let program = local(&world).with("-D local.source.rows-per-second=20");
     let output = program.stdin(script).run().expect_code(0);
     let first = object(&output.stdout);
     assert_eq!(

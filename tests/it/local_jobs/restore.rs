@@ -328,7 +328,7 @@ fn with_auto_a_script_is_run_again_as_it_is() {
     let said = live.wait_err("[1] copy · job ");
     assert!(said.contains("it starts from savepoint"), "{said}");
     local(&world)
-        .with("wait copy --until first-checkpoint --timeout 30s")
+        .with("wait copy --until first-checkpoint")
         .run()
         .expect_code(0);
     live.kill();

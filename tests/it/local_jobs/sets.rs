@@ -67,7 +67,7 @@ fn killed_again_and_again_both_sinks_end_with_each_row_once() {
     for restoring in [slowly(&world), slowly(&world), local(&world)] {
         live.wait_err("[1] copy · job ");
         local(&world)
-            .with("wait copy --until first-checkpoint --timeout 30s")
+            .with("wait copy --until first-checkpoint")
             .run()
             .expect_code(0);
         live.kill();

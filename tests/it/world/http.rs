@@ -1,8 +1,25 @@
 //! As much of HTTP/1.1 as servers of the tests' own need, and what can go wrong with an answer.
 
 use std::io;
+use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
+/// A port of this machine at which nobody listens, and nobody else can as long as this lives.
+pub struct Nobody(TcpSocket);
+
+impl Nobody {
+    pub fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self(socket)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+}
 
 /// What comes instead of an answer.
 #[derive(Debug, Clone)]

@@ -19,8 +19,9 @@ use tempfile::TempDir;
 pub use live::Live;
 pub use pty::Pty;
 
-/// No test waits longer than this for anything, where it is not said otherwise: what takes so long hangs.
-pub const LIMIT: Duration = Duration::from_secs(60);
+/// No test waits longer than this for anything, where it is not said otherwise: what takes so long hangs, also on a machine
+/// that is slow and busy.
+pub const LIMIT: Duration = Duration::from_secs(240);
 
 /// Waits until it is so: for what nobody tells of.
 #[track_caller]

@@ -65,8 +65,13 @@ async fn numbers_go_on_from_the_restored_checkpoint() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_operator_or_source_is_refused_by_name() {
     let world = World::new();
+    // It does not come to its end before it is stopped.
+    let gate = Arc::new(AtomicU64::new(100));
     let first = world
-        .start(spec(blackhole()), Numbers::new(Query::Running).to(1_000_000))
+        .start(
+            spec(blackhole()),
+            Numbers::new(Query::Running).to(1_000_000).gated(&gate),
+        )
         .await
         .job_id;
     let saved = world.host.stop(&first, stop(false)).await.unwrap();
