@@ -1,5 +1,6 @@
 //! The driver: from a URL to a connection.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -36,6 +37,9 @@ pub struct HiveServer2 {
 pub(crate) trait Behind: std::fmt::Debug + Send + Sync {
     /// How it calls itself.
     fn product(&self) -> &'static str;
+
+    /// What a session is opened with besides what the person has given, if that says that it is for this engine.
+    fn settings(&self, given: &BTreeMap<String, String>) -> BTreeMap<String, String>;
 
     /// The connection to it, over a session that was opened on it.
     ///
@@ -89,7 +93,10 @@ impl Engine for HiveServer2 {
                 .hint("one that was built with --features kerberos does; that takes the headers of libkrb5, and libclang")
                 .hint("a server may take user and password beside it (LDAP), or a token over HTTP"));
         }
-        let opening = Opening::new(&address, target, self.limits)?;
+        let mut opening = Opening::new(&address, target, self.limits)?;
+        for engine in &self.engines {
+            opening = opening.with(&engine.settings(&given(&address, target)));
+        }
         let opened = tokio::select! {
             biased;
             opened = Session::open(Arc::new(opening), &target.attempt) => opened,
@@ -223,11 +230,16 @@ impl Opening {
     }
 }
 
-/// What a session is told when it is opened, as Hive's own driver writes it; a setting over REST by its own name.
-fn configuration(address: &Address, target: &Target) -> std::collections::BTreeMap<String, String> {
+/// The settings that the person has given.
+fn given(address: &Address, target: &Target) -> BTreeMap<String, String> {
     let mut settings = address.settings.clone();
     settings.extend(target.properties.clone());
-    let settings = settings.into_iter().map(|(key, value)| {
+    settings
+}
+
+/// What a session is told when it is opened, as Hive's own driver writes it; a setting over REST by its own name.
+fn configuration(address: &Address, target: &Target) -> BTreeMap<String, String> {
+    let settings = given(address, target).into_iter().map(|(key, value)| {
         if address.mode == Mode::Rest || PROXY_USER.contains(&key.as_str()) {
             (key, value)
         } else {

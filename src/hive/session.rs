@@ -38,6 +38,18 @@ pub(crate) struct Opening {
     pub(crate) configuration: BTreeMap<String, String>,
 }
 
+impl Opening {
+    /// The same with settings, which what it has does not take back.
+    pub(crate) fn with(&self, settings: &BTreeMap<String, String>) -> Self {
+        let mut opening = self.clone();
+        for (key, value) in settings {
+            opening.configuration.remove(&format!("set:hiveconf:{key}"));
+            opening.configuration.insert(key.clone(), value.clone());
+        }
+        opening
+    }
+}
+
 /// A session that is open, on a connection of its own: the server closes the one with the other.
 #[derive(Debug)]
 pub(crate) struct Live {
@@ -193,16 +205,7 @@ impl Session {
 
     /// The same with settings, which what this one was opened with does not take back.
     pub(crate) async fn another_with(&self, settings: &BTreeMap<String, String>) -> Result<Arc<Self>> {
-        Self::open(Arc::new(self.opening_with(settings)), &Attempt::default()).await
-    }
-
-    fn opening_with(&self, settings: &BTreeMap<String, String>) -> Opening {
-        let mut opening = Opening::clone(&self.opening);
-        for (key, value) in settings {
-            opening.configuration.remove(&format!("set:hiveconf:{key}"));
-            opening.configuration.insert(key.clone(), value.clone());
-        }
-        opening
+        Self::open(Arc::new(self.opening.with(settings)), &Attempt::default()).await
     }
 
     /// Says that another dialect than Hive's is spoken in it.
@@ -233,7 +236,7 @@ impl Session {
     pub(crate) async fn branch(&self, settings: &BTreeMap<String, String>, attempt: &Attempt) -> Result<Live> {
         let prelude = self.prelude().await;
         let dialect = self.dialect();
-        let live = Live::open(&self.opening_with(settings), attempt).await?;
+        let live = Live::open(&self.opening.with(settings), attempt).await?;
         let again = settings
             .iter()
             .filter(|(key, _)| prelude.iter().any(|text| sets(text, key, dialect)))

@@ -10,6 +10,7 @@ use arrow::datatypes::SchemaRef;
 use crate::column::read_row_set;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+use crate::page::Orientation;
 use crate::schema::TableSchema;
 use crate::service::{Fields, OperationHandle, OperationStatus, Protocol, RowSet, Session, SessionHandle, read_map};
 use crate::thrift::{Kind, Malformed, Reader, Writer};
@@ -302,19 +303,34 @@ impl Calls {
 
     /// The next rows, as they were sent; what the server says of them is read by [`read_page`].
     pub(crate) async fn page(&self, operation: &OperationHandle, limit: usize) -> Result<Vec<u8>> {
-        self.page_of(operation, Fetch::Rows, limit).await
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.page_of(operation, Fetch::Rows, Orientation::Next, limit).await
+    }
+
+    pub(crate) async fn turn(&self, operation: &OperationHandle, orientation: Orientation, count: i32) -> Result<()> {
+        let page = self
+            .page_of(operation, Fetch::Rows, orientation, i64::from(count))
+            .await?;
+        read_fields(FETCH, &page, nothing_more)
     }
 
     pub(crate) async fn log(&self, operation: &OperationHandle, schema: &SchemaRef, limit: usize) -> Result<RowSet> {
-        read_page(&self.page_of(operation, Fetch::Log, limit).await?, schema)
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let page = self.page_of(operation, Fetch::Log, Orientation::Next, limit).await?;
+        read_page(&page, schema)
     }
 
-    async fn page_of(&self, operation: &OperationHandle, what: Fetch, limit: usize) -> Result<Vec<u8>> {
-        const NEXT: i32 = 0;
+    async fn page_of(
+        &self,
+        operation: &OperationHandle,
+        what: Fetch,
+        orientation: Orientation,
+        limit: i64,
+    ) -> Result<Vec<u8>> {
         let write = |writer: &mut Writer| {
             operation.write(writer, 1);
-            writer.i32(2, NEXT);
-            writer.i64(3, i64::try_from(limit).unwrap_or(i64::MAX));
+            writer.i32(2, orientation.wire());
+            writer.i64(3, limit);
             writer.i16(4, what as i16);
         };
         self.answer(FETCH, self.limits.fetch, write).await

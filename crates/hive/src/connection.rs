@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use crate::calls;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::page::{Page, Sent};
+use crate::page::{Orientation, Page, Sent};
 use crate::rest::{self, EngineEntry, OperationEntry, SessionEntry};
 use crate::schema::TableSchema;
 use crate::service::{OperationHandle, OperationStatus, RowSet, Session, SessionHandle};
@@ -254,6 +254,15 @@ impl Client {
             Wire::Thrift(calls) => Sent::Thrift(calls.page(operation, limit).await?),
             Wire::Rest(calls) => Sent::Rest(calls.page(operation, limit).await?),
         }))
+    }
+
+    /// Asks for `count` rows in that orientation and reads none of them: what is asked is whether there is such a place in the
+    /// result. Servers take counts below zero, too.
+    ///
+    /// # Errors
+    /// The server has no such orientation, or the result no such place; the server could not be asked.
+    pub async fn turn(&self, operation: &OperationHandle, orientation: Orientation, count: i32) -> Result<()> {
+        call!(self.turn(operation, orientation, count))
     }
 
     /// What the server has logged about an operation since it was asked last, up to `limit` lines, as a column of text.

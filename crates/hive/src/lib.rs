@@ -27,7 +27,7 @@ mod transport;
 pub use connection::Client;
 pub use error::{Caller, Error, Failure, Result};
 pub use limits::Limits;
-pub use page::Page;
+pub use page::{Orientation, Page};
 pub use registry::Registry;
 pub use rest::{EngineEntry, OperationEntry, SessionEntry};
 pub use schema::{ColumnType, TableSchema, TypeId};

@@ -1,10 +1,41 @@
-//! Rows on their way: sent, and not read yet.
+//! Rows on their way: where they are asked for, sent, and not read yet.
 
 use arrow::datatypes::SchemaRef;
 
 use crate::error::Result;
 use crate::service::RowSet;
 use crate::{calls, rest};
+
+/// Where in a result rows are asked for (`TFetchOrientation`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orientation {
+    /// Behind those that were fetched last.
+    Next,
+    /// So many before the place at which the last fetch began.
+    Prior,
+    /// At the beginning.
+    First,
+}
+
+impl Orientation {
+    /// Its number in Thrift.
+    pub(crate) const fn wire(self) -> i32 {
+        match self {
+            Self::Next => 0,
+            Self::Prior => 1,
+            Self::First => 4,
+        }
+    }
+
+    /// Its name over REST.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Next => "FETCH_NEXT",
+            Self::Prior => "FETCH_PRIOR",
+            Self::First => "FETCH_FIRST",
+        }
+    }
+}
 
 /// Rows as they were sent.
 #[derive(Debug)]

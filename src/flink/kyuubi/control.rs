@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use skep_engine::{Dialect, EngineError, ErrorKind, Result};
 use tokio::sync::Mutex;
 
-use super::fetch::SHORT_TIMEOUT;
-use super::submission::{Wanted, rows_of};
+use super::fetch::TIMEOUT;
+use super::submission::{rows_of, tell};
 use crate::flink::gateway::control::{Ask, Row, texts};
 use crate::hive::session::Session;
 use crate::syntax::literal::quote_string;
@@ -60,7 +60,7 @@ impl Apart {
             State::Closed => return Err(closed()),
             State::Unneeded => {}
         }
-        let (key, value) = SHORT_TIMEOUT;
+        let (key, value) = TIMEOUT;
         let settings = BTreeMap::from([(key.to_owned(), value.to_owned())]);
         let session = self.beside.another_with(&settings).await?;
         let is_late = match &mut *self.state() {
@@ -86,22 +86,11 @@ impl Ask for Apart {
         let session = self.session().await?;
         let quote = |text: &str| quote_string(text, &Dialect::FLINK);
         for (key, value) in settings {
-            rows_of(
-                &session,
-                &format!("SET {} = {}", quote(key), quote(value)),
-                Wanted::Nothing,
-            )
-            .await?;
+            tell(&session, &format!("SET {} = {}", quote(key), quote(value))).await?;
         }
-        // What is asked of one job is answered in one row.
-        let wanted = if text == "SHOW JOBS" {
-            Wanted::All
-        } else {
-            Wanted::First
-        };
-        let answered = rows_of(&session, text, wanted).await;
+        let answered = rows_of(&session, text).await;
         for key in settings.keys() {
-            rows_of(&session, &format!("RESET {}", quote(key)), Wanted::Nothing).await?;
+            tell(&session, &format!("RESET {}", quote(key))).await?;
         }
         let mut rows = Vec::new();
         for batch in answered? {

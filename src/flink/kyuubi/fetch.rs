@@ -1,36 +1,49 @@
-//! Fetches from Kyuubi's Flink engine, and whether they have read all.
+//! Fetches from Kyuubi's Flink engine, which lose no rows, however late they come.
 //!
 //! What the engine does (`IncrementalResultFetchIterator` and `FlinkOperation`, the same in Kyuubi 1.9 to 1.12): a fetch that finds no
-//! rows queues a round, which asks Flink's SQL Gateway until there are rows or their end, and then sleeps a second; a fetch that has
-//! waited for `kyuubi.session.engine.flink.fetch.timeout` gives what there is and leaves its round behind. So rounds go on between fetches,
-//! a second apart, and one that meets the end makes all fetches end there and then, whatever rows nobody has fetched yet: these
-//! are lost, and nothing says so. With a time-out of a second that happens (one of fourteen queries, on a real server). With half
-//! of it the rows of a round are fetched before the next one begins, and where that took longer, it is known.
+//! rows queues a round, which asks Flink's SQL Gateway once a second until there are rows or their end, and sleeps a second then; a
+//! fetch that has waited for `kyuubi.session.engine.flink.fetch.timeout` gives what there is and leaves its round behind. A round that
+//! meets the end makes all fetches end there and then: rows that another one has brought before and that nobody has fetched yet are
+//! lost, and nothing says so.
+//!
+//! So no round is queued behind another one. While one is under way, the engine is asked whether it has rows, which queues none
+//! ([`Fetches::has_more`]), and they wait there for whoever is held up. The end can only be asked for by a fetch: that is done once the
+//! job has ended, and so long ago that the round has met the end as well, or has brought what came before it. When the end has come,
+//! the engine is asked whether it has rows that it did not give.
 
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use skep_hive::{Client, Error, OperationHandle, Result};
+use skep_hive::{Client, Error, OperationHandle, Orientation, Result};
 
-/// How long the engine waits for the next rows before it says that there are none yet, and the session is free again. Less
-/// would show rows a little sooner; but each time engine and server log the time-out with its stack.
-pub(super) const TIMEOUT: (&str, &str) = ("kyuubi.session.engine.flink.fetch.timeout", "PT0.5S");
-
-/// The same for questions of the shell's own, whose answers are there at once.
-pub(super) const SHORT_TIMEOUT: (&str, &str) = (TIMEOUT.0, "PT0.1S");
+/// How long the engine waits for the next rows before it gives those that it has, or says that there are none yet, and the session is
+/// free again.
+pub(super) const TIMEOUT: (&str, &str) = ("kyuubi.session.engine.flink.fetch.timeout", "PT0.1S");
 
 /// How long a time-out is at least.
-const WAITED: Duration = Duration::from_millis(500);
+const WAITED: Duration = Duration::from_millis(100);
 
-/// Between two rounds of the engine's.
-const ROUND: Duration = Duration::from_secs(1);
+/// Between two questions of a round's: a second, and what a question takes.
+const ROUND: Duration = Duration::from_millis(1100);
+
+/// After so long a round has asked for the first time, and has all that there is at once.
+const FIRST: Duration = Duration::from_millis(200);
+
+/// After so long rows are fetched though a round is under way and its job, as far as is known, runs: in case there is no round.
+const ANYWAY: Duration = Duration::from_secs(30);
 
 /// What the engine says when no rows have come within the time-out.
 const NO_ROWS_YET: &str = "Futures timed out";
 
-/// How long one is left alone that says at once that there are no rows yet.
-const PAUSE: Duration = Duration::from_millis(50);
+/// What it says of a place in the result that no row has.
+const NO_SUCH_ROW: &str = "Cannot skip to an unreachable position";
+
+/// The pauses between questions whether there are rows. An engine that has none logs each with a stack, as it does a time-out. Behind
+/// rows the next round has most of a second to sleep.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_BEHIND_ROWS: Duration = Duration::from_millis(500);
 
 /// What a fetch gave.
 pub(super) enum Page {
@@ -45,27 +58,60 @@ pub(super) enum Page {
     End,
 }
 
+/// Whether all rows have come that there were before an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Whole,
+    /// The engine has rows that it did not give, and will not.
+    Cut,
+    /// It may have such, and does not say.
+    Unknown,
+}
+
 /// The fetches of an operation, one after another.
 pub(super) struct Fetches {
-    /// All that there was had been read when this was sent.
-    read: Instant,
-    /// A round was left behind.
-    left: bool,
-    /// When the last fetch gave something, or the end.
-    answered: Instant,
+    /// Rows that have come.
+    taken: u64,
+    /// A round is under way, or about to be, that no fetch waits for; and since when.
+    round: Option<Instant>,
+    /// The engine does leave rounds behind.
+    leaves_rounds: bool,
+    /// One may have been queued behind another.
+    is_doubtful: bool,
+    /// Flink has all rows before there is an operation, and gives them to the first round that asks.
+    is_whole: bool,
+    /// Such rows have come.
+    is_over: bool,
+    /// When rows were asked for last.
+    asked: Instant,
+    pause: Duration,
 }
 
 impl Fetches {
     pub(super) fn new() -> Self {
-        let now = Instant::now();
         Self {
-            read: now,
-            left: false,
-            answered: now,
+            taken: 0,
+            round: None,
+            leaves_rounds: false,
+            is_doubtful: false,
+            is_whole: false,
+            is_over: false,
+            asked: Instant::now(),
+            pause: FIRST_PAUSE,
         }
     }
 
-    /// Fetches so many rows at most.
+    /// Those of a statement whose rows Flink has all at once (`ResultFetcher.fromResults`): to know that there are no more takes no
+    /// second.
+    pub(super) fn of_whole() -> Self {
+        Self {
+            is_whole: true,
+            ..Self::new()
+        }
+    }
+
+    /// Fetches so many rows at most. `over` is when the operation was first known to give no more than what Flink has already,
+    /// because its job has ended; or when nobody could tell.
     ///
     /// # Errors
     /// The engine's, but for that there are no rows yet.
@@ -75,55 +121,102 @@ impl Fetches {
         operation: &OperationHandle,
         schema: &SchemaRef,
         size: usize,
+        over: Option<Instant>,
     ) -> Result<Page> {
+        if self.is_over {
+            return Ok(Page::End);
+        }
+        let mut is_behind = false;
+        if let Some(since) = self.round {
+            let has_more = self.has_more(client, operation).await?;
+            let is_due = is_due(since, over) || self.is_whole && since.elapsed() >= FIRST;
+            if has_more == Some(false) && !is_due && self.asked.elapsed() < ANYWAY {
+                self.rest().await;
+                return Ok(Page::NotYet);
+            }
+            is_behind = has_more != Some(true);
+        }
         let sent = Instant::now();
-        let fetched = client.fetch(operation, schema, size).await;
-        self.answered = Instant::now();
-        let waited = self.answered - sent;
-        let none_yet = match fetched {
+        self.asked = sent;
+        match client.fetch(operation, schema, size).await {
             Ok(set) => match set.rows.filter(|rows| rows.num_rows() > 0) {
                 Some(rows) => {
-                    // Fewer than it was asked for it gives at once only at the end.
-                    if rows.num_rows() < size && waited >= WAITED {
-                        self.read = sent;
-                    }
-                    return Ok(Page::Rows { rows, bytes: set.bytes });
+                    self.took(rows.num_rows(), size, sent);
+                    Ok(Page::Rows { rows, bytes: set.bytes })
                 }
-                None if !set.more => return Ok(Page::End),
-                None => Page::NotYet,
+                None if !set.more => Ok(Page::End),
+                // Others than Kyuubi's say so, and at once.
+                None => {
+                    tokio::time::sleep(FIRST_PAUSE).await;
+                    Ok(Page::NotYet)
+                }
             },
             Err(Error::Server(failure)) if failure.message.contains(NO_ROWS_YET) => {
-                (self.read, self.left) = (sent, true);
-                Page::NotYet
+                self.leaves_rounds = true;
+                self.is_doubtful |= is_behind;
+                self.round.get_or_insert(sent);
+                if is_behind {
+                    self.rest().await;
+                }
+                Ok(Page::NotYet)
             }
-            Err(error) => return Err(error),
-        };
-        if waited < PAUSE {
-            tokio::time::sleep(PAUSE - waited).await;
+            Err(error) => Err(error),
         }
-        Ok(none_yet)
     }
 
-    /// Whether the end that came is certainly behind all rows. Those that came since all was read came in one round, and the next
-    /// one, a second later, had not begun.
-    pub(super) fn are_whole(&self) -> bool {
-        !self.left || self.answered - self.read < ROUND
+    /// Takes note of rows that have come in answer to a question for so many at most.
+    fn took(&mut self, count: usize, size: usize, sent: Instant) {
+        self.taken += count as u64;
+        self.pause = PAUSE_BEHIND_ROWS;
+        // The round that brought them is over. Who gets fewer rows than were asked for has waited for those of another one, unless the
+        // end has come.
+        let has_waited = self.leaves_rounds && count < size && sent.elapsed() >= WAITED;
+        if has_waited {
+            self.is_over = self.is_whole;
+            self.round = Some(sent);
+        } else if !self.is_doubtful {
+            self.round = None;
+        }
+    }
+
+    /// What the end was the end of.
+    pub(super) async fn ending(&self, client: &Client, operation: &OperationHandle) -> Ending {
+        if !self.leaves_rounds || self.is_over {
+            return Ending::Whole;
+        }
+        match self.has_more(client, operation).await {
+            Ok(Some(true)) => Ending::Cut,
+            Ok(Some(false)) => Ending::Whole,
+            Ok(None) | Err(_) if self.is_doubtful => Ending::Unknown,
+            Ok(None) | Err(_) => Ending::Whole,
+        }
+    }
+
+    /// Whether the engine has rows that have not been fetched; nothing if it does not say. It moves to the first row, and from there as many
+    /// rows back as the negative of those that have come: a place that no row has is refused. It gives no rows where none are asked
+    /// for, or fewer, and queues no round for them.
+    async fn has_more(&self, client: &Client, operation: &OperationHandle) -> Result<Option<bool>> {
+        let Ok(taken) = i32::try_from(self.taken) else {
+            return Ok(None);
+        };
+        for (orientation, count) in [(Orientation::First, 0), (Orientation::Prior, -taken)] {
+            match client.turn(operation, orientation, count).await {
+                Ok(()) => {}
+                Err(Error::Server(failure)) if failure.message.contains(NO_SUCH_ROW) => return Ok(Some(false)),
+                Err(Error::Server(failure)) if !failure.is_unknown_handle => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Some(true))
+    }
+
+    async fn rest(&mut self) {
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_end_that_comes_late_may_be_before_rows() {
-        let mut fetches = Fetches::new();
-        fetches.answered = fetches.read + Duration::from_millis(1500);
-        // No round was left behind: the fetch that met the end has waited for it.
-        assert!(fetches.are_whole());
-        fetches.left = true;
-        assert!(!fetches.are_whole());
-        fetches.answered = fetches.read + Duration::from_millis(600);
-        assert!(fetches.are_whole());
-    }
+/// Whether a round of which nothing has been heard since then must have met the end, if that was there since `over`.
+fn is_due(since: Instant, over: Option<Instant>) -> bool {
+    over.is_some_and(|over| over.max(since).elapsed() >= ROUND)
 }

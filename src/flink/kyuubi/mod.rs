@@ -6,6 +6,7 @@
 mod changes;
 mod control;
 mod fetch;
+mod list;
 mod operation;
 mod orphan;
 mod rows;
@@ -42,6 +43,10 @@ use crate::hive::session::Session;
 use crate::hive::sql::HiveSql;
 use crate::syntax::classifier::{Kind, classify};
 
+/// The setting that says which engine a session has, and its value for this one.
+const KIND: &str = "kyuubi.engine.type";
+const FLINK_SQL: &str = "FLINK_SQL";
+
 /// The engine, as a connection sees it. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Flink(Arc<Inner>);
@@ -74,6 +79,16 @@ pub(crate) struct BehindKyuubi;
 impl Behind for BehindKyuubi {
     fn product(&self) -> &'static str {
         "Apache Flink"
+    }
+
+    fn settings(&self, given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let kind = given.get(KIND);
+        if kind.is_some_and(|kind| kind.eq_ignore_ascii_case(FLINK_SQL)) {
+            let (key, value) = fetch::TIMEOUT;
+            BTreeMap::from([(key.to_owned(), value.to_owned())])
+        } else {
+            BTreeMap::new()
+        }
     }
 
     async fn connect(

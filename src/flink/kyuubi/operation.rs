@@ -17,7 +17,7 @@ use crate::flink::in_task;
 use crate::hive::failure::explain;
 use crate::hive::session::Live;
 
-/// How long the server is waited for at the end of a query: it answers behind a fetch, which takes half a second.
+/// How long the server is waited for at the end of a query: it answers behind a fetch, which takes a tenth of that.
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// A query that the engine runs, in a session of its own.

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use skep_engine::{Batch, ENGINE_TYPE, EngineError, ErrorKind, LogRing, Result, Rows};
+use skep_engine::{Batch, ENGINE_TYPE, EngineError, ErrorKind, JobStatus, LogRing, Result, Rows};
 use skep_hive::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
 
-use super::fetch::{Fetches, Page};
+use super::fetch::{Ending, Fetches, Page};
 use super::operation::Query;
 use super::orphan;
 use crate::flink::gateway::operation::end_job;
@@ -18,19 +19,23 @@ use crate::flink::gateway::rows::{absence, fate};
 use crate::flink::given::Given;
 use crate::hive::failure::explain;
 
-/// Pages that are fetched before anybody has read the first of them. Rows that are fetched too late may be lost (see `fetch`), so that
-/// who reads slowly holds nothing up; the engine keeps all rows of a query as well, and ends it after a million.
+/// Pages that are fetched before anybody has read the first of them. The engine keeps all rows of a query as well, and ends it after a
+/// million, so that it is not held back by who reads slowly.
 const AHEAD: usize = 1024;
 
-/// So much of them is held, in KiB; beyond that who reads slowly does hold up, and may be told that rows were asked for too late.
+/// So much of them is held, in KiB.
 const AHEAD_KIB: u32 = 256 * 1024;
 
 /// A page: the first asks for one row, so that it is seen as soon as it is there.
 const FIRST_PAGE: usize = 1;
 const PAGE: usize = 1000;
 
-/// After so long without a row the job is looked at, and then as often.
-const LOOK: Duration = Duration::from_secs(2);
+/// The pauses between looks whether the job goes on: short at first, since most queries that end do so soon.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
+
+/// After so long without a row it is said why there are none.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// How many rows of one query the engine keeps, and unless it is told otherwise.
 pub(super) const MAX_ROWS: &str = "kyuubi.session.engine.flink.max.rows";
@@ -64,6 +69,8 @@ pub(super) fn fetch(query: Arc<Query>, schema: SchemaRef, log: LogRing, given: G
         log,
         given,
         kept: kept.and_then(|kept| kept.parse().ok()).unwrap_or(MAX_ROWS_UNTOLD),
+        looks: Looks::new(),
+        quiet: Instant::now(),
         said: None,
     };
     tokio::spawn(fetching.run(sender));
@@ -120,8 +127,49 @@ struct Fetching {
     given: Given,
     /// So many rows of it the engine keeps.
     kept: u64,
+    looks: Looks,
+    /// Since when there were no rows, or since when it was said why.
+    quiet: Instant,
     /// What the reader was told last, so as not to say it again.
     said: Option<String>,
+}
+
+/// Looks at the job of a query. Rows do not wait for them: a cluster may be slow whose query's rows are there.
+struct Looks {
+    under_way: Option<JoinHandle<(Instant, Result<JobStatus>)>>,
+    last: Instant,
+    pause: Duration,
+    /// When the job was first seen to have ended, or could not be seen.
+    over: Option<Instant>,
+}
+
+impl Looks {
+    fn new() -> Self {
+        Self {
+            under_way: None,
+            last: Instant::now(),
+            pause: FIRST_LOOK,
+            over: None,
+        }
+    }
+
+    /// What one has seen that is over; begins another when it is time.
+    async fn seen(&mut self, query: &Query) -> Option<Result<JobStatus>> {
+        if self.under_way.is_none() && self.last.elapsed() >= self.pause {
+            let (jobs, job) = (Arc::clone(&query.jobs), query.job);
+            self.under_way = Some(tokio::spawn(async move {
+                let status = jobs.status(&job).await;
+                (Instant::now(), status)
+            }));
+        }
+        let look = self.under_way.take_if(|look| look.is_finished())?;
+        let (when, status) = look.await.ok()?;
+        self.last = when;
+        self.pause = (self.pause * 2).min(LONGEST_LOOK);
+        let goes_on = status.as_ref().is_ok_and(|status| !status.state.is_terminal());
+        self.over = if goes_on { None } else { self.over.or(Some(when)) };
+        Some(status)
+    }
 }
 
 impl Fetching {
@@ -129,18 +177,18 @@ impl Fetching {
     async fn run(mut self, sender: mpsc::Sender<Fetched>) {
         let query = Arc::clone(&self.query);
         let mut size = FIRST_PAGE;
-        let mut quiet = Instant::now();
         let mut fetches = Fetches::new();
         let room = Arc::new(Semaphore::new(AHEAD_KIB as usize));
         while !query.is_cancelled() && !sender.is_closed() {
             // A fetch that has begun is waited for: the rows that it takes are given only once.
+            let (client, operation) = (&query.live.client, &query.operation);
             let fetched = fetches
-                .next(&query.live.client, &query.operation, &self.schema, size)
+                .next(client, operation, &self.schema, size, self.looks.over)
                 .await;
             match fetched {
                 Ok(Page::Rows { rows, bytes }) => {
                     query.has_rows.store(true, Ordering::Release);
-                    quiet = Instant::now();
+                    self.quiet = Instant::now();
                     size = PAGE;
                     let batch = Batch::inserts(rows);
                     self.given.count(&batch);
@@ -152,13 +200,9 @@ impl Fetching {
                     if sender.send(Ok((batch, taken))).await.is_err() {
                         return;
                     }
+                    self.look().await;
                 }
-                Ok(Page::NotYet) => {
-                    if quiet.elapsed() >= LOOK {
-                        quiet = Instant::now();
-                        self.look().await;
-                    }
-                }
+                Ok(Page::NotYet) => self.look().await,
                 Ok(Page::End) => {
                     if let Err(error) = self.check_end(&fetches).await
                         && !query.is_cancelled()
@@ -184,25 +228,31 @@ impl Fetching {
     async fn check_end(&self, fetches: &Fetches) -> Result<()> {
         let count = self.given.rows();
         let deadline = Instant::now() + ENDING;
-        let mut goes_on = false;
-        // A job that can't be looked at says nothing.
-        while let Ok(status) = self.query.jobs.status(&self.query.job).await {
-            goes_on = !status.state.is_terminal();
-            if !goes_on || Instant::now() >= deadline {
-                break;
+        let goes_on = loop {
+            match self.query.jobs.status(&self.query.job).await {
+                Ok(status) if !status.state.is_terminal() => {}
+                // A job that can't be looked at says nothing.
+                Ok(_) | Err(_) => break false,
+            }
+            if Instant::now() >= deadline {
+                break true;
             }
             tokio::time::sleep(ENDING_LOOK).await;
-        }
+        };
         if goes_on || count >= self.kept {
             return Err(self.give_up(no_more_kept()).await);
         }
-        if !fetches.are_whole() {
-            let what =
-                "the engine was asked for rows too late (by more than a second): it may have dropped the last ones";
-            return Err(EngineError::failed(format!("{what}; {count} rows have come"))
-                .hint("the query can be sent again; on a busy machine, INSERT INTO a table keeps all rows"));
-        }
-        Ok(())
+        let what = match fetches.ending(&self.query.live.client, &self.query.operation).await {
+            Ending::Whole => return Ok(()),
+            Ending::Cut => "the engine has dropped the last rows, which were fetched too late",
+            Ending::Unknown => "the engine may have dropped the last rows, and does not say whether it has",
+        };
+        let come = match count {
+            1 => "1 row has come".to_owned(),
+            count => format!("{count} rows have come"),
+        };
+        Err(EngineError::failed(format!("{what}; {come}"))
+            .hint("the query can be sent again; INSERT INTO a table keeps all rows"))
     }
 
     /// Ends a query that would go on, and whose rows nobody could ever read.
@@ -254,9 +304,16 @@ impl Fetching {
         }
     }
 
-    /// Looks why there are no rows, and tells the reader.
+    /// Looks whether there may be more rows, and if there were none for a while, why not, which the reader is told.
     async fn look(&mut self) {
-        let said = match self.query.jobs.status(&self.query.job).await {
+        let Some(status) = self.looks.seen(&self.query).await else {
+            return;
+        };
+        if self.quiet.elapsed() < QUIET {
+            return;
+        }
+        self.quiet = Instant::now();
+        let said = match status {
             Ok(status) => {
                 let (job, state) = (&self.query.job, status.state);
                 absence(job, status).or_else(|| self.given.limit_reached(job, state))

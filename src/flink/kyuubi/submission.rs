@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering;
 
 use arrow::array::{AsArray, RecordBatch};
 use skep_engine::{
-    Attempt, Dialect, ENGINE_TYPE, EngineError, ErrorKind, JobId, LogRing, Operation, OperationId, Result, StartedJob,
-    Submit,
+    Attempt, Dialect, EngineError, ErrorKind, JobId, LogRing, Operation, OperationId, Result, StartedJob, Submit,
 };
 use skep_hive::{Error, OperationHandle};
 
 use super::Flink;
 use super::changes;
-use super::fetch::{self, Fetches, Page};
+use super::fetch;
+use super::list::List;
 use super::operation::{self, Query};
 use super::rows;
 use crate::flink::gateway::complaint;
@@ -26,19 +26,16 @@ use crate::flink::gateway::submission::search;
 use crate::flink::given::Given;
 use crate::hive::failure::explain;
 use crate::hive::operation::Running;
-use crate::hive::rows::{ANSWER_LIMIT, follow, too_long};
+use crate::hive::rows::{ANSWER_LIMIT, too_long};
 use crate::hive::session::{Live, Session};
 use crate::syntax::classifier::{Kind, classify};
 use crate::syntax::rewritten::Rewritten;
 use crate::syntax::{job_name, statement_set};
 
-/// Rows of a list that are asked for at once.
-const PAGE: usize = 1000;
-
 /// The configuration of a session.
 pub(super) async fn configuration(session: &Session) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
-    for rows in rows_of(session, "SET", Wanted::All).await? {
+    for rows in rows_of(session, "SET").await? {
         let columns: Vec<_> = rows
             .columns()
             .iter()
@@ -57,54 +54,38 @@ pub(super) async fn configuration(session: &Session) -> Result<BTreeMap<String, 
     Ok(found)
 }
 
-/// The rows of a statement that starts no job: all, or the first.
-pub(super) async fn rows_of(session: &Session, text: &str, wanted: Wanted) -> Result<Vec<RecordBatch>> {
-    let (live, operation) = execute(session, text, &Attempt::default()).await?;
-    let running = Running::new(Arc::clone(&live.client), operation);
-    running.finish().await?;
-    let found = match wanted {
-        Wanted::Nothing => Ok(Vec::new()),
-        Wanted::First | Wanted::All => fetch_all(&live, &running, text, wanted).await,
-    };
+/// The rows of a statement that starts no job and has them all at once, see [`List::of`].
+pub(super) async fn rows_of(session: &Session, text: &str) -> Result<Vec<RecordBatch>> {
+    let running = carried_out(session, text).await?;
+    let found = gather(running.clone(), text).await;
     running.close().await;
     found
 }
 
-/// What is wanted of a statement's rows. Each fetch takes the engine a while, and to know that there are no more a second.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    Nothing,
-    First,
-    All,
-}
-
-async fn fetch_all(live: &Live, running: &Running, text: &str, wanted: Wanted) -> Result<Vec<RecordBatch>> {
-    let schema = live.client.schema(&running.operation).await.map_err(explain)?;
-    let schema = schema.to_arrow(ENGINE_TYPE);
-    let size = if wanted == Wanted::First { 1 } else { PAGE };
-    let (mut found, mut bytes, mut fetches) = (Vec::new(), 0, Fetches::new());
-    loop {
-        let fetched = fetches.next(&live.client, &running.operation, &schema, size).await;
-        match fetched.map_err(rows::explain_fetch)? {
-            Page::Rows { rows, bytes: took } => {
-                found.push(rows);
-                bytes += took;
-                if bytes > ANSWER_LIMIT {
-                    return Err(too_long(text));
-                }
-                if wanted == Wanted::First {
-                    return Ok(found);
-                }
-            }
-            Page::NotYet => {}
-            Page::End if fetches.are_whole() => return Ok(found),
-            Page::End => {
-                let message =
-                    format!("the engine was asked too late for its answer to {text}: it may have dropped some of it");
-                return Err(EngineError::failed(message));
-            }
+async fn gather(running: Running, text: &str) -> Result<Vec<RecordBatch>> {
+    let mut list = List::of(running, true).await?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while let Some((rows, took)) = list.next().await? {
+        found.push(rows);
+        bytes += took;
+        if bytes > ANSWER_LIMIT {
+            return Err(too_long(text));
         }
     }
+    Ok(found)
+}
+
+/// Carries out a statement that starts no job, and whose rows are not wanted.
+pub(super) async fn tell(session: &Session, text: &str) -> Result<()> {
+    carried_out(session, text).await?.close().await;
+    Ok(())
+}
+
+async fn carried_out(session: &Session, text: &str) -> Result<Running> {
+    let (live, operation) = execute(session, text, &Attempt::default()).await?;
+    let running = Running::new(Arc::clone(&live.client), operation);
+    running.finish().await?;
+    Ok(running)
 }
 
 /// Sends a statement through the session that all share.
@@ -142,7 +123,7 @@ async fn carry_out(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operat
     let running = Running::new(Arc::clone(&live.client), operation);
     running.finish().await.map_err(complain)?;
     if !kind.is_session_scoped() {
-        return Ok(follow(running));
+        return follow(running).await.map_err(complain);
     }
     // That it is OK would take a fetch, and that two seconds.
     running.close().await;
@@ -155,6 +136,17 @@ async fn carry_out(flink: &Flink, submit: &Submit, kind: &Kind) -> Result<Operat
         log: running.log,
         handle: Arc::new(operation::Done),
     })
+}
+
+/// What comes of a statement that has been carried out and is no query.
+async fn follow(running: Running) -> Result<Operation> {
+    match List::of(running.clone(), false).await {
+        Ok(list) => Ok(list.follow()),
+        Err(error) => {
+            running.close().await;
+            Err(error)
+        }
+    }
 }
 
 /// A statement that starts a job.
@@ -252,7 +244,7 @@ impl Submission<'_> {
             None => {
                 let running = Running::new(Arc::clone(&live.client), operation);
                 running.finish().await.map_err(|error| self.complaint(error))?;
-                Ok(follow(running))
+                follow(running).await
             }
         }
     }

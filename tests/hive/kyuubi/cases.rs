@@ -37,12 +37,17 @@ pub fn all() -> Vec<Case> {
         shared("dml_sync", dml_sync),
         shared("dml_sync_in_the_background", dml_sync_in_the_background),
         shared("dml_sync_interrupted", dml_sync_interrupted),
+        shared("short_lists", short_lists),
         shared("a_query_that_ends", a_query_that_ends),
         shared("a_query_that_fails", a_query_that_fails),
         shared("late_rows", late_rows),
         Case {
             stand_in_only: true,
-            ..shared("asked_too_late", asked_too_late)
+            ..shared("held_up", held_up)
+        },
+        Case {
+            stand_in_only: true,
+            ..shared("dropped_rows", dropped_rows)
         },
         shared("an_endless_query", an_endless_query),
         shared("no_slots", no_slots),
@@ -238,6 +243,26 @@ fn dml_sync_interrupted(door: &Door) {
     assert_eq!(witness.state(&id), "CANCELED");
 }
 
+/// What statements list comes whole, also where fetches have a time limit: skep's own, where the URL says which engine it is for, or
+/// one that the URL sets, and that is shorter than the engine's rounds.
+fn short_lists(door: &Door) {
+    let shell = Shell::new();
+    let script = format!("SHOW TABLES;\n{TABLES}SHOW TABLES;\nDESCRIBE src;\nSHOW FUNCTIONS;\n");
+    let list = |settings: &str| {
+        let output = door.csv_with(&shell, settings).stdin(&script).run().expect_code(0);
+        assert!(
+            output
+                .stdout
+                .starts_with("table name\ntable name\nsnk\nsrc\nname,type,"),
+            "{output}"
+        );
+        output.stdout
+    };
+    let own = list("kyuubi.engine.type=FLINK_SQL");
+    assert!(own.lines().count() > 100, "{own}");
+    assert_eq!(list("kyuubi.session.engine.flink.fetch.timeout=PT1S"), own);
+}
+
 /// All rows of a query that ends, in their order, across pages and the engine's time-outs.
 fn a_query_that_ends(door: &Door) {
     let shell = Shell::new();
@@ -267,7 +292,7 @@ fn expect_closed(door: &Door, part: &str) {
     assert!(are_closed, "{sessions:?}");
 }
 
-/// Rows that come long after the first fetch, and then all at once with their end: the engine drops what is not fetched in time.
+/// Rows that come long after the first fetch, and then all at once with their end, of which the engine drops what it gave nobody before.
 fn late_rows(door: &Door) {
     let shell = Shell::new();
     let script = "SET 'execution.runtime-mode' = 'batch';\nCREATE TABLE late (id BIGINT) WITH ('connector' = 'datagen', \
@@ -277,14 +302,23 @@ fn late_rows(door: &Door) {
     door.csv(&shell).stdin(script).run().expect(0, &format!("id\n{rows}"));
 }
 
-/// An engine that is so busy that it may have dropped rows: what came is shown, and that it may not be all.
-fn asked_too_late(door: &Door) {
+/// Fetches that are held up until all has passed that others have begun: rows wait for them, and nothing is said.
+fn held_up(door: &Door) {
     let shell = Shell::new();
-    let program = door.csv_with(&shell, "stand-in.slow=1.5");
+    let program = door.csv_with(&shell, "stand-in.stall=rounds");
+    let output = program.stdin(format!("{TEN}SELECT id AS awaited FROM ten;\n")).run();
+    let output = output.expect(0, "awaited\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n");
+    assert!(!output.stderr.contains("dropped"), "{output}");
+    expect_closed(door, "AS awaited");
+}
+
+/// An engine that has met the end before all rows were fetched: what came is shown, and that it is not all.
+fn dropped_rows(door: &Door) {
+    let shell = Shell::new();
+    let program = door.csv_with(&shell, "stand-in.stall=end");
     let output = program.stdin(format!("{TEN}SELECT id AS late FROM ten;\n")).run();
-    assert_ne!(output.code, 0, "{output}");
-    assert!(output.stdout.starts_with("late\n1\n"), "{output}");
-    output.expect_stderr("it may have dropped the last ones");
+    let output = output.expect(3, "late\n1\n");
+    output.expect_stderr("the engine has dropped the last rows, which were fetched too late; 1 row has come");
     expect_closed(door, "AS late");
 }
 

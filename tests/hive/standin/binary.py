@@ -159,7 +159,7 @@ class Calls:
         if req.fetchType == 1:
             return answer(["STRING"], [(line,) for line in self.kyuubi.log(id, req.maxRows)])
         kinds = self.kyuubi.operation(id).result.kinds
-        rows = self.kyuubi.fetch(id, req.maxRows)
+        rows = self.kyuubi.fetch(id, req.maxRows, ttypes.TFetchOrientation._VALUES_TO_NAMES[req.orientation])
         return answer(kinds, rows)
 
 

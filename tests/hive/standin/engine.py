@@ -147,11 +147,15 @@ class Result:
         rows, self.buffer = self.buffer[:most], self.buffer[most:]
         return rows, self.over and not self.buffer
 
-    def fetch(self, most, settings):
-        """The next rows, as the engine fetches them."""
+    def fetch(self, most, orientation, settings):
+        """Rows, as the engine fetches them."""
         if self.rounds is None:
             self.rounds = Rounds(self.pull, settings, self.is_query)
-        return self.rounds.fetch(most)
+        return self.rounds.fetch(most, orientation)
+
+    def stall(self, to_the_end):
+        if self.rounds:
+            self.rounds.stall(to_the_end)
 
     @property
     def columns(self):

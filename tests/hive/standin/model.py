@@ -107,8 +107,9 @@ class Kyuubi:
     # "once" it comes, for the first session of that name, and for later ones never.
     LAUNCH = "stand-in.launch"
 
-    # Each fetch of a session with this setting takes so many seconds before it begins.
-    SLOW = "stand-in.slow"
+    # Each fetch of a session with this setting is held up: "rounds" until those have passed that others have left behind, "end" the same,
+    # and as soon as a row has been fetched until the rounds have met the end, as if others had asked for them.
+    STALL = "stand-in.stall"
 
     def __init__(self, engine, journal):
         self.engine, self.lock = engine, threading.Lock()
@@ -290,15 +291,16 @@ class Kyuubi:
         operation.fetched_logs += len(lines)
         return lines
 
-    def fetch(self, id, most):
-        """The next rows, as many as are asked for or to the end; the time-out ends the wait for the next ones. Holds the session."""
+    def fetch(self, id, most, orientation):
+        """Rows, as many as are asked for or to the end; the time-out ends the wait for the next ones. Holds the session."""
         operation = self.settled(id)
         with operation.session.turn:
             if id not in self.operations:
                 raise Refused(f"Invalid OperationHandle [{id}]")
-            # An engine that is busy.
-            time.sleep(float(operation.session.settings.get(self.SLOW, 0)))
-            rows = operation.result.fetch(most, operation.session.settings)
+            settings = operation.session.settings
+            if stall := settings.get(self.STALL):
+                operation.result.stall(to_the_end=stall == "end")
+            rows = operation.result.fetch(most, orientation, settings)
             operation.fetched_results += len(rows)
             return rows
 
@@ -316,10 +318,15 @@ class Answer:
         """The type of each column, of those too that can't be described."""
         return [column.type for column in self.columns]
 
-    def fetch(self, most, settings):
-        """The next rows, at most so many."""
+    def fetch(self, most, orientation, settings):
+        """The next rows, at most so many. Nobody asks for others of these."""
+        if orientation != "FETCH_NEXT":
+            raise Refused(f"The stand-in has no {orientation} of what is no statement's")
         rows, self.rows = self.rows[:most], self.rows[most:]
         return rows
+
+    def stall(self, to_the_end):
+        """There are no rounds to wait for."""
 
     def close(self):
         """Nobody wants it any more."""
@@ -331,6 +338,9 @@ class Rounds:
     A fetch that finds no rows queues a round, which asks until there are some or their end and sleeps for a second then. One that has
     waited for its time-out leaves its round behind. Who meets the end makes it the end for all: rows that nobody has fetched till
     then are lost. So many rows as the engine keeps are the end as well, and a round that is left over then fails.
+
+    FETCH_FIRST and FETCH_PRIOR move the place from which the latter counts, and nothing else: rows are given from where the last ones
+    ended. A place that has no row is refused.
     """
 
     def __init__(self, pull, settings, is_query):
@@ -340,7 +350,7 @@ class Rounds:
         self.most = int(settings.get(MAX_ROWS, 1_000_000)) if is_query else sys.maxsize
         limit = settings.get(FETCH_TIMEOUT)
         self.limit = float(limit.removeprefix("PT").removesuffix("S")) if limit else None
-        self.rows, self.at, self.has_next = [], 0, True
+        self.rows, self.at, self.start, self.has_next = [], 0, 0, True
         self.rounds = ThreadPoolExecutor(max_workers=1)
         self.closed = False
 
@@ -354,6 +364,7 @@ class Rounds:
             if rows:
                 is_fetched = True
                 self.rows += rows
+                self.start = self.at
             elif is_over:
                 is_fetched, self.has_next = True, False
             time.sleep(ROUND)
@@ -372,7 +383,18 @@ class Rounds:
             self.has_next = False
         return row
 
-    def fetch(self, most):
+    def move(self, place):
+        place = max(place, 0)
+        if place >= len(self.rows):
+            raise Refused(f"Cannot skip to an unreachable position {place}.")
+        self.start = place
+
+    def fetch(self, most, orientation):
+        match orientation:
+            case "FETCH_PRIOR":
+                self.move(self.start - most)
+            case "FETCH_FIRST":
+                self.move(0)
         batch = []
         try:
             while self.has_next and len(batch) < most:
@@ -383,6 +405,11 @@ class Rounds:
             if not batch:
                 raise
         return batch
+
+    def stall(self, to_the_end):
+        self.rounds.submit(lambda: None).result()
+        while to_the_end and self.at > 0 and self.has_next:
+            self.rounds.submit(self.round).result()
 
     def close(self):
         self.closed = True

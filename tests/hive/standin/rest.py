@@ -103,7 +103,8 @@ class Resources:
             case "GET", "operations", id, "resultsetmetadata":
                 return {"columns": self.guarded("resultsetmetadata", id, self.metadata)}
             case "GET", "operations", id, "rowset":
-                rows = self.guarded("rowset", id, lambda id: self.rows(id, int(query.get("maxrows", "100"))))
+                most, orientation = int(query.get("maxrows", "100")), query.get("fetchorientation", "FETCH_NEXT")
+                rows = self.guarded("rowset", id, lambda id: self.rows(id, most, orientation))
                 return {"rows": rows, "rowCount": len(rows)}
             case "PUT", "operations", id:
                 action = body["action"].lower()
@@ -183,8 +184,8 @@ class Resources:
             })  # fmt: skip
         return described
 
-    def rows(self, id, most):
-        rows = self.kyuubi.fetch(id, most)
+    def rows(self, id, most, orientation):
+        rows = self.kyuubi.fetch(id, most, orientation)
         # Those that have no type that could be told have text all the same.
         result = self.kyuubi.operation(id).result
         try:

@@ -22,6 +22,7 @@ pub use body::{EngineEntry, OperationEntry, SessionEntry};
 
 use crate::error::{Error, Failure, Result};
 use crate::limits::Limits;
+use crate::page::Orientation;
 use crate::schema::TableSchema;
 use crate::service::{
     Handle, OperationHandle, OperationState, OperationStatus, Protocol, RowSet, Session, SessionHandle,
@@ -226,11 +227,20 @@ impl Calls {
     }
 
     pub(crate) async fn page(&self, operation: &OperationHandle, limit: usize) -> Result<Vec<u8>> {
+        // The server reads it as an `int`.
+        let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+        self.row_set(operation, Orientation::Next, limit).await
+    }
+
+    pub(crate) async fn turn(&self, operation: &OperationHandle, orientation: Orientation, count: i32) -> Result<()> {
+        self.row_set(operation, orientation, count).await.map(|_| ())
+    }
+
+    async fn row_set(&self, operation: &OperationHandle, orientation: Orientation, limit: i32) -> Result<Vec<u8>> {
         let path = format!(
-            "{}/rowset?maxrows={}&fetchorientation=FETCH_NEXT",
+            "{}/rowset?maxrows={limit}&fetchorientation={}",
             of_operation(operation),
-            // The server reads it as an `int`.
-            limit.min(i32::MAX as usize)
+            orientation.name()
         );
         self.result(ROW_SET, operation, &path).await
     }

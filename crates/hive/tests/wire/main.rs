@@ -17,7 +17,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow::util::display::array_value_to_string;
 use proptest::prelude::*;
-use skep_hive::{Client, Endpoint, Error, Limits, OperationHandle, OperationState, Session, Transport};
+use skep_hive::{Client, Endpoint, Error, Limits, OperationHandle, OperationState, Orientation, Session, Transport};
 use tokio::runtime::Runtime;
 
 /// Calls and answers as PyHive's generated code writes them: `golden.py`.
@@ -229,6 +229,30 @@ async fn calls_and_answers_are_those_of_thrifts_own_code() {
     for name in names {
         let heard = server.heard.recv().unwrap();
         assert_eq!(heard, golden(name).0, "{name}");
+    }
+}
+
+/// Where in a result something is asked for, in Thrift's numbers.
+#[tokio::test]
+async fn a_place_in_a_result_is_asked_for() {
+    let answers = [("open", 1), ("execute", 2), ("none", 3), ("none", 4)];
+    let server = Server::start(
+        None,
+        answers
+            .map(|(name, sequence)| renumbered(&golden(name).1, sequence))
+            .into(),
+    );
+    let client = connect(&server, Transport::Plain).await;
+    let session = open(&client).await.unwrap();
+    let operation = execute(&client, &session).await.unwrap();
+    client.turn(&operation, Orientation::First, 0).await.unwrap();
+    client.turn(&operation, Orientation::Prior, -3).await.unwrap();
+    let heard: Vec<_> = (0..4).map(|_| server.heard.recv().unwrap()).collect();
+    for (call, fields) in [
+        (&heard[2], "080002000000040a0003000000000000000006000400000000"),
+        (&heard[3], "080002000000010a0003fffffffffffffffd06000400000000"),
+    ] {
+        assert!(call.ends_with(&unhex(fields)), "{call:02x?}");
     }
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema};
-use skep_hive::{Authorization, Client, Endpoint, Error, Header, OperationHandle, OperationState, Session, Transport};
+use skep_hive::{
+    Authorization, Client, Endpoint, Error, Header, OperationHandle, OperationState, Orientation, Session, Transport,
+};
 
 use crate::http::{Server, answer};
 use crate::limits;
@@ -193,6 +195,23 @@ async fn who_comes_too_early_waits() {
     let event = "GET /operations/O/event";
     let metadata = "GET /operations/O/resultsetmetadata";
     assert_eq!(asked(&server), [metadata, rowset, event, event, rowset, rowset]);
+}
+
+#[tokio::test]
+async fn a_place_in_a_result_is_asked_for() {
+    let words = "Error getting result row set for operation handle O: org.apache.kyuubi.KyuubiSQLException: Cannot skip to \
+                 an unreachable position 3.\\n\\tat org.apache.kyuubi.X.y(X.scala:1)\\n";
+    let (server, client, _session, operation) = started(vec![ok(r#"{"rows": [], "rowCount": 0}"#), no(words)]).await;
+    client.turn(&operation, Orientation::First, 0).await.unwrap();
+    let refused = client.turn(&operation, Orientation::Prior, -3).await.unwrap_err();
+    assert_eq!(refused.to_string(), "Cannot skip to an unreachable position 3.");
+    assert_eq!(
+        asked(&server),
+        [
+            "GET /operations/O/rowset?maxrows=0&fetchorientation=FETCH_FIRST",
+            "GET /operations/O/rowset?maxrows=-3&fetchorientation=FETCH_PRIOR",
+        ]
+    );
 }
 
 #[tokio::test]
