@@ -232,14 +232,17 @@ class Replay:
             found = found[: len(named)]
         self.check(named, found, step)
 
-    def fetch(self, most, client=None, what=0):
-        request = ttypes.TFetchResultsReq(self.operation, orientation=0, maxRows=most, fetchType=what)
+    def fetch(self, most, client=None, what=0, orientation=0):
+        request = ttypes.TFetchResultsReq(self.operation, orientation=orientation, maxRows=most, fetchType=what)
         return self.call("FetchResults", request, client)
 
     def page(self, page, step):
+        # By its number; the next rows where there is none.
+        orientation = page.get("orientation", 0)
         match page:
             case {"most": most, "fails": message}:
-                self.check(message, plain(words(self.fetch(most).status.errorMessage) or ""), step)
+                found = self.fetch(most, orientation=orientation)
+                self.check(message, plain(words(found.status.errorMessage) or ""), step)
             case {"most": most, "retried": retried, "rows": rows}:
                 # There are none yet, as often as it is so.
                 until = time.time() + LONGEST
@@ -261,7 +264,7 @@ class Replay:
             case {"most": most, "answer": answer}:
                 self.check(answer, shape(self.fetch(most)), step)
             case {"most": most, "rows": rows}:
-                self.check(rows, self.rows(self.fetch(most)), step)
+                self.check(rows, self.rows(self.fetch(most, orientation=orientation)), step)
             case {"log": most, "has": part}:
                 lines = []
                 until = time.time() + LONGEST
