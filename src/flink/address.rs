@@ -293,6 +293,10 @@ fn read_place(place: &str, tls: bool, default_port: u16) -> Result<Url> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(malformed("nothing may follow the path"));
     }
+    // In a host's name U+037E stands for `;`, behind which the options would begin wherever the URL is read again.
+    if url.host_str().is_some_and(|host| host.contains(';')) {
+        return Err(malformed("there is a `;` in its host"));
+    }
     let written = url.port().or(plain(if tls { "http" } else { "https" })?.port());
     url.set_port(Some(written.unwrap_or(default_port)))
         .map_err(|()| malformed("there is no host in it"))?;
@@ -540,6 +544,7 @@ mod tests {
             "jdbc:flink-rest://jm",
             "jdbc:hive2://h:1",
             "flink-rest://a b",
+            "flink://gw\u{37e}k=v",
         ] {
             let error = Address::read(text).unwrap_err();
             assert_eq!(error.kind, skep_engine::ErrorKind::Rejected, "{text}");
