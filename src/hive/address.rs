@@ -450,6 +450,10 @@ pub(crate) fn read_authority(text: &str, default_port: u16) -> Result<(String, u
         Some(host) => host.to_string(),
         None => return Err(malformed("there is no host in it")),
     };
+    // What `%2C` stands for, say: it would part two servers, or begin the settings, wherever the URL is read again.
+    if host.contains([',', ';']) {
+        return Err(malformed("there is a `,` or `;` in its host"));
+    }
     // `Url` takes 80 away, which is HTTP's own.
     let port = url.port().or(text.ends_with(":80").then_some(80));
     Ok((host, port.unwrap_or(default_port)))
@@ -589,6 +593,7 @@ mod tests {
             "hive2://a:1/;serviceDiscoveryMode=zooKeeperHA",
             "hive2://a:1/;zooKeeperNamespace=x",
             "hive2://h:99999",
+            "hive2://a%2Cb",
             "kyuubi+http://h;ssl=true",
             "kyuubi+http://h;auth=geheim",
             "kyuubi+http://h;transportMode=http",
