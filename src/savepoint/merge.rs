@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use jiff::Timestamp;
-use skep_engine::{Savepoint, Verdict, path_key};
+use jiff::{SignedDuration, Timestamp};
+use skep_engine::{Savepoint, SavepointKind, Verdict, path_key};
 
 /// The source of what the ledger remembers. It has not been looked at since it was recorded.
 pub const LEDGER: &str = "ledger";
@@ -42,6 +42,14 @@ fn recency(savepoint: &Savepoint) -> (Option<Timestamp>, Option<u64>) {
 
 fn unite(known: &mut Savepoint, other: Savepoint) {
     let (known_is_memory, other_is_memory) = (is_remembered(known), is_remembered(&other));
+    // Another one has been written there since: a job that gets the id of an earlier one counts its checkpoints from 1 again.
+    if is_replaced(known, &other) {
+        *known = other;
+        return;
+    }
+    if is_replaced(&other, known) {
+        return;
+    }
     // That it was deleted explains that it is not there; and a cluster goes on telling of what was deleted behind its back.
     let was_deleted = |memory: &Savepoint, other: &Savepoint| {
         memory.verdict == Verdict::Gone && (other.verdict == Verdict::Missing || !other.is_seen())
@@ -49,6 +57,8 @@ fn unite(known: &mut Savepoint, other: Savepoint) {
     let takes_over = match (known_is_memory, other_is_memory) {
         (true, false) => !was_deleted(known, &other),
         (false, true) => was_deleted(&other, known),
+        _ if is_found_again(known, &other) => true,
+        _ if is_found_again(&other, known) => false,
         _ => severity(other.verdict) > severity(known.verdict),
     };
     if takes_over {
@@ -78,6 +88,25 @@ fn unite(known: &mut Savepoint, other: Savepoint) {
     }
 }
 
+/// Whether what is told of now is not what is remembered as deleted: it was taken later, by more than clocks and rounding explain. Names
+/// of savepoints are never given again.
+fn is_replaced(memory: &Savepoint, told: &Savepoint) -> bool {
+    const APART: SignedDuration = SignedDuration::from_secs(10);
+    let is_later = || Some(told.taken?.duration_since(memory.taken?) > APART);
+    told.kind == SavepointKind::Checkpoint
+        && is_remembered(memory)
+        && memory.verdict == Verdict::Gone
+        && !is_remembered(told)
+        && is_later() == Some(true)
+}
+
+/// Whether what was remembered as deleted, and is told of, lies there all the same.
+fn is_found_again(gone: &Savepoint, seen: &Savepoint) -> bool {
+    let is_there = seen.is_seen() && !matches!(seen.verdict, Verdict::Missing | Verdict::Incomplete | Verdict::Gone);
+    let is_remembered = || gone.sources.iter().any(|source| source == LEDGER);
+    is_there && gone.verdict == Verdict::Gone && !gone.is_seen() && is_remembered()
+}
+
 /// How much a verdict stands in the way.
 const fn severity(verdict: Verdict) -> u8 {
     match verdict {
@@ -93,7 +122,6 @@ const fn severity(verdict: Verdict) -> u8 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use skep_engine::SavepointKind;
 
     use super::*;
 
@@ -159,6 +187,39 @@ mod tests {
                 (merged[0].verdict, &merged[0].reasons[..]),
                 (Verdict::Gone, &["it was dropped".to_owned()][..])
             );
+        }
+    }
+
+    #[test]
+    fn what_lies_where_another_was_deleted_is_not_that_one() {
+        let at = |second, savepoint| Savepoint {
+            kind: SavepointKind::Checkpoint,
+            taken: Timestamp::from_second(second).ok(),
+            ..savepoint
+        };
+        let remembered = || Savepoint {
+            label: Some("v1".to_owned()),
+            ..at(100, found("/c/1/chk-7", LEDGER, Verdict::Usable).gone("it was dropped"))
+        };
+        let told = || at(500, found("/c/1/chk-7", "cluster", Verdict::InUse));
+        for merged in [
+            merge([vec![remembered()], vec![told()]]),
+            merge([vec![told()], vec![remembered()]]),
+        ] {
+            assert_eq!(merged, [told()]);
+        }
+    }
+
+    #[test]
+    fn in_whatever_order_they_are_told_what_lies_there_is_there() {
+        let lists = [
+            found("/sp", LEDGER, Verdict::Usable).gone("it was dropped"),
+            found("/sp", "cluster", Verdict::Usable),
+            found("/sp", Savepoint::SEEN, Verdict::Usable),
+        ];
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let merged = merge(order.map(|place| vec![lists[place].clone()]));
+            assert_eq!(merged[0].verdict, Verdict::Usable, "{order:?}");
         }
     }
 

@@ -8,8 +8,8 @@
 //!
 //! So no round is queued behind another one. While one is under way, the engine is asked whether it has rows, which queues none
 //! ([`Fetches::has_more`]), and they wait there for whoever is held up. The end can only be asked for by a fetch: that is done once the
-//! job has ended, and so long ago that the round has met the end as well, or has brought what came before it. When the end has come,
-//! the engine is asked whether it has rows that it did not give.
+//! job has ended, and so long ago that the round has met the end as well, or has brought what came before it; and ever more seldom
+//! where nobody can see whether it has ended. When the end has come, the engine is asked whether it has rows that it did not give.
 
 use std::time::{Duration, Instant};
 
@@ -33,17 +33,24 @@ const FIRST: Duration = Duration::from_millis(200);
 /// After so long rows are fetched though a round is under way and its job, as far as is known, runs: in case there is no round.
 const ANYWAY: Duration = Duration::from_secs(30);
 
+/// No longer than this passes between such fetches. Each may queue a round behind another, so that they become rarer.
+const LONGEST_PATIENCE: Duration = Duration::from_mins(10);
+
 /// What the engine says when no rows have come within the time-out.
 const NO_ROWS_YET: &str = "Futures timed out";
 
 /// What it says of a place in the result that no row has.
 const NO_SUCH_ROW: &str = "Cannot skip to an unreachable position";
 
-/// The pauses between questions whether there are rows. An engine that has none logs each with a stack, as it does a time-out. Behind
-/// rows the next round has most of a second to sleep.
+/// The pauses between questions whether there are rows. An engine that has none logs each with a stack, as it does a time-out; so
+/// that a query that keeps silent is asked seldom. Behind rows the next round has most of a second to sleep.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_BEHIND_ROWS: Duration = Duration::from_millis(500);
+const PAUSE_IN_SILENCE: Duration = Duration::from_secs(1);
+
+/// After so long without rows a query keeps silent.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What a fetch gave.
 pub(super) enum Page {
@@ -78,25 +85,32 @@ pub(super) struct Fetches {
     leaves_rounds: bool,
     /// One may have been queued behind another.
     is_doubtful: bool,
+    /// How many may have been since rows came last.
+    queued: u32,
     /// Flink has all rows before there is an operation, and gives them to the first round that asks.
     is_whole: bool,
     /// Such rows have come.
     is_over: bool,
     /// When rows were asked for last.
     asked: Instant,
+    /// When rows came last, or were first waited for.
+    came: Instant,
     pause: Duration,
 }
 
 impl Fetches {
     pub(super) fn new() -> Self {
+        let now = Instant::now();
         Self {
             taken: 0,
             round: None,
             leaves_rounds: false,
             is_doubtful: false,
+            queued: 0,
             is_whole: false,
             is_over: false,
-            asked: Instant::now(),
+            asked: now,
+            came: now,
             pause: FIRST_PAUSE,
         }
     }
@@ -129,8 +143,7 @@ impl Fetches {
         let mut is_behind = false;
         if let Some(since) = self.round {
             let has_more = self.has_more(client, operation).await?;
-            let is_due = is_due(since, over) || self.is_whole && since.elapsed() >= FIRST;
-            if has_more == Some(false) && !is_due && self.asked.elapsed() < ANYWAY {
+            if has_more == Some(false) && !self.is_due(since, over) {
                 self.rest().await;
                 return Ok(Page::NotYet);
             }
@@ -153,10 +166,13 @@ impl Fetches {
             },
             Err(Error::Server(failure)) if failure.message.contains(NO_ROWS_YET) => {
                 self.leaves_rounds = true;
-                self.is_doubtful |= is_behind;
-                self.round.get_or_insert(sent);
                 if is_behind {
+                    self.is_doubtful = true;
+                    self.queued += 1;
+                    self.round = Some(sent);
                     self.rest().await;
+                } else {
+                    self.round.get_or_insert(sent);
                 }
                 Ok(Page::NotYet)
             }
@@ -167,6 +183,8 @@ impl Fetches {
     /// Takes note of rows that have come in answer to a question for so many at most.
     fn took(&mut self, count: usize, size: usize, sent: Instant) {
         self.taken += count as u64;
+        self.queued = 0;
+        self.came = Instant::now();
         self.pause = PAUSE_BEHIND_ROWS;
         // The round that brought them is over. Who gets fewer rows than were asked for has waited for those of another one, unless the
         // end has come.
@@ -194,7 +212,8 @@ impl Fetches {
 
     /// Whether the engine has rows that have not been fetched; nothing if it does not say. It moves to the first row, and from there as many
     /// rows back as the negative of those that have come: a place that no row has is refused. It gives no rows where none are asked
-    /// for, or fewer, and queues no round for them.
+    /// for, or fewer, and queues no round for them. Where the next rows are given from does not change with it (`fetchAbsolute` sets
+    /// `fetchStart`, and `pos` not).
     async fn has_more(&self, client: &Client, operation: &OperationHandle) -> Result<Option<bool>> {
         let Ok(taken) = i32::try_from(self.taken) else {
             return Ok(None);
@@ -212,11 +231,20 @@ impl Fetches {
 
     async fn rest(&mut self) {
         tokio::time::sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        let longest = match self.came.elapsed() >= SILENCE {
+            true => PAUSE_IN_SILENCE,
+            false => LONGEST_PAUSE,
+        };
+        self.pause = (self.pause * 2).min(longest);
     }
-}
 
-/// Whether a round of which nothing has been heard since then must have met the end, if that was there since `over`.
-fn is_due(since: Instant, over: Option<Instant>) -> bool {
-    over.is_some_and(|over| over.max(since).elapsed() >= ROUND)
+    /// Whether a round of which nothing has been heard since then must have met the end, if that was there since `over`; or whether that
+    /// is to be tried.
+    fn is_due(&self, since: Instant, over: Option<Instant>) -> bool {
+        // Each that finds none queues another round, and who can't see the job's end may be wrong any number of times.
+        let patience = |first: Duration| first.saturating_mul(1 << self.queued.min(10)).min(LONGEST_PATIENCE);
+        over.is_some_and(|over| over.max(since).elapsed() >= patience(ROUND))
+            || self.is_whole && since.elapsed() >= patience(FIRST)
+            || self.asked.elapsed() >= patience(ANYWAY)
+    }
 }
