@@ -11,8 +11,9 @@ pub const LEDGER: &str = "ledger";
 
 /// Puts lists together into one, newest first, in which each path stands once with all its sources.
 ///
-/// What the ledger alone knows counts only where nobody has looked, or as the reason why nothing is there: of the others, the worst verdict is believed, since
-/// each of them sees only a part (a directory its files, a cluster the jobs that need them).
+/// What the ledger alone knows counts only where nobody has looked, and of what was deleted also where others are only told of it, or find
+/// nothing. Of the others the worst verdict is believed, since each of them sees only a part (a directory its files, a cluster the
+/// jobs that need them).
 pub fn merge(lists: impl IntoIterator<Item = Vec<Savepoint>>) -> Vec<Savepoint> {
     let mut merged: Vec<Savepoint> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();

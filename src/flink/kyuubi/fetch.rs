@@ -170,9 +170,12 @@ impl Fetches {
                     self.is_doubtful = true;
                     self.queued += 1;
                     self.round = Some(sent);
-                    self.rest().await;
                 } else {
                     self.round.get_or_insert(sent);
+                }
+                // A server that says so at once is not asked without end.
+                if is_behind || sent.elapsed() < WAITED {
+                    self.rest().await;
                 }
                 Ok(Page::NotYet)
             }
